@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
@@ -7,6 +7,7 @@ import https from "node:https";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createCors } from "../../server/src/http/cors.js";
 import { setBodyDeadline } from "../../server/src/http/guard.js";
@@ -18,6 +19,7 @@ import { loadStaticFiles, type StaticFiles } from "../../server/src/http/static-
 import { createMetrics } from "../../server/src/ops/metrics.js";
 
 const host = "127.0.0.1";
+const cancel = http2.constants.NGHTTP2_CANCEL;
 const limits: HttpLimits = {
   sniffTimeoutMs: 10_000,
   headersTimeoutMs: 10_000,
@@ -119,7 +121,9 @@ function raw(port: OnePort, bytes = "") {
   socket.on("error", () => {});
   socket.write(bytes);
   cleanUp.push(() => socket.destroy());
-  const closed = once(socket, "close").then(() => ({ text, ms: performance.now() - started }));
+  const closed = new Promise<{ text: string; ms: number }>((resolve) => {
+    socket.once("close", () => resolve({ text, ms: performance.now() - started }));
+  });
   return { socket, closed };
 }
 
@@ -136,14 +140,14 @@ describe("one port", () => {
   test("tells the protocol however small the first packets are", async () => {
     const port = await listen(echo);
     for (const [bytes, expected] of [
-      ["POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", /^HTTP\/1\.1 200 /],
-      [preface + emptySettings, /^\0\0.\x04/s], // the server's SETTINGS frame
+      ["POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", "HTTP/1.1 200 "],
+      [preface + emptySettings, "\0\0"], // the server's SETTINGS frame
     ] as const) {
       const { socket } = raw(port);
       socket.setNoDelay(true);
       const answered = once(socket, "data");
       for (const byte of bytes) await new Promise((resolve) => socket.write(byte, "latin1", resolve));
-      expect((await answered)[0]).toMatch(expected);
+      expect(String(await answered).startsWith(expected)).toBe(true);
     }
   });
 
@@ -200,7 +204,7 @@ describe("one port", () => {
     const session = connectH2(port);
     const stream = session.request({ ":path": "/" });
     stream.on("error", () => {});
-    stream.close(http2.constants.NGHTTP2_CANCEL);
+    stream.close(cancel);
     await once(stream, "close");
     expect(session.destroyed).toBe(false);
   });
@@ -208,16 +212,13 @@ describe("one port", () => {
 
 describe("slow and dead clients", () => {
   // Each limit is shortened alone, so what cuts the connection is the limit under test.
-  test.each(["", "P", preface.slice(0, 12)])(
-    "%j and then silence is cut before any protocol",
-    async (bytes) => {
-      const { closed } = raw(await listen(echo, { sniffTimeoutMs: 200 }), bytes);
-      const { ms, text } = await closed;
-      expect(text).toBe("");
-      expect(ms).toBeGreaterThan(190);
-      expect(ms).toBeLessThan(2_000);
-    },
-  );
+  test.each(["", "P", preface.slice(0, 12)])("%j and then silence is cut before any protocol", async (bytes) => {
+    const { closed } = raw(await listen(echo, { sniffTimeoutMs: 200 }), bytes);
+    const { ms, text } = await closed;
+    expect(text).toBe("");
+    expect(ms).toBeGreaterThan(190);
+    expect(ms).toBeLessThan(2_000);
+  });
 
   test("headers that trickle are cut", async () => {
     const { socket, closed } = raw(await listen(echo, { headersTimeoutMs: 300 }), "GET / HTTP/1.1\r\nhost: x\r\n");
@@ -245,15 +246,18 @@ describe("slow and dead clients", () => {
     const drip = setInterval(() => stream.write("a"), 20);
     await once(stream, "close");
     clearInterval(drip);
-    expect(stream.rstCode).toBe(http2.constants.NGHTTP2_CANCEL);
+    expect(stream.rstCode).toBe(cancel);
     expect((await h2(session, "/")).status).toBe(200);
   });
 
   test("a handler may give an upload more time", async () => {
-    const port = await listen(echo, { requestTimeoutMs: 100 }, (req, res) => {
-      setBodyDeadline(req, 10_000);
-      echo(req, res);
-    });
+    const port = await listen(
+      (req, res) => {
+        setBodyDeadline(req, 10_000);
+        echo(req, res);
+      },
+      { requestTimeoutMs: 100 },
+    );
     const req = http.request({
       host,
       port: port.port,
@@ -268,61 +272,100 @@ describe("slow and dead clients", () => {
   });
 
   test("the request's time-out does not touch a long response of either protocol", async () => {
-    const port = await listen(echo, { requestTimeoutMs: 50 }, (req, res) => {
-      res.write("begin ");
-      req.resume().once("end", () => setTimeout(() => res.end("end"), 300));
-    });
+    const port = await listen(
+      (req, res) => {
+        res.write("begin ");
+        req.resume().once("end", () => setTimeout(() => res.end("end"), 300));
+      },
+      { requestTimeoutMs: 50 },
+    );
     const call = { method: "POST", body: "x" };
     expect((await h1(port, "/", call)).body).toBe("begin end");
     expect((await h2(connectH2(port), "/", call)).body).toBe("begin end");
   });
 
+  test("nor a bidirectional HTTP/2 exchange that has begun to answer", async () => {
+    const port = await listen(
+      (req, res) => {
+        res.write("begin ");
+        req.resume().once("end", () => res.end("end"));
+      },
+      { requestTimeoutMs: 50 },
+    );
+    const stream = connectH2(port).request({ ":path": "/", ":method": "POST" }, { endStream: false });
+    await once(stream.resume(), "response");
+    setTimeout(() => stream.end("x"), 200);
+    await once(stream, "close");
+    expect(stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
+  });
+
   test("a client that stops reading a response is cut in HTTP/1.1", async () => {
     let gone: Promise<unknown> = Promise.resolve();
-    const asked = Promise.withResolvers ? undefined : undefined;
-    expect(asked).toBeUndefined();
-    const port = await listen(echo, { stallTimeoutMs: 300 }, (_req, res) => {
-      gone = once(res, "close");
-      res.end(Buffer.alloc(32 << 20));
-    });
+    const port = await listen(
+      (_req, res) => {
+        gone = once(res, "close");
+        res.end(Buffer.alloc(32 << 20));
+      },
+      { stallTimeoutMs: 300 },
+    );
     const { socket } = raw(port, "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
     await once(socket, "data");
     socket.pause();
     await gone;
   });
 
-  test("a session without a stream is closed by GOAWAY, one with a stream is not", async () => {
-    const port = await listen(echo, { sessionIdleTimeoutMs: 200 }, (req, res) => {
-      if (req.url === "/open") res.write("x");
-      else res.end();
-    });
+  test("a session without a stream, even after streams reset at once, is closed by GOAWAY, one with a stream is not", async () => {
+    const port = await listen(
+      (req, res) => {
+        if (req.url === "/open") res.write("x");
+        else res.end();
+      },
+      { sessionIdleTimeoutMs: 200 },
+    );
     const busy = connectH2(port);
     await once(busy.request({ ":path": "/open" }).resume(), "response");
     const idle = connectH2(port);
     await h2(idle, "/");
+    for (let i = 0; i < 20; i += 1)
+      idle
+        .request({ ":path": "/open" })
+        .on("error", () => {})
+        .close(cancel);
     const goaway = once(idle, "goaway");
     await once(idle, "close");
     expect((await goaway)[0]).toBe(http2.constants.NGHTTP2_NO_ERROR);
     expect(busy.closed).toBe(false);
   });
 
+  test("a session that never opens a stream is closed, and a peer that then holds on to its end is dropped", async () => {
+    const port = await listen(echo, { sessionIdleTimeoutMs: 100, pingIntervalMs: 150 });
+    const socket = net.connect({ port: port.port, host, allowHalfOpen: true });
+    cleanUp.push(() => socket.destroy());
+    socket
+      .on("error", () => {})
+      .resume()
+      .write(preface + emptySettings, "latin1");
+    await once(socket, "end");
+    await port.close(60_000); // would take as long if the server still held the connection
+  }, 5_000);
+
   test("a peer that answers no PING is dead: its handlers learn of it", async () => {
-    const opened = new Set<Promise<unknown>>();
-    const port = await listen(echo, { pingIntervalMs: 100, pingTimeoutMs: 100 }, (_req, res) => {
-      opened.add(once(res, "close"));
-      res.write("x");
-    });
+    const ends: Promise<unknown>[] = [];
+    const port = await listen(
+      (_req, res) => {
+        ends.push(once(res, "close"));
+        res.write("x");
+      },
+      { pingIntervalMs: 100, pingTimeoutMs: 100 },
+    );
     const live = connectH2(port);
     await once(live.request({ ":path": "/" }).resume(), "response");
-    // A raw client that sends one request (HPACK: GET, http, /) and then neither reads nor answers.
-    const { socket } = raw(port);
-    socket.write(`${preface}${emptySettings}\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84`, "latin1");
-    await once(socket, "data");
-    socket.pause();
-    await once(socket.resume(), "close");
+    // One request (HPACK: GET, http, /), and never a frame more.
+    const dead = raw(port);
+    dead.socket.write(`${preface}${emptySettings}\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84`, "latin1");
+    await dead.closed;
+    await ends[1];
     expect(live.destroyed).toBe(false);
-    expect(opened.size).toBe(2);
-    await Promise.race(opened);
   });
 });
 
@@ -592,21 +635,19 @@ describe("close", () => {
     await Promise.all([closing, stuck.closed, once(session, "close")]);
   });
 
-  test("nothing of a closed server keeps a process alive", async () => {
-    const handles = () =>
-      process
-        .getActiveResourcesInfo()
-        .filter((kind) => /^(TCP|TLS|Timeout|Pipe.*Server)/.test(kind))
-        .sort();
-    const before = handles();
-    const port = await listenOnePort((_req, res) => void res.write("x"), { host, port: 0, limits });
-    const session = http2.connect(port.url);
-    session.on("error", () => {});
-    await once(
-      session.request({ ":path": "/" }).on("error", () => {}),
-      "response",
-    );
-    await Promise.all([port.close(0), once(session, "close")]);
-    expect(handles()).toEqual(before);
+  test("nothing of a closed server keeps its process alive", async () => {
+    const url = (path: string) => new URL(`../../server/src/http/${path}`, import.meta.url).href;
+    const script = `
+      import net from "node:net";
+      import http2 from "node:http2";
+      import { listenOnePort } from "${url("one-port.ts")}";
+      const port = await listenOnePort((req, res) => res.write("x"), ${JSON.stringify({ host, port: 0, limits })});
+      const session = http2.connect(port.url).on("error", () => {});
+      const stream = session.request({ ":path": "/", ":method": "POST" }, { endStream: false }).on("error", () => {});
+      const half = net.connect(port.port, "${host}", () => half.write("PRI")).on("error", () => {});
+      stream.once("response", () => port.close(0));
+    `;
+    const args = ["--import", "tsx", "--input-type=module", "-e", script];
+    await promisify(execFile)(process.execPath, args, { timeout: 5_000 }); // rejects when it had to be killed
   });
 });

@@ -1,0 +1,56 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  CreateSessionResponse,
+  TokenKeySchema,
+  UserUpsertSchema,
+} from "@parley/proto/parley/v1/admin_service_pb.js";
+import type { AppSettings, AppSettingsSchema, ServiceKey } from "@parley/proto/parley/v1/app_pb.js";
+import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
+import type { Peer } from "@parley/proto/parley/v1/peer_pb.js";
+import { type Content, type SendOptions, toMessageContent } from "./message-content.js";
+import { type PageOptions, present } from "./page.js";
+import type { ServiceRpc } from "./rpc.js";
+
+/** What may go with a system message. */
+export type SystemMessageOptions = Pick<SendOptions, "remark" | "attributes" | "push" | "clientMessageId">;
+
+/** The administration of the app. */
+export interface Admin {
+  /** Makes or updates up to 100 users, so that they can be written to before their first login. All or none. */
+  upsertUsers(users: readonly MessageInitShape<typeof UserUpsertSchema>[]): Promise<void>;
+  /** Opens a session for a user, who is made when absent; hand its token to `client.login({ sessionToken })`. */
+  createSession(userId: string): Promise<CreateSessionResponse>;
+  /** Writes in the name of the system to everyone, a user, a group or a room. Errors: NOT_FOUND, TOO_LARGE, IDEMPOTENCY_CONFLICT. */
+  sendSystemMessage(receiver: Peer, content: Content, options?: SystemMessageOptions): Promise<ChatMessage>;
+  /** Replaces the keys that signed tokens are checked with, at most 10. */
+  setTokenKeys(keys: readonly MessageInitShape<typeof TokenKeySchema>[]): Promise<void>;
+  /** Makes a further service key, which is shown only now. */
+  createServiceKey(name: string): Promise<{ record: ServiceKey; serviceKey: string }>;
+  /** Lists one page of the service keys, newest first. */
+  listServiceKeys(page?: PageOptions): Promise<{ serviceKeys: ServiceKey[]; nextPageToken: string }>;
+  /** Makes a service key useless at once. Errors: NOT_FOUND. */
+  revokeServiceKey(serviceKeyId: string): Promise<void>;
+  /** Gets the app's settings with their defaults filled in. */
+  getSettings(): Promise<AppSettings>;
+  /** Changes the settings that are named. */
+  updateSettings(settings: MessageInitShape<typeof AppSettingsSchema>): Promise<AppSettings>;
+}
+
+/** Makes the calls of the administration. */
+export function createAdmin({ admin }: ServiceRpc): Admin {
+  return {
+    upsertUsers: async (users) => void (await admin.batchUpsertUsers({ users: [...users] })),
+    createSession: (userId) => admin.createSession({ userId }),
+    sendSystemMessage: async (receiver, content, options = {}) =>
+      present((await admin.sendSystemMessage({ ...options, receiver, content: toMessageContent(content) })).message),
+    setTokenKeys: async (keys) => void (await admin.setTokenKeys({ keys: [...keys] })),
+    async createServiceKey(name) {
+      const { record, serviceKey } = await admin.createServiceKey({ name });
+      return { record: present(record), serviceKey };
+    },
+    listServiceKeys: (page = {}) => admin.listServiceKeys(page),
+    revokeServiceKey: async (serviceKeyId) => void (await admin.revokeServiceKey({ serviceKeyId })),
+    getSettings: async () => present((await admin.getSettings({})).settings),
+    updateSettings: async (settings) => present((await admin.updateSettings({ settings })).settings),
+  };
+}

@@ -1,0 +1,131 @@
+import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
+import type { ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
+import type {
+  FriendChanged,
+  GroupChanged,
+  GroupMemberChanged,
+  PresenceChanged,
+  ReadMarkerChanged,
+  RoomChanged,
+  RoomMemberChanged,
+  SessionRevoked,
+  StreamEvent,
+  TypingChanged,
+} from "@parley/proto/parley/v1/stream_event_pb.js";
+import type { User } from "@parley/proto/parley/v1/user_pb.js";
+import type { ParleyError } from "./errors.js";
+import type { PresenceTracker } from "./presence.js";
+import type { StreamState } from "./stream-state.js";
+
+/** The state of a client: `name`, with `inner` when paused and `reason` when closed. */
+export type ClientState = StreamState;
+
+/** A friend came online or went offline. */
+export type FriendPresence = Pick<PresenceChanged, "userId" | "online" | "lastActiveTime">;
+
+/**
+ * The events of a client by name. Those of the stream come one at a time and in order; the next one waits until every listener has
+ * returned and the promises they returned have settled. What a listener throws goes to `error`.
+ */
+export interface ClientEvents {
+  /** Another user wrote to this user. */
+  friendMessage: ChatMessage;
+  /** Another user wrote in a group; `sender` is who, `receiver` where. */
+  groupMessage: ChatMessage;
+  /** Another user spoke in a room; at most once, never stored. */
+  roomMessage: ChatMessage;
+  /** This user wrote, on this or another device. */
+  ownMessage: ChatMessage;
+  /** The system wrote; `receiver` tells whether to everyone, to this user, or to a group or room. */
+  systemMessage: ChatMessage;
+  /** A message changed, such as by a recall. */
+  messageUpdated: ChatMessage;
+  friendOnline: FriendPresence;
+  friendOffline: FriendPresence;
+  /** A friendship was made or ended, by either side. */
+  friendChanged: FriendChanged;
+  groupChanged: GroupChanged;
+  groupMemberChanged: GroupMemberChanged;
+  roomChanged: RoomChanged;
+  roomMemberChanged: RoomMemberChanged;
+  /** Somebody types, or stopped; it ends by itself after 6 s without another. */
+  typing: TypingChanged;
+  /** Somebody has read up to a seq: this user on another device, or the other side. */
+  readMarker: ReadMarkerChanged;
+  /** The profile of this user or of a friend changed. */
+  userChanged: User;
+  /** The session is over; the state becomes `closed`. */
+  sessionRevoked: SessionRevoked;
+  /** Every event of the stream as it came, after its own name was told; unknown kinds too. */
+  event: StreamEvent;
+  /** Events were missed for good: reload what is shown. Saved cursors move on once the listeners are done. */
+  resync: { readonly reason: ResyncReason };
+  state: ClientState;
+  /** The stream was lost or refused; `state` tells what follows. */
+  disconnected: ParleyError;
+  /** A listener threw, or a store failed. Nothing stops for it. */
+  error: unknown;
+}
+
+/** One event under its own name. */
+export type NamedEvent = { [Name in keyof ClientEvents]: readonly [Name, ClientEvents[Name]] }[keyof ClientEvents];
+
+function messageName(
+  message: ChatMessage,
+  ownUserId: string,
+): "friendMessage" | "groupMessage" | "roomMessage" | "ownMessage" {
+  if (message.sender?.sender.case === "userId" && message.sender.sender.value === ownUserId) return "ownMessage";
+  switch (message.receiver?.peer.case) {
+    case "groupId":
+      return "groupMessage";
+    case "roomId":
+      return "roomMessage";
+    default:
+      return "friendMessage";
+  }
+}
+
+function presenceEvent(change: PresenceChanged, presence: PresenceTracker): NamedEvent | undefined {
+  if (!presence.apply(change)) return undefined;
+  return [change.online ? "friendOnline" : "friendOffline", change];
+}
+
+/** Gives an event of the stream its own name; undefined for an unknown kind, and for presence that is no news. */
+export function nameEvent(
+  { event }: StreamEvent,
+  ownUserId: string,
+  presence: PresenceTracker,
+): NamedEvent | undefined {
+  switch (event.case) {
+    case "messageCreated": {
+      const { message } = event.value;
+      return message && [messageName(message, ownUserId), message];
+    }
+    case "messageUpdated":
+      return event.value.message && ["messageUpdated", event.value.message];
+    case "systemMessage":
+      return event.value.message && ["systemMessage", event.value.message];
+    case "presenceChanged":
+      return presenceEvent(event.value, presence);
+    case "friendChanged":
+      return ["friendChanged", event.value];
+    case "groupChanged":
+      return ["groupChanged", event.value];
+    case "groupMemberChanged":
+      return ["groupMemberChanged", event.value];
+    case "roomChanged":
+      return ["roomChanged", event.value];
+    case "roomMemberChanged":
+      return ["roomMemberChanged", event.value];
+    case "typingChanged":
+      return ["typing", event.value];
+    case "readMarkerChanged":
+      return ["readMarker", event.value];
+    case "userChanged":
+      return event.value.user && ["userChanged", event.value.user];
+    case "sessionRevoked":
+      return ["sessionRevoked", event.value];
+    default:
+      return undefined;
+  }
+}

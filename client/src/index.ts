@@ -1,0 +1,71 @@
+/** The whole public surface of `@parley/client`. `#platform` is the browser or Node, by the conditions of package.json. */
+import { platform } from "#platform";
+import { buildClient, type Client } from "./client.js";
+import type { ClientOptions } from "./client-options.js";
+import { buildServiceClient, type ServiceClient, type ServiceClientOptions } from "./service-client.js";
+
+/** Makes a client for one user on one device. Nothing is sent before `login` or `restore`, but for a logout left over from earlier. */
+export function createClient(options: ClientOptions): Client {
+  return buildClient(options, options.platform ?? platform);
+}
+
+/** Makes a client for the app's backend, which holds a service key. */
+export function createServiceClient(options: ServiceClientOptions): ServiceClient {
+  return buildServiceClient(options, options.platform ?? platform);
+}
+
+export type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
+export { MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
+export type { Conversation } from "@parley/proto/parley/v1/conversation_pb.js";
+export type { Friend } from "@parley/proto/parley/v1/friend_pb.js";
+export type { Group, GroupMember } from "@parley/proto/parley/v1/group_pb.js";
+export { GroupRole, JoinPolicy } from "@parley/proto/parley/v1/group_pb.js";
+export type { Installation } from "@parley/proto/parley/v1/installation_pb.js";
+export { Platform as PlatformKind, PushEnvironment, PushProvider } from "@parley/proto/parley/v1/installation_pb.js";
+export type { MessageContent } from "@parley/proto/parley/v1/message_content_pb.js";
+export { ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
+export type { Peer, Sender } from "@parley/proto/parley/v1/peer_pb.js";
+export type { Room, RoomMember } from "@parley/proto/parley/v1/room_pb.js";
+export type {
+  FriendChanged,
+  GroupChanged,
+  GroupMemberChanged,
+  ReadMarkerChanged,
+  RoomChanged,
+  RoomMemberChanged,
+  SessionRevoked,
+  StreamEvent,
+  TypingChanged,
+} from "@parley/proto/parley/v1/stream_event_pb.js";
+export { ChangeKind, EventKind, SessionRevokedReason } from "@parley/proto/parley/v1/stream_event_pb.js";
+export type { Presence, User } from "@parley/proto/parley/v1/user_pb.js";
+export { UserKind } from "@parley/proto/parley/v1/user_pb.js";
+export type { Admin, SystemMessageOptions } from "./admin.js";
+export type { Client } from "./client.js";
+export type { ClientOptions } from "./client-options.js";
+export type { Clock } from "./clock.js";
+export type { ConversationPage, Conversations } from "./conversations.js";
+export type { Credential, OauthCredential, SessionCredential } from "./credential.js";
+export type { CurrentUser } from "./current-user.js";
+export type { CursorStore } from "./cursor-store.js";
+export type { Listener } from "./emitter.js";
+export type { LocalReason, ParleyErrorFacts, ParleyErrorReason } from "./errors.js";
+export { ParleyError, toParleyError } from "./errors.js";
+export type { ClientEvents, ClientState, FriendPresence } from "./events.js";
+export type { Friends } from "./friends.js";
+export type { GroupChange, GroupMemberChange, Groups, NewGroup } from "./groups.js";
+export type { History, HistoryOptions, HistoryPage } from "./history.js";
+export type { KeyValueStore, Scope } from "./key-value-store.js";
+export { memoryStore } from "./key-value-store.js";
+export type { Content, Media, SendOptions } from "./message-content.js";
+export type { Messages } from "./messages.js";
+export type { OutgoingMessage, SendStatus } from "./outgoing-message.js";
+export type { DetailOptions, PageOptions } from "./page.js";
+export { everyone, group, peerKey, room, system, user } from "./peer.js";
+export type { Platform } from "./platform.js";
+export type { NewRoom, RoomChange, Rooms } from "./rooms.js";
+export type { Rpc, ServiceRpc } from "./rpc.js";
+export type { ActingUser, ServiceClient, ServiceClientOptions } from "./service-client.js";
+export type { Sessions } from "./sessions.js";
+export type { CloseReason } from "./stream-state.js";
+export type { UserChange, Users } from "./users.js";

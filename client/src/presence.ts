@@ -1,0 +1,46 @@
+import type { PresenceChanged } from "@parley/proto/parley/v1/stream_event_pb.js";
+
+/** What the stream's presence events mean to somebody who may have missed some: who is online now, and who is no more. */
+export interface PresenceTracker {
+  /** A stream started: until `settle` the server names every friend that is online. */
+  begin(): void;
+  /** Takes an event and tells whether it is news: a friend believed online that is named again is not. */
+  apply(change: PresenceChanged): boolean;
+  /** The server has named all: returns the ids of those who were believed online and were not named. */
+  settle(): string[];
+  /** The friendship is over: nothing is believed of this user any more. */
+  forget(userId: string): void;
+  /** Forgets everything. */
+  clear(): void;
+}
+
+export function createPresenceTracker(): PresenceTracker {
+  const online = new Set<string>();
+  let unnamed: Set<string> | undefined;
+  return {
+    begin() {
+      unnamed = new Set(online);
+    },
+    apply(change) {
+      const known = online.has(change.userId);
+      unnamed?.delete(change.userId);
+      if (change.online) online.add(change.userId);
+      else online.delete(change.userId);
+      return !(known && change.online);
+    },
+    settle() {
+      const gone = [...(unnamed ?? [])];
+      unnamed = undefined;
+      for (const userId of gone) online.delete(userId);
+      return gone;
+    },
+    forget(userId) {
+      online.delete(userId);
+      unnamed?.delete(userId);
+    },
+    clear() {
+      online.clear();
+      unnamed = undefined;
+    },
+  };
+}

@@ -1,0 +1,173 @@
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { resolve } from "node:path";
+import { createSecureContext } from "node:tls";
+import { z } from "zod";
+
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
+/** The settings of a server, as checked. */
+export interface Settings {
+  port: number;
+  host: string;
+  dataDir: string;
+  operatorToken: string | undefined;
+  /** 32 bytes in hex or base64. */
+  secretKey: string | undefined;
+  publicUrl: string | undefined;
+  tls: { cert: string; key: string } | undefined;
+  corsOrigins: string[];
+  /** Addresses and networks whose X-Forwarded-For is believed. */
+  trustedProxies: string[];
+  logLevel: (typeof LOG_LEVELS)[number];
+  /** Sends a second for one user; 0 = no limit. */
+  sendRate: number;
+  /** Lets retention run although the clock has leapt. */
+  retentionForce: boolean;
+}
+
+/** How a setting is given and explained. */
+export interface SettingInfo {
+  env: string;
+  flag: string;
+  /** The name of its value in the help; none for a switch. */
+  value?: string;
+  help: string;
+}
+
+/** Every setting: an environment variable, and a flag of `parley serve` that goes before it. */
+export const SETTINGS = {
+  port: { env: "PARLEY_PORT", flag: "--port", value: "number", help: "port to listen on; 0 takes a free one (default: 7777)" },
+  host: { env: "PARLEY_HOST", flag: "--host", value: "address", help: "address to listen on (default: 127.0.0.1)" },
+  dataDir: { env: "PARLEY_DATA_DIR", flag: "--data-dir", value: "folder", help: "folder for everything stored (default: ./data)" },
+  databaseUrl: { env: "PARLEY_DATABASE_URL", flag: "--database-url", value: "url", help: "only sqlite: in this version" },
+  natsUrl: { env: "PARLEY_NATS_URL", flag: "--nats-url", value: "url", help: "not offered by this version" },
+  operatorToken: {
+    env: "PARLEY_OPERATOR_TOKEN",
+    flag: "--operator-token",
+    value: "token",
+    help: "token that may create apps; made and kept in the data folder when absent",
+  },
+  secretKey: {
+    env: "PARLEY_SECRET_KEY",
+    flag: "--secret-key",
+    value: "key",
+    help: "32 bytes in hex or base64 that seal secrets at rest; made and kept in the data folder when absent",
+  },
+  publicUrl: { env: "PARLEY_PUBLIC_URL", flag: "--public-url", value: "url", help: "address that clients use, when a proxy is in front" },
+  tlsCert: { env: "PARLEY_TLS_CERT", flag: "--tls-cert", value: "file", help: "certificate chain in PEM; needs the key" },
+  tlsKey: { env: "PARLEY_TLS_KEY", flag: "--tls-key", value: "file", help: "private key in PEM; needs the certificate" },
+  corsOrigins: { env: "PARLEY_CORS_ORIGINS", flag: "--cors-origins", value: "list", help: "web origins that may call, with commas; * for all" },
+  trustedProxies: {
+    env: "PARLEY_TRUSTED_PROXIES",
+    flag: "--trusted-proxies",
+    value: "list",
+    help: "addresses or networks of proxies in front, with commas",
+  },
+  logLevel: { env: "PARLEY_LOG_LEVEL", flag: "--log-level", value: "level", help: `${LOG_LEVELS.join(", ")} (default: info)` },
+  sendRate: { env: "PARLEY_SEND_RATE", flag: "--send-rate", value: "number", help: "sends a second for one user; 0 = no limit (default: 20)" },
+  retentionForce: { env: "PARLEY_RETENTION_FORCE", flag: "--retention-force", help: "let retention run although the clock has leapt" },
+} as const satisfies Record<string, SettingInfo>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+const list = z
+  .string()
+  .default("")
+  .transform((text) => text.split(",").map((item) => item.trim()).filter((item) => item !== ""));
+const wholeNumber = z.string().regex(/^\d{1,9}$/, "must be a whole number").transform(Number);
+const file = z.string().transform((path, context) => {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    context.addIssue(`cannot be read: ${path}`);
+    return z.NEVER;
+  }
+});
+
+const schema = z
+  .object({
+    port: wholeNumber.refine((port) => port <= 65_535, "must be at most 65535").default(7777),
+    host: z.string().regex(/^[\w.:%-]+$/, "must be an address or a host name").default("127.0.0.1"),
+    dataDir: z.string().default("data").transform((path) => resolve(path)),
+    databaseUrl: z
+      .string()
+      .refine((url) => /^sqlite:?$/.test(url), "is not offered by this version: it stores in SQLite, in PARLEY_DATA_DIR")
+      .optional(),
+    natsUrl: z.string().refine(() => false, "is not offered by this version: it runs as one node").optional(),
+    operatorToken: z
+      .string()
+      .regex(/^(?!ps_|pk_)[\x21-\x7e]{16,1024}$/, "must be 16 to 1024 characters without blanks, not beginning with ps_ or pk_")
+      .optional(),
+    secretKey: z
+      .string()
+      .refine((key) => /^([0-9a-f]{64}|[A-Za-z0-9+/_-]{43}=?)$/i.test(key), "must be 32 bytes as 64 hex digits or base64")
+      .optional(),
+    publicUrl: z
+      .string()
+      .refine((url) => /^https?:$/.test(urlOf(url)?.protocol ?? ""), "must be an http or https URL")
+      .transform((url) => url.replace(/\/+$/, ""))
+      .optional(),
+    tlsCert: file.optional(),
+    tlsKey: file.optional(),
+    corsOrigins: list.refine((origins) => origins.every(isOrigin), "must be origins such as https://chat.example.org, or *"),
+    trustedProxies: list.refine((proxies) => proxies.every(isNetwork), "must be addresses or networks such as 10.0.0.0/8"),
+    logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default("info"),
+    sendRate: wholeNumber.default(20),
+    retentionForce: z.stringbool("must be true or false").default(false),
+  } satisfies Record<SettingName, z.ZodType>)
+  .superRefine(({ tlsCert, tlsKey }, context) => {
+    const alone = (path: SettingName, other: SettingName) =>
+      context.addIssue({ code: "custom", path: [path], message: `needs ${SETTINGS[other].env} too` });
+    if (tlsCert !== undefined && tlsKey === undefined) alone("tlsCert", "tlsKey");
+    if (tlsKey !== undefined && tlsCert === undefined) alone("tlsKey", "tlsCert");
+    if (tlsCert !== undefined && tlsKey !== undefined && !fit(tlsCert, tlsKey))
+      context.addIssue({ code: "custom", path: ["tlsCert"], message: "and PARLEY_TLS_KEY are not a certificate and its key in PEM" });
+  });
+
+/** Checks settings. A value that is empty counts as absent. */
+export function parseSettings(
+  given: Partial<Record<SettingName, string | undefined>>,
+): { ok: true; settings: Settings } | { ok: false; problems: string[] } {
+  const result = schema.safeParse(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "")));
+  if (!result.success) return { ok: false, problems: result.error.issues.map(problemOf) };
+  const { databaseUrl: _, natsUrl: __, tlsCert, tlsKey, ...rest } = result.data;
+  const tls = tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey };
+  const { operatorToken, secretKey, publicUrl } = rest;
+  return { ok: true, settings: { ...rest, operatorToken, secretKey, publicUrl, tls } };
+}
+
+/** The version in the package's manifest. */
+export function readVersion(): string {
+  const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+  return manifest.version;
+}
+
+function problemOf({ path, message }: z.core.$ZodIssue): string {
+  const { env, flag } = SETTINGS[path[0] as SettingName];
+  return `${env} (${flag}) ${message}`;
+}
+
+function urlOf(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined;
+}
+
+function isOrigin(text: string): boolean {
+  return text === "*" || urlOf(text)?.origin === text.toLowerCase().replace(/\/$/, "");
+}
+
+function isNetwork(text: string): boolean {
+  const [address = "", bits, ...more] = text.split("/");
+  const family = isIP(address);
+  if (family === 0 || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
+
+function fit(cert: string, key: string): boolean {
+  try {
+    createSecureContext({ cert, key });
+    return true;
+  } catch {
+    return false;
+  }
+}

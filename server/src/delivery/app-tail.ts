@@ -1,0 +1,131 @@
+import { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
+import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
+import type { LogEvent, LogRange, TransientEvent } from "../ports.js";
+import { sessionAudience, userAudience } from "../store/audience.js";
+import { encodeCursor } from "../store/cursor.js";
+import { generationAt, type LogState, type Stay } from "../store/log.js";
+import { type EncodedEvent, encodeEvent } from "./frames.js";
+import { createRoutes } from "./routes.js";
+import type { Subscription } from "./subscription.js";
+
+/** The live end of one app's log on this node: the watermark and who listens. */
+export interface AppTail {
+  readonly appId: string;
+  /** The log as of the watermark; `head` is the watermark. */
+  state(): LogState;
+  cursorAt(pos: number): string;
+  encode(event: { kind: number; pos: number; payload: Uint8Array }): EncodedEvent;
+  range(range: LogRange): void;
+  transient(event: TransientEvent): void;
+  raiseFloor(pos: number): void;
+  add(subscription: Subscription, audiences: readonly string[], loadStays: () => Promise<Stay[]>): Promise<void>;
+  remove(subscription: Subscription): void;
+  ofSession(sessionId: string): Subscription | undefined;
+  /** The open streams of a user, oldest first. */
+  ofUser(userId: string): Iterable<Subscription>;
+  all(): Iterable<Subscription>;
+  /** Resolves when the watermark has passed a position, or the wait is over. */
+  passed(pos: number, signal: AbortSignal): Promise<void>;
+}
+
+export function createAppTail(appId: string, initial: LogState, onGap: () => void): AppTail {
+  let watermark = initial.head;
+  let { floor } = initial;
+  const generations = [...initial.generations];
+  const routes = createRoutes<Subscription>(() => watermark);
+  const subscriptions = new Set<Subscription>();
+  const waiting = new Set<() => void>();
+  let headCursor: { pos: number; cursor: string } | undefined;
+
+  const state = (): LogState => ({ head: watermark, floor, generations });
+  const cursorAt = (pos: number): string => {
+    // Every quiet stream's heartbeat carries the watermark.
+    if (headCursor?.pos === pos) return headCursor.cursor;
+    const cursor = encodeCursor(appId, { generationId: generationAt(state(), pos), pos });
+    if (pos === watermark) headCursor = { pos, cursor };
+    return cursor;
+  };
+  const encode: AppTail["encode"] = ({ kind, pos, payload }) => encodeEvent(kind, pos, cursorAt(pos), payload);
+
+  const deliver = (event: LogEvent, touched: Set<Subscription>) => {
+    let encoded: EncodedEvent | undefined;
+    routes.route(event, (subscription) => {
+      // A stream that is reading will find the event in the log.
+      if (!subscription.isLive) return;
+      encoded ??= encode(event);
+      subscription.push(encoded);
+      touched.add(subscription);
+    });
+  };
+
+  /** Ends the streams of a session that was revoked, before anything later reaches them. */
+  const endRevoked = (event: LogEvent, before: number) => {
+    for (const audience of event.audiences)
+      for (const subscription of [...(routes.listeners(audience) ?? [])]) {
+        if (audience !== sessionAudience(subscription.sessionId)) continue;
+        subscription.flush(before);
+        subscription.end({ reason: GoodbyeReason.SESSION_REVOKED, reconnect: false });
+      }
+  };
+
+  return {
+    appId,
+    state,
+    cursorAt,
+    encode,
+    range(range) {
+      const last = range.events.at(-1);
+      if (last === undefined || last.pos <= watermark) return;
+      if (generations.at(-1)?.generationId !== range.generationId)
+        generations.push({ generationId: range.generationId, firstPos: range.generationFirstPos });
+      const fresh = range.events.filter((event) => event.pos > watermark);
+      if (fresh[0]?.pos !== watermark + 1) return onGap();
+      const before = watermark;
+      const touched = new Set<Subscription>();
+      for (const event of fresh) {
+        // The routes are as of the event that is being routed.
+        watermark = event.pos;
+        deliver(event, touched);
+        if (event.kind === EventKind.SESSION_REVOKED) endRevoked(event, before);
+      }
+      for (const subscription of touched) subscription.flush(before);
+      for (const wake of [...waiting]) wake();
+    },
+    transient(event) {
+      let encoded: EncodedEvent | undefined;
+      routes.route({ ...event, pos: 0 }, (subscription) => {
+        encoded ??= encodeEvent(event.kind, 0, "", event.payload);
+        subscription.pushTransient(encoded);
+      });
+    },
+    raiseFloor(pos) {
+      floor = Math.max(floor, pos);
+    },
+    async add(subscription, audiences, loadStays) {
+      subscriptions.add(subscription);
+      await routes.add(subscription, subscription.userId, audiences, loadStays);
+    },
+    remove(subscription) {
+      subscriptions.delete(subscription);
+      routes.remove(subscription);
+    },
+    ofSession(sessionId) {
+      for (const subscription of routes.listeners(sessionAudience(sessionId)) ?? []) return subscription;
+      return undefined;
+    },
+    ofUser: (userId) => routes.listeners(userAudience(userId)) ?? [],
+    all: () => subscriptions,
+    passed: (pos, signal) =>
+      new Promise((resolve) => {
+        if (watermark > pos || signal.aborted) return resolve();
+        const wake = () => {
+          if (watermark <= pos && !signal.aborted) return;
+          waiting.delete(wake);
+          signal.removeEventListener("abort", wake);
+          resolve();
+        };
+        waiting.add(wake);
+        signal.addEventListener("abort", wake, { once: true });
+      }),
+  };
+}

@@ -1,0 +1,102 @@
+import { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
+import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
+import type { Limits, Times } from "../limits.js";
+import type { Clock } from "../ops/clock.js";
+import type { Logger } from "../ops/logger.js";
+import type { Metrics } from "../ops/metrics.js";
+import { EVERYONE, sessionAudience, userAudience } from "../store/audience.js";
+import { readStays, readVisible } from "../store/log.js";
+import type { Db } from "../store/schema.js";
+import type { AppTail } from "./app-tail.js";
+import type { Codec, EncodedEvent } from "./frames.js";
+import type { Liveness } from "./liveness.js";
+import type { Sink } from "./sink.js";
+import { createSubscription, type Ending, type Subscription } from "./subscription.js";
+
+export interface StreamDeps {
+  read: Db;
+  clock: Clock;
+  limits: Limits;
+  times: Times;
+  logger: Logger;
+  metrics: Metrics;
+  liveness: Liveness;
+}
+
+/** Who opens a stream, and from where on. */
+export interface StreamRequest {
+  userId: string;
+  sessionId: string;
+  /** The head of the log when the user came to be. */
+  createdPos: number;
+  /** The position everything up to which the client has. */
+  pos: number;
+  kinds: readonly number[];
+  codec: Codec;
+  visible: boolean;
+}
+
+const ALWAYS: ReadonlySet<number> = new Set([EventKind.SESSION_REVOKED]);
+
+/** Serves one stream until it is over. `prelude` gives what must be told between started and caught_up. */
+export async function openStream(
+  deps: StreamDeps,
+  tail: AppTail,
+  request: StreamRequest,
+  sink: Sink,
+  signal: AbortSignal,
+  prelude: () => Promise<readonly EncodedEvent[]>,
+): Promise<Ending> {
+  const { read, limits, times } = deps;
+  const { userId, sessionId } = request;
+  const reader = { userId, sessionId, createdPos: request.createdPos };
+  const subscription: Subscription = createSubscription({
+    userId,
+    sessionId,
+    codec: request.codec,
+    kinds: new Set(request.kinds),
+    always: ALWAYS,
+    pos: request.pos,
+    sink,
+    clock: deps.clock,
+    heartbeatMs: times.heartbeatMs,
+    writeStallMs: times.writeStallMs,
+    queueBytes: limits.streamQueueBytes,
+    watermark: () => tail.state().head,
+    cursorAt: tail.cursorAt,
+    async prelude() {
+      // The stream hears live events only once it knows its places as of the watermark.
+      const head = tail.state().head;
+      const audiences = [EVERYONE, userAudience(userId), sessionAudience(sessionId)];
+      await tail.add(subscription, audiences, () => readStays(read, tail.appId, userId, head));
+      return await prelude();
+    },
+    onFellBehind: () => deps.metrics.liveToReading.inc(),
+    onError: (error) => deps.logger.error({ err: error, sessionId }, "a stream failed"),
+    async read(from, to) {
+      if (from < tail.state().floor) return "expired";
+      const chunk = await readVisible(read, tail.appId, reader, from, to, limits.streamChunkEvents);
+      // Retention may have passed while this was read.
+      if (from < tail.state().floor) return "expired";
+      // The content of a deleted event is blanked in place.
+      const events = chunk.events.filter((event) => event.payload.length > 0).map(tail.encode);
+      return { events, upTo: chunk.upTo };
+    },
+  });
+  replaceOlder(tail, request, limits.streamsPerUser);
+  const running = subscription.run(signal);
+  const leave = deps.liveness.arrive(tail.appId, subscription, request.visible);
+  // On the ending, not in `finally`: Connect never finishes the generator of a stalled stream.
+  void running.then((ending) => {
+    tail.remove(subscription);
+    leave(ending.reason === GoodbyeReason.PAUSED || ending.reason === GoodbyeReason.SESSION_REVOKED ? "once" : "grace");
+  });
+  return await running;
+}
+
+/** One stream a session, and a bound on those of a user: the oldest makes room. */
+function replaceOlder(tail: AppTail, { userId, sessionId }: StreamRequest, most: number): void {
+  tail.ofSession(sessionId)?.end({ reason: GoodbyeReason.REPLACED, reconnect: false });
+  const others = [...tail.ofUser(userId)];
+  if (others.length >= most) others[0]?.end({ reason: GoodbyeReason.TOO_MANY_STREAMS, reconnect: false });
+}

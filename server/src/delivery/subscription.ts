@@ -1,0 +1,184 @@
+import { GoodbyeReason, ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
+import type { Clock } from "../ops/clock.js";
+import { type Codec, controlFrame, type EncodedEvent } from "./frames.js";
+import type { Sink } from "./sink.js";
+
+/**
+ * One open stream. Two states, one mechanism:
+ *
+ *              finds itself at the watermark, in the same tick
+ *   reading ───────────────────────────────────────────────────▶ live
+ *      ▲      reads the log at its own position, in chunks         │ fed by the hub, one write for each commit
+ *      └───────────────────────────────────────────────────────────┘
+ *              the consumer does not drain
+ *
+ * Nothing is queued while reading, so registration needs no care; a slow consumer costs a position, not memory.
+ */
+export interface Subscription {
+  readonly userId: string;
+  readonly sessionId: string;
+  /** Starts reading. Resolves when the stream is over, whatever ends it. */
+  run(signal: AbortSignal): Promise<Ending>;
+  /** Hands over a durable event; ignored while reading, which will find it in the log. */
+  push(event: EncodedEvent): void;
+  /** Hands over a transient event; dropped when the consumer is slow. */
+  pushTransient(event: EncodedEvent): void;
+  /** Writes what was pushed; `from` is the watermark before it. */
+  flush(from: number): void;
+  /** Writes a sign of life when nothing was written for a heartbeat. */
+  beat(nowMs: number): void;
+  /** Ends the stream; the first reason counts. `skipRest` drops what was not yet written. */
+  end(ending: Ending): void;
+  readonly isLive: boolean;
+  queuedBytes(): number;
+}
+
+export interface Ending {
+  /** Undefined: the client has left or was cut, so there is nobody to tell. */
+  reason: GoodbyeReason | undefined;
+  reconnect: boolean;
+  retryDelayMs?: number;
+}
+
+export interface SubscriptionOptions {
+  userId: string;
+  sessionId: string;
+  codec: Codec;
+  /** The kinds to deliver; empty: all. Those in `always` come in any case. */
+  kinds: ReadonlySet<number>;
+  always: ReadonlySet<number>;
+  /** The position everything up to which the client has. */
+  pos: number;
+  sink: Sink;
+  clock: Clock;
+  heartbeatMs: number;
+  writeStallMs: number;
+  queueBytes: number;
+  watermark(): number;
+  cursorAt(pos: number): string;
+  /** Visible events after a position, bounded; `upTo` is what they are complete to; "expired" when the log no longer reaches back that far. */
+  read(from: number, to: number): Promise<{ events: readonly EncodedEvent[]; upTo: number } | "expired">;
+  /** Runs before the first read: what must be told between started and caught_up. */
+  prelude(): Promise<readonly EncodedEvent[]>;
+  onFellBehind(): void;
+  onError(error: unknown): void;
+}
+
+export function createSubscription(options: SubscriptionOptions): Subscription {
+  const { sink, codec, clock } = options;
+  const over = new AbortController();
+  let { pos } = options;
+  let live = false;
+  let caughtUp = false;
+  let pending: Buffer[] = [];
+  let lastWriteMs = clock.mono();
+  let finish: (ending: Ending) => void = () => undefined;
+  const ended = new Promise<Ending>((resolve) => {
+    finish = (ending) => {
+      over.abort();
+      live = false;
+      pending = [];
+      resolve(ending);
+    };
+  });
+
+  const wanted = (event: EncodedEvent) =>
+    options.kinds.size === 0 || options.kinds.has(event.kind) || options.always.has(event.kind);
+
+  const write = (frames: Buffer[]) => {
+    if (frames.length === 0 || over.signal.aborted) return;
+    sink.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames));
+    lastWriteMs = clock.mono();
+  };
+
+  const waitForRoom = async () => {
+    if (sink.queuedBytes() <= options.queueBytes) return;
+    const stall = clock.setTimer(() => {
+      sink.destroy();
+      finish({ reason: undefined, reconnect: true });
+    }, options.writeStallMs);
+    await sink.drained(over.signal);
+    stall.cancel();
+  };
+
+  const catchUp = async () => {
+    try {
+      if (!caughtUp) write((await options.prelude()).filter(wanted).map((event) => event.frame(codec)));
+      await readToWatermark();
+    } catch (error) {
+      options.onError(error);
+      finish({ reason: GoodbyeReason.INTERNAL, reconnect: true });
+    }
+  };
+
+  const readToWatermark = async () => {
+    while (!over.signal.aborted) {
+      const to = options.watermark();
+      if (pos >= to) {
+        if (!caughtUp) {
+          caughtUp = true;
+          write([controlFrame(codec, { case: "caughtUp", value: { cursor: options.cursorAt(pos) } })]);
+        }
+        // No await stands between the test above and this: nothing can slip between.
+        live = true;
+        return;
+      }
+      const chunk = await options.read(pos, to);
+      await waitForRoom();
+      if (over.signal.aborted) return;
+      if (chunk === "expired") {
+        write([controlFrame(codec, { case: "resyncRequired", value: { reason: ResyncReason.EXPIRED } })]);
+        pos = options.watermark();
+        continue;
+      }
+      write(chunk.events.filter(wanted).map((event) => event.frame(codec)));
+      pos = chunk.upTo;
+    }
+  };
+
+  return {
+    userId: options.userId,
+    sessionId: options.sessionId,
+    async run(signal) {
+      // Clean-up hangs on the signal alone: Connect never finishes the generator of a stalled stream whose client left.
+      const left = () => finish({ reason: undefined, reconnect: false });
+      if (signal.aborted) left();
+      signal.addEventListener("abort", left, { once: true });
+      void catchUp();
+      return await ended;
+    },
+    push(event) {
+      if (live && wanted(event)) pending.push(event.frame(codec));
+    },
+    pushTransient(event) {
+      if (over.signal.aborted || !wanted(event) || sink.queuedBytes() > options.queueBytes) return;
+      write([event.frame(codec)]);
+    },
+    flush(from) {
+      if (!live) return;
+      if (sink.queuedBytes() > options.queueBytes) {
+        live = false;
+        pending = [];
+        pos = from;
+        options.onFellBehind();
+        void catchUp();
+        return;
+      }
+      const frames = pending;
+      pending = [];
+      pos = options.watermark();
+      write(frames);
+    },
+    beat(nowMs) {
+      if (over.signal.aborted || nowMs - lastWriteMs < options.heartbeatMs) return;
+      const cursor = options.cursorAt(live ? options.watermark() : pos);
+      if (sink.queuedBytes() <= options.queueBytes)
+        write([controlFrame(codec, { case: "heartbeat", value: { cursor } })]);
+    },
+    end: (ending) => finish(ending),
+    get isLive() {
+      return live;
+    },
+    queuedBytes: () => sink.queuedBytes(),
+  };
+}

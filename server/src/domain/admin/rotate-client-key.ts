@@ -1,0 +1,10 @@
+import type { OperatorCaller } from "../caller.js";
+import { changeApp } from "./change-app.js";
+import type { Ctx } from "../context.js";
+import { newClientKey } from "../tokens.js";
+
+/** Replaces an app's client key; see OperatorService.RotateClientKey. */
+export async function rotateClientKey(ctx: Ctx, _caller: OperatorCaller, appId: string): Promise<string> {
+  const { clientKey } = await changeApp(ctx, appId, { clientKey: newClientKey() });
+  return clientKey;
+}

@@ -1,0 +1,41 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { NewEvent } from "../ports.js";
+import { userAudience } from "../store/audience.js";
+import { listFriends } from "../store/friends.js";
+import { setPresence } from "../store/users.js";
+import type { Ctx } from "./context.js";
+import { newEvent } from "./events.js";
+
+export interface PresenceChange {
+  appId: string;
+  userId: string;
+  online: boolean;
+  atMs: number;
+}
+
+/** Tells a user's friends of a change of its presence, and keeps it for those who ask later. */
+export async function announcePresence(ctx: Ctx, change: PresenceChange): Promise<void> {
+  const friends = await listFriends(ctx.read, change.appId, change.userId);
+  const audiences = friends.map((friend) => userAudience(friend.friend_id));
+  if (audiences.length > 0)
+    ctx.bus.publishTransient({ appId: change.appId, ...presenceEvent(change, audiences) });
+  await ctx.committer.run(change.appId, (tx) => setPresence(tx, change.userId, change.online, change.atMs));
+}
+
+/** The friends of a user that are online, as the events a new stream is told. */
+export async function presenceSnapshot(ctx: Ctx, appId: string, userId: string): Promise<NewEvent[]> {
+  const friends = await listFriends(ctx.read, appId, userId);
+  return friends.flatMap(({ friend_id }) => {
+    const { online, lastActiveMs } = ctx.presence.of(appId, friend_id);
+    if (!online) return [];
+    const change = { appId, userId: friend_id, online, atMs: lastActiveMs ?? ctx.clock.now() };
+    return [presenceEvent(change, [userAudience(userId)])];
+  });
+}
+
+function presenceEvent({ userId, online, atMs }: PresenceChange, audiences: readonly string[]): NewEvent {
+  return newEvent(atMs, audiences, {
+    case: "presenceChanged",
+    value: { userId, online, lastActiveTime: timestampFromMs(atMs) },
+  });
+}

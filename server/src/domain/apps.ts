@@ -1,0 +1,62 @@
+import type { AppSettings } from "@parley/proto/parley/v1/app_pb.js";
+import { APP_DEFAULTS, type AppRules } from "../limits.js";
+import { findApp } from "../store/apps.js";
+import type { Db } from "../store/schema.js";
+
+/** An app with its settings in force. */
+export interface AppRecord {
+  appId: string;
+  name: string;
+  clientKey: string;
+  createMs: number;
+  rules: AppRules;
+  tokenKeys: Uint8Array | null;
+}
+
+/** The apps by id, as they are stored. */
+export interface AppCache {
+  find(appId: string): Promise<AppRecord | undefined>;
+  /** Forgets an app that was changed. */
+  forget(appId: string): void;
+}
+
+export function createAppCache(read: Db): AppCache {
+  const known = new Map<string, AppRecord>();
+  return {
+    async find(appId) {
+      const cached = known.get(appId);
+      if (cached !== undefined) return cached;
+      const row = await findApp(read, appId);
+      if (row === undefined) return undefined;
+      const app: AppRecord = {
+        appId,
+        name: row.name,
+        clientKey: row.client_key,
+        createMs: row.create_ms,
+        rules: { ...APP_DEFAULTS, ...(JSON.parse(row.settings) as Partial<AppRules>) },
+        tokenKeys: row.token_keys,
+      };
+      known.set(appId, app);
+      return app;
+    },
+    forget: (appId) => void known.delete(appId),
+  };
+}
+
+/** The settings that a request names, in the form they are stored in. */
+export function changedRules(settings: AppSettings | undefined): Partial<AppRules> {
+  if (settings === undefined) return {};
+  const ms = (d: { seconds: bigint; nanos: number } | undefined) =>
+    d === undefined ? undefined : Number(d.seconds) * 1000 + Math.floor(d.nanos / 1_000_000);
+  const named: { [K in keyof AppRules]: AppRules[K] | undefined } = {
+    allowBareIdLogin: settings.allowBareIdLogin,
+    allowStrangerMessages: settings.allowStrangerMessages,
+    allowAccountCreation: settings.allowAccountCreation,
+    allowGuestLogin: settings.allowGuestLogin,
+    maxGroupMembers: settings.maxGroupMembers,
+    historyRetentionMs: ms(settings.historyRetention),
+    strangerHistoryRetentionMs: ms(settings.strangerHistoryRetention),
+    eventRetentionMs: ms(settings.eventRetention),
+  };
+  return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
+}

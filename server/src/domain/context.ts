@@ -1,0 +1,37 @@
+import type { Limits, Times } from "../limits.js";
+import type { Clock } from "../ops/clock.js";
+import type { Bus, Presence, Tail } from "../ports.js";
+import type { Committer } from "../store/committer.js";
+import type { Db } from "../store/schema.js";
+import type { AppCache } from "./apps.js";
+import type { Passwords } from "./passwords.js";
+import type { SecretBox } from "./secret-box.js";
+import type { SessionCache } from "./session-cache.js";
+import type { TokenBuckets } from "./token-buckets.js";
+import type { TransientMemory } from "./transient-memory.js";
+
+/** What the use cases work with: made once, in app.ts. */
+export interface Ctx {
+  read: Db;
+  committer: Committer;
+  bus: Bus;
+  presence: Presence;
+  tail: Tail;
+  clock: Clock;
+  limits: Limits;
+  times: Times;
+  /** Sends a second for one user; 0 = no limit. */
+  sendsPerSecond: number;
+  apps: AppCache;
+  sessions: SessionCache;
+  buckets: TokenBuckets;
+  transients: TransientMemory;
+  secrets: SecretBox;
+  passwords: Passwords;
+  /** The SHA-256 of the operator token. */
+  operatorTokenHash: Buffer;
+  /** The version of the server. */
+  version: string;
+  /** An id that sorts by the time it was made. */
+  newId(): string;
+}

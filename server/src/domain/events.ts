@@ -1,0 +1,64 @@
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { EventKind, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
+import type { NewEvent } from "../ports.js";
+
+type EventCase = NonNullable<MessageInitShape<typeof StreamEventSchema>["event"]>;
+
+const KINDS: Record<NonNullable<EventCase["case"]>, EventKind> = {
+  messageCreated: EventKind.MESSAGE_CREATED,
+  messageUpdated: EventKind.MESSAGE_UPDATED,
+  presenceChanged: EventKind.PRESENCE_CHANGED,
+  friendChanged: EventKind.FRIEND_CHANGED,
+  groupChanged: EventKind.GROUP_CHANGED,
+  groupMemberChanged: EventKind.GROUP_MEMBER_CHANGED,
+  roomChanged: EventKind.ROOM_CHANGED,
+  roomMemberChanged: EventKind.ROOM_MEMBER_CHANGED,
+  systemMessage: EventKind.SYSTEM_MESSAGE,
+  typingChanged: EventKind.TYPING_CHANGED,
+  readMarkerChanged: EventKind.READ_MARKER_CHANGED,
+  sessionRevoked: EventKind.SESSION_REVOKED,
+  userChanged: EventKind.USER_CHANGED,
+};
+
+/** The kinds whose payload holds a message's content. */
+export const MESSAGE_KINDS: readonly number[] = [
+  EventKind.MESSAGE_CREATED,
+  EventKind.MESSAGE_UPDATED,
+  EventKind.SYSTEM_MESSAGE,
+];
+
+/** Makes an event for these audiences, each named once. */
+export function newEvent(timeMs: number, audiences: Iterable<string>, event: EventCase): NewEvent {
+  const kind = event.case === undefined ? EventKind.UNSPECIFIED : KINDS[event.case];
+  const payload = toBinary(
+    StreamEventSchema,
+    create(StreamEventSchema, { createTime: timestampFromMs(timeMs), kind, event }),
+  );
+  return { kind, payload, audiences: [...new Set(audiences)] };
+}
+
+const FIELDS = { messageCreated: 10, systemMessage: 18 } as const;
+
+/** The same for a message that is encoded already: its bytes are copied, not encoded a second time. */
+export function newMessageEvent(
+  timeMs: number,
+  audiences: Iterable<string>,
+  kind: keyof typeof FIELDS,
+  message: Uint8Array,
+): NewEvent {
+  const head = toBinary(
+    StreamEventSchema,
+    create(StreamEventSchema, { createTime: timestampFromMs(timeMs), kind: KINDS[kind] }),
+  );
+  const payload = new BinaryWriter()
+    .raw(head)
+    .tag(FIELDS[kind], WireType.LengthDelimited)
+    .fork()
+    .tag(1, WireType.LengthDelimited)
+    .bytes(message)
+    .join()
+    .finish();
+  return { kind: KINDS[kind], payload, audiences: [...new Set(audiences)] };
+}

@@ -1,0 +1,39 @@
+import type { Friend } from "@parley/proto/parley/v1/friend_pb.js";
+import { ChangeKind } from "@parley/proto/parley/v1/stream_event_pb.js";
+import { UserKind } from "@parley/proto/parley/v1/user_pb.js";
+import type { Tx } from "../../store/committer.js";
+import { countFriends, findFriend, insertFriends } from "../../store/friends.js";
+import { findUser } from "../../store/users.js";
+import type { Caller } from "../caller.js";
+import type { Ctx } from "../context.js";
+import { DomainError, ErrorReason, invalidField, notFound } from "../errors.js";
+import { asOrdinaryUser, guestRefused } from "../ordinary.js";
+import { friendOf } from "./friend.js";
+import { announceFriends } from "./friend-event.js";
+
+/** Makes the caller and another user friends; see FriendService.AddFriend. */
+export async function addFriend(ctx: Ctx, caller: Caller, friendId: string): Promise<Friend> {
+  const { appId, userId } = asOrdinaryUser(caller);
+  if (friendId === userId) throw invalidField("user_id", "nobody is a friend of oneself");
+  return await ctx.committer.run(appId, async (tx) => {
+    const user = await findUser(tx.db, appId, friendId);
+    if (user === undefined) throw notFound("user", "user_id");
+    if (user.kind === UserKind.GUEST) throw guestRefused("user_id");
+    const known = await findFriend(tx.db, appId, userId, friendId);
+    if (known !== undefined) return friendOf(ctx, user, known.create_ms);
+    await checkRoom(tx, userId, ctx.limits.friendsPerUser, {});
+    await checkRoom(tx, friendId, ctx.limits.friendsPerUser, { field: "user_id" });
+    await insertFriends(tx, userId, friendId);
+    announceFriends(tx, userId, friendId, ChangeKind.ADDED);
+    return friendOf(ctx, user, tx.nowMs);
+  });
+}
+
+async function checkRoom(tx: Tx, userId: string, most: number, at: { field?: string }): Promise<void> {
+  if ((await countFriends(tx.db, tx.appId, userId)) < most) return;
+  const whose = at.field === undefined ? "you have" : "this user has";
+  throw new DomainError(ErrorReason.MEMBER_LIMIT, `${whose} as many friends as allowed`, {
+    ...at,
+    metadata: { limit: String(most) },
+  });
+}

@@ -1,0 +1,34 @@
+import type { Ctx } from "./context.js";
+
+const FEATURES = [
+  "friends",
+  "groups",
+  "history",
+  "list_events",
+  "login_bare_id",
+  "login_guest",
+  "login_password",
+  "login_signed_token",
+  "presence",
+  "read_markers",
+  "rooms",
+  "send_batches",
+  "service_keys",
+  "subscribe",
+  "system_messages",
+  "transient_messages",
+  "typing",
+];
+
+/** Tells the version, the limits in force and the features offered; see ServerService.GetServerInfo. */
+export function getServerInfo(ctx: Pick<Ctx, "version" | "limits" | "times" | "sendsPerSecond">) {
+  const { heartbeatMs, sessionMs, presenceGraceMs, ackQuietMs, transientDedupMs, dedupMs, unaryMaxMs } = ctx.times;
+  const times = { heartbeatMs, sessionMs, presenceGraceMs, ackQuietMs, transientDedupMs, dedupMs, unaryMaxMs };
+  const named = { ...ctx.limits, ...times, sendsPerSecond: ctx.sendsPerSecond };
+  const limits = Object.fromEntries(Object.entries(named).map(([name, value]) => [snakeCase(name), value]));
+  return { version: ctx.version, limits, features: FEATURES };
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

@@ -1,0 +1,75 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { type StreamEvent, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
+import { decodeCursor, encodeCursor } from "../store/cursor.js";
+import { generationAt, type LogReader, type LogState, readLogState, readVisible, refusalOf } from "../store/log.js";
+import { findUser } from "../store/users.js";
+import type { UserCaller } from "./caller.js";
+import type { Ctx } from "./context.js";
+import { DomainError, ErrorReason, notFound } from "./errors.js";
+import { pageLimit } from "./page.js";
+
+export interface ListEventsCommand {
+  cursor: string;
+  pageSize: number;
+  /** How long to wait for a first event. */
+  waitMs: number;
+  signal: AbortSignal;
+}
+
+/** The durable events after a cursor that the caller may see; see MessageService.ListEvents. */
+export async function listEvents(
+  ctx: Ctx,
+  caller: UserCaller,
+  command: ListEventsCommand,
+): Promise<{ events: StreamEvent[]; cursor: string }> {
+  const { appId } = caller;
+  const user = await findUser(ctx.read, appId, caller.userId);
+  if (user === undefined) throw notFound("user", "");
+  const reader: LogReader = { userId: caller.userId, sessionId: caller.sessionId, createdPos: user.created_pos };
+  const limit = pageLimit(ctx, command.pageSize);
+  let state = await readLogState(ctx.read, appId);
+  if (command.cursor === "") return { events: [], cursor: cursorAt(appId, state, state.head) };
+  let pos = placeOf(appId, state, command.cursor);
+  const deadlineMs = ctx.clock.mono() + command.waitMs;
+  for (;;) {
+    const chunk = await readVisible(ctx.read, appId, reader, pos, state.head, limit);
+    pos = chunk.upTo;
+    const events = chunk.events.filter((event) => event.payload.length > 0);
+    const leftMs = deadlineMs - ctx.clock.mono();
+    const atHead = pos >= state.head;
+    if (events.length > 0 || (atHead && leftMs <= 0) || command.signal.aborted) {
+      const current = state;
+      return {
+        events: events.map(({ pos: at, payload }) => {
+          const event = fromBinary(StreamEventSchema, payload);
+          event.cursor = cursorAt(appId, current, at);
+          return event;
+        }),
+        cursor: cursorAt(appId, state, pos),
+      };
+    }
+    if (atHead) await ctx.tail.passed(appId, pos, leftMs, command.signal);
+    state = await readLogState(ctx.read, appId);
+    if (pos < state.floor) throw expired();
+  }
+}
+
+/** The position a cursor names. Throws CURSOR_INVALID or CURSOR_EXPIRED. */
+export function placeOf(appId: string, state: LogState, cursor: string): number {
+  const place = decodeCursor(appId, cursor);
+  const refusal = place === undefined ? "invalid" : refusalOf(state, place);
+  if (refusal === "expired") throw expired();
+  if (place === undefined || refusal !== undefined)
+    throw new DomainError(ErrorReason.CURSOR_INVALID, "the cursor is malformed, of another app, or of a history that is gone", {
+      field: "cursor",
+    });
+  return place.pos;
+}
+
+export function cursorAt(appId: string, state: LogState, pos: number): string {
+  return encodeCursor(appId, { generationId: generationAt(state, pos), pos });
+}
+
+function expired(): DomainError {
+  return new DomainError(ErrorReason.CURSOR_EXPIRED, "the cursor is older than the event log", { field: "cursor" });
+}

@@ -1,0 +1,36 @@
+import type { AppRecord } from "../apps.js";
+import type { Ctx } from "../context.js";
+import { DomainError, ErrorReason } from "../errors.js";
+
+/** The app that a client names with its key. An unknown app and a wrong key get one answer. */
+export async function appForLogin(ctx: Ctx, appId: string, clientKey: string): Promise<AppRecord> {
+  const app = await ctx.apps.find(appId);
+  if (app?.clientKey !== clientKey)
+    throw new DomainError(ErrorReason.WRONG_CREDENTIAL, "the app id or the client key is wrong");
+  return app;
+}
+
+/** How many times more all addresses together may try one account: guessing from many places slows down too. */
+const EVERYWHERE = 5;
+/** How many times more one address may come as somebody new. */
+const NEWCOMERS = 10;
+
+/** Takes one try to log in to an account. Sessions that are open never come here, so nobody can lock a user out of them. */
+export function limitTries(ctx: Ctx, app: AppRecord, account: string, address: string): void {
+  take(ctx, `login|${app.appId}|${account}|${address}`, 1);
+  take(ctx, `login|${app.appId}|${account}`, EVERYWHERE);
+}
+
+/** Takes one try to come as somebody who has no account yet. Not counted on the loopback, where a backend or a test makes many. */
+export function limitNewcomers(ctx: Ctx, app: AppRecord, address: string): void {
+  if (!isLoopback(address)) take(ctx, `newcomer|${app.appId}|${address}`, NEWCOMERS);
+}
+
+function take(ctx: Ctx, key: string, times: number): void {
+  const tries = ctx.limits.loginTries * times;
+  ctx.buckets.take(key, tries / ctx.limits.loginWindowSeconds, tries);
+}
+
+function isLoopback(address: string): boolean {
+  return /^(127\.|::1$|::ffff:127\.)/.test(address);
+}

@@ -1,0 +1,31 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ListSessionsRequest } from "@parley/proto/parley/v1/auth_service_pb.js";
+import { type Session, SessionSchema } from "@parley/proto/parley/v1/session_pb.js";
+import { listSessions as listRows, type SessionRow } from "../../store/sessions.js";
+import type { UserCaller } from "../caller.js";
+import type { Ctx } from "../context.js";
+import { newestFirst, nextPage, pageLimit } from "../page.js";
+
+/** Lists the caller's sessions, newest first; see AuthService.ListSessions. */
+export async function listSessions(ctx: Ctx, caller: UserCaller, request: ListSessionsRequest) {
+  const limit = pageLimit(ctx, request.pageSize);
+  const before = newestFirst(request.pageToken);
+  const rows = await listRows(ctx.read, caller.appId, caller.userId, before, limit + 1);
+  const { items, nextPageToken } = nextPage(rows, limit, (row) => [row.create_ms, row.session_id]);
+  return { sessions: items.map((row) => sessionOf(ctx, caller, row)), nextPageToken };
+}
+
+function sessionOf(ctx: Ctx, caller: UserCaller, row: SessionRow): Session {
+  return create(SessionSchema, {
+    sessionId: row.session_id,
+    userId: row.user_id,
+    installationId: row.installation_id,
+    platform: row.platform,
+    createTime: timestampFromMs(row.create_ms),
+    lastUsedTime: timestampFromMs(row.used_ms),
+    expireTime: timestampFromMs(row.expire_ms),
+    current: row.session_id === caller.sessionId,
+    online: ctx.presence.hasStream(caller.appId, row.session_id),
+  });
+}

@@ -1,0 +1,52 @@
+import type { LoginRequest } from "@parley/proto/parley/v1/auth_service_pb.js";
+import type { Admission } from "./admit-user.js";
+import type { AppRecord } from "../apps.js";
+import type { Ctx } from "../context.js";
+import { DomainError, ErrorReason, invalidField } from "../errors.js";
+import { checkBareId } from "./bare-id.js";
+import { checkGuest } from "./guest.js";
+import { appForLogin, limitNewcomers, limitTries } from "./limits.js";
+import { checkPassword } from "./password.js";
+import { checkSignedToken } from "./signed-token.js";
+import { type OpenedSession, openSession } from "./open-session.js";
+
+/** Opens a session for whoever proves to be a user; see AuthService.Login. */
+export async function login(ctx: Ctx, request: LoginRequest, address: string): Promise<OpenedSession> {
+  const app = await appForLogin(ctx, request.appId, request.clientKey);
+  const admission = await checkCredential(ctx, app, request.credential, address);
+  return await ctx.committer.run(app.appId, async (tx) =>
+    openSession(ctx, tx, await admission(tx), request.installation),
+  );
+}
+
+async function checkCredential(
+  ctx: Ctx,
+  app: AppRecord,
+  credential: LoginRequest["credential"],
+  address: string,
+): Promise<Admission> {
+  switch (credential.case) {
+    case "bareId":
+      limitTries(ctx, app, `id|${credential.value.userId}`, address);
+      return checkBareId(app, credential.value);
+    case "password":
+      limitTries(ctx, app, `password|${credential.value.username}`, address);
+      return await checkPassword(ctx, app, credential.value);
+    case "guest":
+      if (credential.value.userId === "") limitNewcomers(ctx, app, address);
+      else limitTries(ctx, app, `id|${credential.value.userId}`, address);
+      return checkGuest(ctx, app, credential.value);
+    case "signedToken": {
+      const { userId, admission } = await checkSignedToken(ctx, app, credential.value);
+      limitTries(ctx, app, `token|${userId}`, address);
+      return admission;
+    }
+    case "sms":
+    case "oauth":
+      throw new DomainError(ErrorReason.UNSUPPORTED, "this version does not offer this credential", {
+        field: credential.case,
+      });
+    default:
+      throw invalidField("credential", "a credential is required");
+  }
+}

@@ -1,0 +1,19 @@
+import type { PasswordCredential } from "@parley/proto/parley/v1/auth_service_pb.js";
+import { findCredential } from "../../store/credentials.js";
+import type { Admission } from "./admit-user.js";
+import type { AppRecord } from "../apps.js";
+import type { Ctx } from "../context.js";
+import { DomainError, ErrorReason } from "../errors.js";
+
+/** Checks the name and password of an account. Unknown names cost the same work and get the same answer. */
+export async function checkPassword(
+  ctx: Ctx,
+  app: AppRecord,
+  { username, password }: PasswordCredential,
+): Promise<Admission> {
+  const credential = await findCredential(ctx.read, app.appId, "password", username);
+  const matches = await ctx.passwords.matches(password, credential?.secret);
+  if (!matches || credential === undefined)
+    throw new DomainError(ErrorReason.WRONG_CREDENTIAL, "the username or the password is wrong");
+  return async () => ({ userId: credential.user_id, created: false });
+}

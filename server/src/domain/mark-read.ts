@@ -1,0 +1,33 @@
+import type { Peer } from "@parley/proto/parley/v1/peer_pb.js";
+import { userAudience } from "../store/audience.js";
+import { addParticipants, findConversation, findReadSeq, setReadSeq } from "../store/conversations.js";
+import type { UserCaller } from "./caller.js";
+import type { Ctx } from "./context.js";
+import { directUsers } from "./conversation-id.js";
+import { conversationOf, unreadOf } from "./conversations.js";
+import { newEvent } from "./events.js";
+import { visibleAfter } from "./visibility.js";
+
+/** Moves the caller's read marker forward; see ConversationService.MarkRead. */
+export async function markRead(ctx: Ctx, caller: UserCaller, peer: Peer | undefined, readSeq: number) {
+  const conversationId = conversationOf(caller.userId, peer);
+  return await ctx.committer.run(caller.appId, async (tx) => {
+    const { appId, userId } = caller;
+    await visibleAfter(tx.db, appId, userId, conversationId);
+    const found = await findConversation(tx.db, appId, conversationId);
+    if (found === undefined) return { readSeq: 0, unreadCount: 0 };
+    const before = await findReadSeq(tx.db, appId, userId, conversationId);
+    const wanted = readSeq === 0 ? found.head_seq : Math.min(readSeq, found.head_seq);
+    const marker = Math.max(wanted, before ?? 0);
+    if (before === undefined) await addParticipants(tx, [{ userId, conversationId, readSeq: marker }]);
+    else if (marker > before) await setReadSeq(tx, userId, conversationId, marker);
+    if (marker > (before ?? 0)) {
+      // One's own devices, and in a one-to-one conversation the other side.
+      const readers = directUsers(conversationId) ?? [userId];
+      const value = { conversationId, userId, readSeq: marker };
+      tx.emit(newEvent(tx.nowMs, readers.map(userAudience), { case: "readMarkerChanged", value }));
+    }
+    const row = { conversation_id: conversationId, ...found, read_seq: marker };
+    return { readSeq: marker, unreadCount: await unreadOf(tx.db, caller, row) };
+  });
+}

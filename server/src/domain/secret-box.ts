@@ -1,0 +1,53 @@
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { readSecretFile, writeSecretFile } from "./secret-file.js";
+
+/** Seals what must be read again but not lie open on the disk. */
+export interface SecretBox {
+  seal(plain: Uint8Array): Buffer;
+  /** Throws when the bytes were not sealed with this key. */
+  open(sealed: Uint8Array): Buffer;
+}
+
+const ALGORITHM = "aes-256-gcm";
+const VERSION = 1;
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const HEAD_BYTES = 1 + NONCE_BYTES + 16;
+
+/** Makes a box with a key of 32 bytes. Sealed: version, nonce, tag, ciphertext. */
+export function createSecretBox(key: Buffer): SecretBox {
+  if (key.length !== KEY_BYTES) throw new Error(`the secret key has ${key.length} bytes instead of ${KEY_BYTES}`);
+  return {
+    seal(plain) {
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv(ALGORITHM, key, nonce);
+      const body = Buffer.concat([cipher.update(plain), cipher.final()]);
+      return Buffer.concat([Buffer.of(VERSION), nonce, cipher.getAuthTag(), body]);
+    },
+    open(sealed) {
+      const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+      if (bytes.length < HEAD_BYTES || bytes[0] !== VERSION) throw new Error("this was not sealed by a secret box");
+      const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(1, 1 + NONCE_BYTES));
+      decipher.setAuthTag(bytes.subarray(1 + NONCE_BYTES, HEAD_BYTES));
+      return Buffer.concat([decipher.update(bytes.subarray(HEAD_BYTES)), decipher.final()]);
+    },
+  };
+}
+
+/** The key of the setting (64 hex digits, or base64), else the one kept in the data folder, which is made when absent. */
+export function loadSecretKey(dataDir: string, setting: string | undefined): Buffer {
+  if (setting !== undefined) return decodeKey(setting, "PARLEY_SECRET_KEY");
+  const file = join(dataDir, "secret-key");
+  const kept = readSecretFile(file);
+  if (kept !== undefined) return decodeKey(kept, file);
+  const key = randomBytes(KEY_BYTES);
+  writeSecretFile(file, key.toString("base64"));
+  return key;
+}
+
+function decodeKey(text: string, source: string): Buffer {
+  const key = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, "hex") : Buffer.from(text, "base64");
+  if (key.length !== KEY_BYTES) throw new Error(`${source} is not a key of ${KEY_BYTES} bytes in hex or base64`);
+  return key;
+}

@@ -1,0 +1,173 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type ChatMessage, ChatMessageSchema, MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
+import type { SendMessageRequest } from "@parley/proto/parley/v1/message_service_pb.js";
+import { PushOptionsSchema } from "@parley/proto/parley/v1/push_options_pb.js";
+import type { Outcome, Tx } from "../store/committer.js";
+import { addParticipants, type ConversationGrowth, growConversations } from "../store/conversations.js";
+import { findByClientMessageIds, insertMessages } from "../store/messages.js";
+import type { Row } from "../store/schema.js";
+import { DomainError, ErrorReason, tooLarge } from "./errors.js";
+import { newMessageEvent } from "./events.js";
+import { authorizeSends, type SendRules } from "./authorize-sends.js";
+import type { SendTarget } from "./send-target.js";
+
+/** One send, checked as far as it can be without the store. */
+export interface Send {
+  /** The user who sends, or empty for the system. */
+  senderId: string;
+  target: SendTarget;
+  /** The request with a client_message_id, made by the server when the sender gave none. */
+  request: SendMessageRequest;
+  /** The mark of its payload, for repeats. */
+  hash: Buffer;
+}
+
+/** The answer to a send. */
+export interface Sent {
+  message: ChatMessage;
+  deduplicated: boolean;
+}
+
+/** Sends of one call, in order. */
+export interface SendJob {
+  sends: readonly Send[];
+  rules: SendRules;
+  newId(): string;
+}
+
+type SentOutcome = Outcome<Sent>;
+
+/**
+ * Stores the sends of any number of calls together, by a fixed number of statements: look up repeats, authorise, allot seqs, insert.
+ * A send that is refused takes no number and fails alone.
+ */
+export async function storeSends(tx: Tx, jobs: readonly SendJob[]): Promise<Outcome<SentOutcome[]>[]> {
+  const sends = jobs.flatMap((job) => job.sends.map((send) => ({ send, job })));
+  const known = await findRepeats(
+    tx,
+    sends.map(({ send }) => send),
+  );
+  const refusals = await authorizeSends(tx, sends.filter(({ send }) => !known.has(keyOf(send))).map(refusable));
+  const fresh: { send: Send; job: SendJob }[] = [];
+  const plan = sends.map(({ send, job }): (() => SentOutcome) => {
+    const repeat = known.get(keyOf(send));
+    if (repeat !== undefined) return () => answerRepeat(send, repeat);
+    const refusal = refusals.get(send);
+    if (refusal !== undefined) return () => ({ ok: false, error: refusal });
+    const stored: Stored = { hash: send.hash, message: undefined };
+    known.set(keyOf(send), stored);
+    fresh.push({ send, job });
+    return () => (stored.message === undefined ? lost() : { ok: true, value: { message: stored.message, deduplicated: false } });
+  });
+  if (fresh.length > 0) await storeFresh(tx, fresh, known);
+  const outcomes = plan.map((answer) => answer());
+  let at = 0;
+  return jobs.map((job) => ({ ok: true, value: outcomes.slice(at, (at += job.sends.length)) }));
+}
+
+interface Stored {
+  hash: Uint8Array;
+  message: ChatMessage | undefined;
+}
+
+const keyOf = (send: Send): string => `${send.senderId}|${send.request.clientMessageId}`;
+const refusable = ({ send, job }: { send: Send; job: SendJob }) => ({ send, rules: job.rules });
+
+function lost(): SentOutcome {
+  return { ok: false, error: new Error("a send was planned and not stored") };
+}
+
+async function findRepeats(tx: Tx, sends: readonly Send[]): Promise<Map<string, Stored>> {
+  const ids = [...new Set(sends.map((send) => send.request.clientMessageId))];
+  const rows = await findByClientMessageIds(tx.db, tx.appId, ids);
+  return new Map(
+    rows.map((row) => [
+      `${row.sender}|${row.client_message_id}`,
+      { hash: row.payload_hash, message: fromBinary(ChatMessageSchema, row.payload) },
+    ]),
+  );
+}
+
+function answerRepeat(send: Send, stored: Stored): SentOutcome {
+  if (!send.hash.equals(stored.hash))
+    return {
+      ok: false,
+      error: new DomainError(
+        ErrorReason.IDEMPOTENCY_CONFLICT,
+        "this client_message_id was used for another message",
+        { field: "client_message_id" },
+      ),
+    };
+  return stored.message === undefined ? lost() : { ok: true, value: { message: stored.message, deduplicated: true } };
+}
+
+async function storeFresh(
+  tx: Tx,
+  fresh: readonly { send: Send; job: SendJob }[],
+  known: Map<string, Stored>,
+): Promise<void> {
+  const growths = new Map<string, ConversationGrowth>();
+  fresh.forEach(({ send }, at) => {
+    const { conversationId } = send.target;
+    const count = (growths.get(conversationId)?.count ?? 0) + 1;
+    // Each send emits one event, in this order.
+    growths.set(conversationId, { conversationId, count, lastPos: tx.head() + at + 1 });
+  });
+  const before = await growConversations(tx, [...growths.values()]);
+  const rows: Row<"message">[] = [];
+  const participants: { userId: string; conversationId: string; readSeq: number }[] = [];
+  for (const { send, job } of fresh) {
+    const { conversationId } = send.target;
+    const place = before.get(conversationId) as { headSeq: number; lastMs: number };
+    if (place.headSeq === 0)
+      for (const userId of send.target.userIds) participants.push({ userId, conversationId, readSeq: 0 });
+    place.headSeq += 1;
+    const { message, row } = makeMessage(tx, send, job.newId(), place.headSeq, Math.max(tx.nowMs, place.lastMs));
+    rows.push(row);
+    const stored = known.get(keyOf(send));
+    if (stored !== undefined) stored.message = message;
+  }
+  if (participants.length > 0) await addParticipants(tx, participants);
+  await insertMessages(tx, rows);
+}
+
+function makeMessage(tx: Tx, send: Send, messageId: string, seq: number, createMs: number) {
+  const { request, target, senderId } = send;
+  const message = create(ChatMessageSchema, {
+    messageId,
+    conversationId: target.conversationId,
+    seq,
+    sender: { sender: senderId === "" ? { case: "system", value: {} } : { case: "userId", value: senderId } },
+    receiver: request.receiver,
+    content: request.content,
+    createTime: timestampFromMs(createMs),
+    state: MessageState.ACTIVE,
+    clientMessageId: request.clientMessageId,
+    remark: request.remark,
+    attributes: request.attributes,
+    replyToMessageId: request.replyToMessageId,
+    mentions: request.mentions,
+  });
+  const payload = asBuffer(toBinary(ChatMessageSchema, message, { writeUnknownFields: false }));
+  const pos = tx.emit(newMessageEvent(createMs, target.audiences, senderId === "" ? "systemMessage" : "messageCreated", payload));
+  const row: Row<"message"> = {
+    app_id: tx.appId,
+    conversation_id: target.conversationId,
+    seq,
+    pos,
+    message_id: messageId,
+    sender: senderId,
+    client_message_id: request.clientMessageId,
+    payload_hash: send.hash,
+    create_ms: createMs,
+    counting: request.content?.content.case === "notice" ? 0 : 1,
+    payload,
+    push: request.push === undefined ? null : asBuffer(toBinary(PushOptionsSchema, request.push)),
+  };
+  return { message, row };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

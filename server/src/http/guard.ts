@@ -1,0 +1,82 @@
+import { constants } from "node:http2";
+import type { Logger } from "../ops/logger.js";
+import type { HttpLimits } from "./limits.js";
+import { answerError, type HttpHandler, type HttpRequest, type HttpResponse, isH2 } from "./message.js";
+
+const deadlines = new WeakMap<HttpRequest, (ms: number) => void>();
+
+/** Gives one request another time than `requestTimeoutMs`, from now, to deliver its body: uploads need minutes. */
+export function setBodyDeadline(req: HttpRequest, ms: number): void {
+  deadlines.get(req)?.(ms);
+}
+
+export function headersTooLarge(rawHeaders: readonly string[], limits: HttpLimits): boolean {
+  if (rawHeaders.length / 2 > limits.maxHeaderListPairs) return true;
+  let bytes = 0;
+  // Two more a string stand for the ": " and line end of HTTP/1.1, so that both protocols are measured alike.
+  for (const part of rawHeaders) bytes += part.length + 2;
+  return bytes > limits.maxHeaderBytes;
+}
+
+function hasBody(req: HttpRequest): boolean {
+  if (isH2(req)) return !req.stream.endAfterHeaders;
+  return req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) > 0;
+}
+
+function cut(req: HttpRequest, res: HttpResponse): void {
+  if (isH2(req)) {
+    // A response under way belongs to its handler: bidirectional streams keep their request open.
+    if (!res.headersSent || res.writableEnded) req.stream.close(constants.NGHTTP2_CANCEL);
+  } else if (!req.complete) {
+    if (!res.headersSent) req.socket.write("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n");
+    req.socket.destroy();
+  }
+}
+
+/** Node's own requestTimeout exists for HTTP/1.1 only and cannot be longer for one request. */
+function limitBody(req: HttpRequest, res: HttpResponse, ms: number): void {
+  let timer = setTimeout(cut, ms, req, res);
+  deadlines.set(req, (next) => {
+    clearTimeout(timer);
+    if (!req.complete) timer = setTimeout(cut, next, req, res);
+  });
+  const stop = (): void => clearTimeout(timer);
+  req.once("end", stop);
+  req.once("close", stop);
+}
+
+function abort(req: HttpRequest): void {
+  if (isH2(req)) req.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else req.socket.destroy();
+}
+
+export interface GuardOptions {
+  readonly limits: HttpLimits;
+  readonly draining: () => boolean;
+  readonly log: Logger | undefined;
+}
+
+/** Wraps the application's handler in what holds for every request of either protocol. */
+export function guardRequests(handler: HttpHandler, { limits, draining, log }: GuardOptions): HttpHandler {
+  return (req, res) => {
+    // Writing to a response whose client has gone emits an error that, unheard, would end the process.
+    res.on("error", () => {});
+    if (!isH2(req)) {
+      if (draining()) res.setHeader("connection", "close");
+      // A request that was under way when draining began has announced a keep-alive that is now void.
+      res.once("finish", () => draining() && req.socket.destroySoon());
+    }
+    if (hasBody(req)) limitBody(req, res, limits.requestTimeoutMs);
+    if (headersTooLarge(req.rawHeaders, limits)) {
+      answerError(req, res, 431, "resource_exhausted", "request headers are too large");
+      return;
+    }
+    try {
+      handler(req, res);
+    } catch (err) {
+      log?.error({ err }, "request handler threw");
+      if (res.headersSent) abort(req);
+      else answerError(req, res, 500, "internal", "internal error");
+    }
+  };
+}

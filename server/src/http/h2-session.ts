@@ -1,0 +1,47 @@
+import type { Http2Stream, ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
+import type { HttpLimits } from "./limits.js";
+
+/**
+ * Node gives an HTTP/2 session no time-outs at all. This ends one that has no open stream, and one whose peer is
+ * dead: written heartbeats do not find that (they vanish in buffers for hours), a PING with a deadline does.
+ */
+export function watchSession(session: ServerHttp2Session, socket: Socket, limits: HttpLimits): void {
+  let streams = 0;
+  let silence: NodeJS.Timeout | undefined;
+
+  const kill = (): void => {
+    session.destroy();
+    socket.destroy();
+  };
+  let idle = setTimeout(() => session.close(), limits.sessionIdleTimeoutMs);
+
+  session.on("stream", (stream: Http2Stream) => {
+    // A stream reset at once is destroyed before it is announced: its "close" may be past.
+    if (stream.destroyed) return;
+    streams += 1;
+    clearTimeout(idle);
+    stream.once("close", () => {
+      streams -= 1;
+      if (streams === 0 && !socket.destroyed) idle = setTimeout(() => session.close(), limits.sessionIdleTimeoutMs);
+    });
+  });
+
+  const beat = setInterval(() => {
+    // A closed session waits for the peer to close the socket; a peer that does not is not waited for.
+    if (session.destroyed) return kill();
+    const heard = socket.bytesRead;
+    clearTimeout(silence);
+    // On a slow link the answer may queue behind data, so anything heard since counts as a sign of life.
+    // Checked after one more round of reading: when the process itself was held up, answers wait unread.
+    silence = setTimeout(setImmediate, limits.pingTimeoutMs, () => socket.bytesRead === heard && kill());
+    session.ping((error) => error === null && clearTimeout(silence));
+  }, limits.pingIntervalMs);
+
+  session.on("error", kill);
+  socket.once("close", () => {
+    clearTimeout(idle);
+    clearTimeout(silence);
+    clearInterval(beat);
+  });
+}

@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+import { createApp } from "./app.js";
+import { readVersion, type Settings } from "./config.js";
+import { type DevelopmentApp, ensureDevelopmentApp } from "./domain/development-app.js";
+import { loadOperatorToken } from "./domain/operator-token.js";
+import { loadSecretKey } from "./domain/secret-box.js";
+import { listenOnePort } from "./http/one-port.js";
+import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
+import { type Clock, systemClock } from "./ops/clock.js";
+import { createLogger } from "./ops/logger.js";
+import { openSqlite } from "./store/sqlite.js";
+
+export type { Settings } from "./config.js";
+
+/** A server that takes calls. */
+export interface RunningServer {
+  url: string;
+  /** The app that a first start makes, for trying things out; undefined when the folder's first app was made otherwise. */
+  developmentApp: DevelopmentApp | undefined;
+  operatorToken: string;
+  /** Resolves when the server has ended; `fatal` when its store could no longer be trusted. */
+  closed: Promise<{ fatal: boolean }>;
+  /** Sends streams away, finishes what is queued and ends. Repeatable. */
+  close(): Promise<void>;
+}
+
+/** For tests: other limits, times and clock than the real ones. */
+export interface Overrides {
+  limits?: Partial<Limits>;
+  times?: Partial<Times>;
+  clock?: Clock;
+  fastUnary?: boolean;
+}
+
+/** Starts a server on its data folder. Throws when the folder is locked, the store cannot be opened or the port is taken. */
+export async function startServer(settings: Settings, overrides: Overrides = {}): Promise<RunningServer> {
+  const logger = createLogger(settings.logLevel);
+  const times = { ...TIMES, ...overrides.times };
+  const store = await openSqlite({ dataDir: settings.dataDir, busyTimeoutMs: times.sqliteBusyMs });
+  let finish: (end: { fatal: boolean }) => void = () => undefined;
+  const closed = new Promise<{ fatal: boolean }>((resolve) => {
+    finish = resolve;
+  });
+  try {
+    const operatorToken = loadOperatorToken(settings.dataDir, settings.operatorToken);
+    const app = await createApp({
+      settings,
+      store,
+      clock: overrides.clock ?? systemClock,
+      logger,
+      secretKey: loadSecretKey(settings.dataDir, settings.secretKey),
+      operatorTokenHash: createHash("sha256").update(operatorToken).digest(),
+      version: readVersion(),
+      limits: overrides.limits,
+      times: overrides.times,
+      fastUnary: overrides.fastUnary,
+      onFatal(error) {
+        logger.fatal({ err: error }, "the store can no longer be trusted: stopping");
+        finish({ fatal: true });
+      },
+    });
+    const developmentApp = await ensureDevelopmentApp(app.ctx, settings.dataDir);
+    const port = await listenOnePort(app.handler, {
+      host: settings.host,
+      port: settings.port,
+      tls: settings.tls,
+      limits: httpLimits({ ...LIMITS, ...overrides.limits }, times),
+      log: logger,
+    });
+    app.ready();
+    logger.info({ url: port.url, dataDir: settings.dataDir }, "serving");
+    let closing: Promise<void> | undefined;
+    const close = async () => {
+      logger.info("stopping");
+      app.drain();
+      await port.close(times.drainMs);
+      await app.close();
+      await store.close();
+      finish({ fatal: false });
+    };
+    return {
+      url: settings.publicUrl ?? port.url,
+      developmentApp,
+      operatorToken,
+      closed,
+      close: () => (closing ??= close()),
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function httpLimits(limits: Limits, times: Times) {
+  return {
+    sniffTimeoutMs: times.sniffMs,
+    headersTimeoutMs: times.headersMs,
+    requestTimeoutMs: times.requestMs,
+    keepAliveTimeoutMs: times.keepAliveMs,
+    stallTimeoutMs: times.connectionStallMs,
+    sessionIdleTimeoutMs: times.http2IdleMs,
+    pingIntervalMs: times.pingMs,
+    pingTimeoutMs: times.pingDeadlineMs,
+    tcpKeepAliveMs: times.tcpKeepAliveMs,
+    maxConnections: limits.connections,
+    maxHeaderBytes: limits.headerBytes,
+    maxHeaderListPairs: limits.headerPairs,
+    maxConcurrentStreams: limits.http2StreamsPerConnection,
+    maxSessionMemoryMb: limits.http2SessionMemoryMb,
+  };
+}

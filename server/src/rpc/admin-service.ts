@@ -1,0 +1,36 @@
+import type { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
+import { batchUpsertUsers } from "../domain/admin/batch-upsert-users.js";
+import { createServiceKey, listServiceKeys, revokeServiceKey } from "../domain/admin/service-keys.js";
+import { setTokenKeys } from "../domain/admin/set-token-keys.js";
+import { getSettings, updateSettings } from "../domain/admin/settings.js";
+import { asService } from "../domain/caller.js";
+import type { Ctx } from "../domain/context.js";
+import { createSession } from "../domain/login/create-session.js";
+import { sendSystemMessage } from "../domain/send-system-message.js";
+import { openedSession } from "./auth-service.js";
+import type { Handlers } from "./funnel.js";
+
+export function adminHandlers(ctx: Ctx): Handlers<typeof AdminService> {
+  return {
+    batchUpsertUsers: async ({ caller }, request) => ({
+      users: await batchUpsertUsers(ctx, asService(caller), request.users),
+    }),
+    createSession: async ({ caller }, request) =>
+      openedSession(await createSession(ctx, asService(caller), request.userId)),
+    sendSystemMessage: async ({ caller }, request) => await sendSystemMessage(ctx, asService(caller), request),
+    async setTokenKeys({ caller }, request) {
+      await setTokenKeys(ctx, asService(caller), request.keys);
+      return {};
+    },
+    createServiceKey: async ({ caller }, request) => await createServiceKey(ctx, asService(caller), request.name),
+    listServiceKeys: async ({ caller }, request) => await listServiceKeys(ctx, asService(caller), request),
+    async revokeServiceKey({ caller }, request) {
+      await revokeServiceKey(ctx, asService(caller), request.serviceKeyId);
+      return {};
+    },
+    getSettings: async ({ caller }) => ({ settings: await getSettings(ctx, asService(caller)) }),
+    updateSettings: async ({ caller }, request) => ({
+      settings: await updateSettings(ctx, asService(caller), request.settings),
+    }),
+  };
+}

@@ -1,0 +1,112 @@
+import type { DescMethod, DescMethodUnary, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
+import { authenticate } from "../domain/authenticate.js";
+import type { Caller } from "../domain/caller.js";
+import type { Ctx } from "../domain/context.js";
+import type { Logger } from "../ops/logger.js";
+import type { Metrics } from "../ops/metrics.js";
+import { codeName, type WireError, wireError } from "./errors.js";
+import { checkText } from "./text-check.js";
+import { violationError } from "./violations.js";
+
+/** What is known of a call besides its request. */
+export interface CallFacts {
+  header(name: string): string | undefined;
+  /** The address of the client. */
+  address: string;
+  signal: AbortSignal;
+}
+
+/** A call that was let in. */
+export interface Call {
+  caller: Caller;
+  address: string;
+  requestId: string;
+  signal: AbortSignal;
+}
+
+/** The implementation of a service's unary calls: the caller is known and the request is valid. */
+export type Handlers<S extends DescService> = {
+  [K in keyof S["method"] as S["method"][K] extends DescMethodUnary ? K : never]: (
+    call: Call,
+    request: MessageShape<S["method"][K]["input"]>,
+  ) => Promise<MessageInitShape<S["method"][K]["output"]>>;
+};
+
+/** The one way into the rules: every call, whatever its protocol, is authenticated, checked, measured and logged here. */
+export interface Funnel {
+  /** Authenticates and checks a call, or throws. */
+  admit<M extends DescMethod>(method: M, request: MessageShape<M["input"]>, facts: CallFacts): Promise<Call>;
+  /** Runs one call from admission to the end and counts it. What it throws is a WireError. */
+  run<M extends DescMethod, T>(
+    method: M,
+    request: MessageShape<M["input"]>,
+    facts: CallFacts,
+    work: (call: Call) => Promise<T>,
+  ): Promise<T>;
+  /** Counts and logs a failure and gives its wire form. */
+  fail(method: DescMethod, error: unknown, requestId: string): WireError;
+}
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
+export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics }): Funnel {
+  const { ctx, logger, metrics } = deps;
+  const validator = createValidator();
+
+  const admit: Funnel["admit"] = async (method, request, facts) => {
+    const given = facts.header("x-request-id");
+    const requestId = given !== undefined && REQUEST_ID.test(given) ? given : ctx.newId();
+    try {
+      const caller = await authenticate(ctx, {
+        authorization: facts.header("authorization"),
+        actingUserId: facts.header("parley-acting-user"),
+        origin: facts.header("origin"),
+      });
+      const result = validator.validate(method.input, request);
+      if (result.kind === "invalid") throw violationError(result.violations);
+      if (result.kind === "error") throw result.error;
+      checkText(method.input, request);
+      return {
+        caller,
+        address: facts.address,
+        requestId,
+        // Asked for by few, and costly to make.
+        get signal() {
+          return facts.signal;
+        },
+      };
+    } catch (error) {
+      throw fail(method, error, requestId);
+    }
+  };
+
+  const fail: Funnel["fail"] = (method, error, requestId) => {
+    const failure = wireError(error, requestId);
+    const name = nameOf(method);
+    metrics.rpcs.inc({ method: name, code: codeName(failure.code) });
+    if (failure.unexpected) logger.error({ err: error, method: name, requestId }, "call failed");
+    else logger.debug({ method: name, requestId, reason: failure.detail.reason }, "call refused");
+    return failure;
+  };
+
+  const run: Funnel["run"] = async (method, request, facts, work) => {
+    const began = performance.now();
+    const call = await admit(method, request, facts);
+    try {
+      const answer = await work(call);
+      const name = nameOf(method);
+      metrics.rpcs.inc({ method: name, code: "ok" });
+      metrics.rpcSeconds.observe({ method: name, code: "ok" }, (performance.now() - began) / 1000);
+      return answer;
+    } catch (error) {
+      throw fail(method, error, call.requestId);
+    }
+  };
+
+  return { admit, run, fail };
+}
+
+function nameOf(method: DescMethod): string {
+  return `${method.parent.typeName}/${method.name}`;
+}

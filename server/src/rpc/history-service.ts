@@ -1,0 +1,14 @@
+import type { HistoryService } from "@parley/proto/parley/v1/history_service_pb.js";
+import { asUser } from "../domain/caller.js";
+import type { Ctx } from "../domain/context.js";
+import { getMessage, listMessages } from "../domain/history.js";
+import type { Handlers } from "./funnel.js";
+
+export function historyHandlers(ctx: Ctx): Handlers<typeof HistoryService> {
+  return {
+    listMessages: ({ caller }, request) => listMessages(ctx, asUser(caller), request),
+    getMessage: async ({ caller }, request) => ({
+      message: await getMessage(ctx, asUser(caller), request.messageId),
+    }),
+  };
+}

@@ -1,0 +1,52 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { MessageService, SendMessageResultSchema } from "@parley/proto/parley/v1/message_service_pb.js";
+import { ackEvents } from "../domain/ack-events.js";
+import { asSession, asUser } from "../domain/caller.js";
+import type { Ctx } from "../domain/context.js";
+import { listEvents } from "../domain/list-events.js";
+import { sendMessage, sendMessages } from "../domain/send-message.js";
+import { setTyping } from "../domain/set-typing.js";
+import { codeName, wireError } from "./errors.js";
+import type { Call, Handlers } from "./funnel.js";
+
+type Result = MessageInitShape<typeof SendMessageResultSchema>;
+
+/** The unary calls of MessageService; Subscribe stands in subscribe.ts. */
+export function messageHandlers(
+  ctx: Ctx,
+  report: (error: unknown, call: Call) => void,
+): Handlers<typeof MessageService> {
+  const failed = (error: unknown, call: Call): Result => {
+    const { code, message, detail, unexpected } = wireError(error, call.requestId);
+    if (unexpected) report(error, call);
+    return { error: { code: codeName(code), message, detail } };
+  };
+  return {
+    sendMessage: ({ caller }, request) => sendMessage(ctx, asUser(caller), request),
+    async sendMessages(call, request) {
+      const outcomes = await sendMessages(ctx, asUser(call.caller), request.requests);
+      return { results: outcomes.map((outcome) => (outcome.ok ? outcome.value : failed(outcome.error, call))) };
+    },
+    async setTyping({ caller }, request) {
+      await setTyping(ctx, asUser(caller), request.peer, request.typing);
+      return {};
+    },
+    listEvents: ({ caller, signal }, request) =>
+      listEvents(ctx, asUser(caller), {
+        cursor: request.cursor,
+        pageSize: request.pageSize,
+        waitMs: request.wait === undefined ? 0 : durationMs(request.wait),
+        signal,
+      }),
+    async ackEvents({ caller }, request) {
+      await ackEvents(ctx, asSession(caller), request.cursor);
+      return {};
+    },
+    async pauseSession({ caller }) {
+      const { appId, userId, sessionId } = asSession(caller);
+      ctx.presence.pause(appId, userId, sessionId);
+      return {};
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
+import { AuthService } from "@parley/proto/parley/v1/auth_service_pb.js";
+import { ConversationService } from "@parley/proto/parley/v1/conversation_service_pb.js";
+import { FriendService } from "@parley/proto/parley/v1/friend_service_pb.js";
+import { GroupService } from "@parley/proto/parley/v1/group_service_pb.js";
+import { HistoryService } from "@parley/proto/parley/v1/history_service_pb.js";
+import { MessageService } from "@parley/proto/parley/v1/message_service_pb.js";
+import { OperatorService } from "@parley/proto/parley/v1/operator_service_pb.js";
+import { RoomService } from "@parley/proto/parley/v1/room_service_pb.js";
+import { ServerService } from "@parley/proto/parley/v1/server_service_pb.js";
+import { UserService } from "@parley/proto/parley/v1/user_service_pb.js";
+import type { Ctx } from "../domain/context.js";
+import { adminHandlers } from "./admin-service.js";
+import { authHandlers } from "./auth-service.js";
+import { conversationHandlers } from "./conversation-service.js";
+import { createExchanges, type Request, type Response } from "./exchange.js";
+import { createFastUnary } from "./fast-unary.js";
+import { friendHandlers } from "./friend-service.js";
+import type { Funnel, Handlers } from "./funnel.js";
+import { groupHandlers } from "./group-service.js";
+import { historyHandlers } from "./history-service.js";
+import { messageHandlers } from "./message-service.js";
+import { operatorHandlers } from "./operator-service.js";
+import { roomHandlers } from "./room-service.js";
+import { serverHandlers } from "./server-service.js";
+import type { subscribeHandler } from "./subscribe.js";
+import { createUnaryTable } from "./unary-table.js";
+import { userHandlers } from "./user-service.js";
+
+/** The services of the contract. */
+export const SERVICES: readonly DescService[] = [
+  AdminService,
+  AuthService,
+  ConversationService,
+  FriendService,
+  GroupService,
+  HistoryService,
+  MessageService,
+  OperatorService,
+  RoomService,
+  ServerService,
+  UserService,
+];
+
+export interface RpcOptions {
+  ctx: Ctx;
+  funnel: Funnel;
+  subscribe: ReturnType<typeof subscribeHandler>;
+  /** Further services that are not of the contract: health and reflection. */
+  extra(router: ConnectRouter): void;
+  fallback(request: Request, response: Response): void;
+  requestBytes: number;
+  responseBytes: number;
+  maxTimeoutMs: number;
+  /** Serve plain unary calls without Connect's pipeline. Off, Connect serves them all alike. */
+  fastUnary: boolean;
+}
+
+/** The handler of every RPC, in Connect, gRPC and gRPC-Web. */
+export function createRpcHandler(options: RpcOptions): (request: Request, response: Response) => void {
+  const { ctx, funnel } = options;
+  const exchanges = createExchanges();
+  const table = createUnaryTable(funnel);
+  const reportSend = (error: unknown, call: { requestId: string }) =>
+    void funnel.fail(MessageService.method.sendMessages, error, call.requestId);
+  table.add(AdminService, adminHandlers(ctx));
+  table.add(AuthService, authHandlers(ctx));
+  table.add(ConversationService, conversationHandlers(ctx));
+  table.add(FriendService, friendHandlers(ctx));
+  table.add(GroupService, groupHandlers(ctx));
+  table.add(HistoryService, historyHandlers(ctx));
+  table.add(MessageService, messageHandlers(ctx, reportSend));
+  table.add(OperatorService, operatorHandlers(ctx));
+  table.add(RoomService, roomHandlers(ctx));
+  table.add(ServerService, serverHandlers(ctx));
+  table.add(UserService, userHandlers(ctx));
+  const adapter = connectNodeAdapter({
+    // Most messages are smaller than what compressing them costs.
+    acceptCompression: [],
+    readMaxBytes: options.requestBytes,
+    writeMaxBytes: options.responseBytes,
+    maxTimeoutMs: options.maxTimeoutMs,
+    // Without this a malformed string would be stored with replacement characters, in silence.
+    jsonOptions: { textDecoder: new TextDecoder("utf-8", { fatal: true }) } as object,
+    contextValues: exchanges.contextValues,
+    fallback: options.fallback,
+    routes(router) {
+      for (const service of SERVICES) {
+        const streams = service === MessageService ? { subscribe: options.subscribe } : {};
+        // The table was filled from handlers typed by each service; here a service is one of many.
+        router.service(service, { ...table.implementation(service), ...streams } as never);
+      }
+      options.extra(router);
+    },
+  });
+  const viaConnect = (request: Request, response: Response) => {
+    exchanges.note(request, response);
+    adapter(request, response);
+  };
+  return options.fastUnary ? createFastUnary(table, options.requestBytes, viaConnect) : viaConnect;
+}

@@ -1,0 +1,56 @@
+import type { DescMethodUnary, DescService, Message, MessageInitShape } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import { toConnectError, type WireError } from "./errors.js";
+import { factsOf } from "./exchange.js";
+import type { Call, CallFacts, Funnel, Handlers } from "./funnel.js";
+
+/** One unary method behind the funnel. What it throws is a WireError. */
+export interface UnaryMethod {
+  method: DescMethodUnary;
+  run(request: Message, facts: CallFacts): Promise<MessageInitShape<DescMethodUnary["output"]>>;
+}
+
+/** All unary methods of the contract, however they are reached. */
+export interface UnaryTable {
+  add<S extends DescService>(service: S, handlers: Handlers<S>): void;
+  /** The method at a path such as /parley.v1.MessageService/SendMessage. */
+  at(path: string): UnaryMethod | undefined;
+  /** A service's methods in the form Connect wants. */
+  implementation(service: DescService): Record<string, ConnectMethod>;
+}
+
+/** A unary method in the form Connect wants. */
+export type ConnectMethod = (request: Message, context: HandlerContext) => Promise<never>;
+
+type Work = (call: Call, request: Message) => Promise<MessageInitShape<DescMethodUnary["output"]>>;
+
+export function createUnaryTable(funnel: Funnel): UnaryTable {
+  const byPath = new Map<string, UnaryMethod>();
+  return {
+    add(service, handlers) {
+      for (const [name, handler] of Object.entries(handlers) as [string, Work][]) {
+        const method = service.method[name] as DescMethodUnary;
+        byPath.set(`/${service.typeName}/${method.name}`, {
+          method,
+          run: (request, facts) => funnel.run(method, request, facts, (call) => handler(call, request)),
+        });
+      }
+    },
+    at: (path) => byPath.get(path),
+    implementation(service) {
+      const calls: Record<string, ConnectMethod> = {};
+      for (const method of service.methods) {
+        const entry = byPath.get(`/${service.typeName}/${method.name}`);
+        if (entry === undefined) continue;
+        calls[method.localName] = async (request, context) => {
+          try {
+            return (await entry.run(request, factsOf(context))) as never;
+          } catch (failure) {
+            throw toConnectError(failure as WireError);
+          }
+        };
+      }
+      return calls;
+    },
+  };
+}

@@ -1,0 +1,275 @@
+import { randomBytes } from "node:crypto";
+import { sql } from "kysely";
+import type { LogEvent, LogRange, NewEvent } from "../ports.js";
+import { bulkInsert } from "./bulk.js";
+import { StoreError, storeErrorOf } from "./errors.js";
+import type { Db } from "./schema.js";
+
+/** The right to write: only the committer makes one, inside its transaction, with the app's counter held. */
+export interface Tx {
+  readonly db: Db;
+  readonly appId: string;
+  readonly nowMs: number;
+  /** The position of the newest event of the app, of this transaction's own too. */
+  head(): number;
+  /** Adds an event and gives its position. */
+  emit(event: NewEvent): number;
+  /** Runs once the transaction is durable, before any caller is answered. */
+  afterCommit(effect: () => void): void;
+}
+
+/** What became of one item: its answer, or the error that undid it alone. */
+export type Outcome<O> = { ok: true; value: O } | { ok: false; error: unknown };
+
+/** Writes a run of items of one app together; each has its own outcome. What it throws undoes the whole run. */
+export type RunHandler<I, O> = (tx: Tx, items: readonly I[]) => Promise<readonly Outcome<O>[]>;
+
+export interface Committer {
+  /** Queues an item. Consecutive items of one app with the same handler are written as one run. Answers once it is durable. `weight` is the number of rows it stands for. */
+  submit<I, O>(appId: string, handler: RunHandler<I, O>, item: I, weight?: number): Promise<O>;
+  /** Queues work of its own; what it throws undoes it alone. */
+  run<T>(appId: string, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Waits for what is queued and takes no more. */
+  close(): Promise<void>;
+}
+
+export interface CommitterOptions {
+  write: Db;
+  batchItems: number;
+  queueItems: number;
+  now(): number;
+  /** Told of every range in commit order, in the tick of the commit and before any caller is answered. */
+  onCommit(range: LogRange): void;
+  /** Told when the store can no longer be trusted; the process must stop. */
+  onFatal(error: StoreError): void;
+  onBatch(items: number, seconds: number): void;
+}
+
+interface Intent {
+  appId: string;
+  handler: RunHandler<unknown, unknown>;
+  item: unknown;
+  weight: number;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** One app's part of the open transaction. */
+interface AppLog {
+  head: number;
+  headBefore: number;
+  events: LogEvent[];
+  generation: Generation;
+  /** "later": to be stored with this process's first event. */
+  generationStored: "yes" | "now" | "later";
+}
+
+interface Generation {
+  generation_id: string;
+  first_pos: number;
+}
+
+const insertEvents = bulkInsert("event", ["app_id", "pos", "kind", "create_ms", "audiences", "payload"]);
+const insertAudiences = bulkInsert("audience", ["app_id", "audience", "pos"]);
+
+/** Makes the one writer: whatever waits is written in one transaction with one fsync (group commit), then everyone is answered. */
+export function createCommitter(options: CommitterOptions): Committer {
+  const queue: Intent[] = [];
+  // The generation this process writes for each app, begun with the app's first write after the start.
+  const generations = new Map<string, Generation>();
+  let draining: Promise<void> | undefined;
+  let closed = false;
+
+  const submit = <I, O>(appId: string, handler: RunHandler<I, O>, item: I, weight = 1): Promise<O> => {
+    if (closed) return Promise.reject(new StoreError("closed"));
+    if (queue.length >= options.queueItems) return Promise.reject(new StoreError("overloaded"));
+    return new Promise<O>((resolve, reject) => {
+      queue.push({
+        appId,
+        handler: handler as RunHandler<unknown, unknown>,
+        item,
+        weight,
+        resolve: resolve as (value: unknown) => void,
+        reject,
+      });
+      draining ??= drain();
+    });
+  };
+
+  const drain = async (): Promise<void> => {
+    // One turn of the event loop lets everything that has arrived join the batch, and timers run between batches.
+    for (;;) {
+      await nextTurn();
+      if (queue.length === 0) break;
+      await commitBatch(queue.splice(0, batchLength(queue, options.batchItems)));
+    }
+    draining = undefined;
+  };
+
+  const commitBatch = async (batch: Intent[]): Promise<void> => {
+    const began = performance.now();
+    const effects: (() => void)[] = [];
+    const logs = new Map<string, AppLog>();
+    let answers: (Outcome<unknown> | undefined)[];
+    try {
+      answers = await options.write.connection().execute(async (db) => {
+        await sql`begin immediate`.execute(db);
+        try {
+          const outcomes = await writeRuns(db, batch, logs, effects);
+          await writeLogs(db, logs, options.now());
+          await sql`commit`.execute(db);
+          return outcomes;
+        } catch (error) {
+          await sql`rollback`.execute(db).catch(() => undefined);
+          throw error;
+        }
+      });
+    } catch (error) {
+      const failure = storeErrorOf(error);
+      for (const intent of batch) intent.reject(failure ?? error);
+      if (failure?.kind === "fatal") options.onFatal(failure);
+      return;
+    }
+    for (const [appId, log] of logs) if (log.generationStored === "yes") generations.set(appId, log.generation);
+    for (const effect of effects) effect();
+    for (const [appId, log] of logs) {
+      if (log.events.length === 0) continue;
+      const { generation_id, first_pos } = log.generation;
+      options.onCommit({ appId, generationId: generation_id, generationFirstPos: first_pos, events: log.events });
+    }
+    options.onBatch(batch.length, (performance.now() - began) / 1000);
+    batch.forEach((intent, at) => {
+      const answer = answers[at];
+      if (answer === undefined) intent.reject(new Error("a run handler gave too few outcomes"));
+      else if (answer.ok) intent.resolve(answer.value);
+      else intent.reject(answer.error);
+    });
+  };
+
+  const writeRuns = async (db: Db, batch: Intent[], logs: Map<string, AppLog>, effects: (() => void)[]) => {
+    const outcomes: Outcome<unknown>[] = [];
+    for (let at = 0; at < batch.length; ) {
+      const first = batch[at] as Intent;
+      let end = at + 1;
+      while (end < batch.length && batch[end]?.appId === first.appId && batch[end]?.handler === first.handler) end++;
+      const items = batch.slice(at, end).map((intent) => intent.item);
+      let log = logs.get(first.appId);
+      if (log === undefined) {
+        log = await openLog(db, first.appId, generations.get(first.appId));
+        logs.set(first.appId, log);
+      }
+      outcomes.push(...(await writeRun(db, first, items, log, effects)));
+      at = end;
+    }
+    return outcomes;
+  };
+
+  const writeRun = async (
+    db: Db,
+    { appId, handler }: Intent,
+    items: unknown[],
+    log: AppLog,
+    effects: (() => void)[],
+  ): Promise<Outcome<unknown>[]> => {
+    const [head, eventCount, effectCount] = [log.head, log.events.length, effects.length];
+    const tx = openTx(db, appId, options.now(), log, effects);
+    await sql`savepoint run`.execute(db);
+    try {
+      const outcomes = [...(await handler(tx, items))];
+      await sql`release run`.execute(db);
+      return outcomes;
+    } catch (error) {
+      if (storeErrorOf(error) !== undefined) throw error;
+      await sql`rollback to run`.execute(db);
+      await sql`release run`.execute(db);
+      log.head = head;
+      log.events.length = eventCount;
+      effects.length = effectCount;
+      if (items.length === 1) return [{ ok: false, error }];
+    }
+    // Something in the run broke it: write one by one, so that only the one at fault fails.
+    const outcomes: Outcome<unknown>[] = [];
+    for (const item of items)
+      outcomes.push(...(await writeRun(db, { appId, handler } as Intent, [item], log, effects)));
+    return outcomes;
+  };
+
+  return {
+    submit,
+    run: <T>(appId: string, work: (tx: Tx) => Promise<T>) =>
+      submit<undefined, T>(appId, async (tx) => [{ ok: true, value: await work(tx) }], undefined),
+    async close() {
+      closed = true;
+      await draining;
+    },
+  };
+}
+
+function batchLength(queue: readonly Intent[], most: number): number {
+  let length = 0;
+  for (let weight = 0; length < queue.length && weight < most; length++) weight += queue[length]?.weight ?? 1;
+  return length;
+}
+
+function openTx(db: Db, appId: string, nowMs: number, log: AppLog, effects: (() => void)[]): Tx {
+  return {
+    db,
+    appId,
+    nowMs,
+    head: () => log.head,
+    emit(event) {
+      log.head += 1;
+      log.events.push({ ...event, pos: log.head });
+      return log.head;
+    },
+    afterCommit: (effect) => void effects.push(effect),
+  };
+}
+
+async function openLog(db: Db, appId: string, known: Generation | undefined): Promise<AppLog> {
+  const row = await db.selectFrom("app_log").select("pos").where("app_id", "=", appId).executeTakeFirst();
+  const pos = row?.pos ?? 0;
+  if (row === undefined) await db.insertInto("app_log").values({ app_id: appId, pos: 0, floor_pos: 0 }).execute();
+  const generation = known ?? {
+    generation_id: randomBytes(8).toString("hex"),
+    // The first generation holds position 0 too: the place before the first event.
+    first_pos: row === undefined ? 0 : pos + 1,
+  };
+  const generationStored = known !== undefined ? "yes" : row === undefined ? "now" : "later";
+  return { head: pos, headBefore: pos, events: [], generation, generationStored };
+}
+
+async function writeLogs(db: Db, logs: Map<string, AppLog>, nowMs: number): Promise<void> {
+  for (const [appId, log] of logs) {
+    const wrote = log.head !== log.headBefore;
+    // A generation is stored with an event of its own, so that no two begin at the same position.
+    if (log.generationStored === "now" || (log.generationStored === "later" && wrote)) {
+      await db
+        .insertInto("generation")
+        .values({ app_id: appId, ...log.generation })
+        .execute();
+      log.generationStored = "yes";
+    }
+    if (!wrote) continue;
+    await db.updateTable("app_log").set({ pos: log.head }).where("app_id", "=", appId).execute();
+    await insertEvents(
+      db,
+      log.events.map((e) => ({
+        app_id: appId,
+        pos: e.pos,
+        kind: e.kind,
+        create_ms: nowMs,
+        audiences: e.audiences.join("\n"),
+        payload: e.payload,
+      })),
+    );
+    await insertAudiences(
+      db,
+      log.events.flatMap((e) => e.audiences.map((audience) => ({ app_id: appId, audience, pos: e.pos }))),
+    );
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

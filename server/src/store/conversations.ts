@@ -1,0 +1,147 @@
+import type { Tx } from "./committer.js";
+import type { Db } from "./schema.js";
+
+/** How much a run of sends adds to one conversation. */
+export interface ConversationGrowth {
+  conversationId: string;
+  count: number;
+  /** The position of the newest of them. */
+  lastPos: number;
+}
+
+/** Raises the heads of conversations, making those that are new, and gives each head and time from before. */
+export async function growConversations(
+  tx: Tx,
+  growths: readonly ConversationGrowth[],
+): Promise<Map<string, { headSeq: number; lastMs: number }>> {
+  const ids = growths.map((growth) => growth.conversationId);
+  const before = await tx.db
+    .selectFrom("conversation")
+    .select(["conversation_id", "head_seq", "last_ms"])
+    .where("app_id", "=", tx.appId)
+    .where("conversation_id", "in", ids)
+    .execute();
+  const known = new Map(
+    before.map((row) => [row.conversation_id, { headSeq: row.head_seq, lastMs: row.last_ms }] as const),
+  );
+  await tx.db
+    .insertInto("conversation")
+    .values(
+      growths.map(({ conversationId, count, lastPos }) => ({
+        app_id: tx.appId,
+        conversation_id: conversationId,
+        head_seq: (known.get(conversationId)?.headSeq ?? 0) + count,
+        floor_seq: 0,
+        last_pos: lastPos,
+        // The message's time never falls behind the one before it.
+        last_ms: Math.max(tx.nowMs, known.get(conversationId)?.lastMs ?? 0),
+      })),
+    )
+    .onConflict((conflict) =>
+      conflict.columns(["app_id", "conversation_id"]).doUpdateSet((e) => ({
+        head_seq: e.ref("excluded.head_seq"),
+        last_pos: e.ref("excluded.last_pos"),
+        last_ms: e.ref("excluded.last_ms"),
+      })),
+    )
+    .execute();
+  return new Map(ids.map((id) => [id, known.get(id) ?? { headSeq: 0, lastMs: 0 }]));
+}
+
+export async function findConversation(db: Db, appId: string, conversationId: string) {
+  return await db
+    .selectFrom("conversation")
+    .select(["head_seq", "floor_seq", "last_pos", "last_ms"])
+    .where("app_id", "=", appId)
+    .where("conversation_id", "=", conversationId)
+    .executeTakeFirst();
+}
+
+/** Makes conversations listable for users; those that are stay as they are. */
+export async function addParticipants(
+  tx: Tx,
+  rows: readonly { userId: string; conversationId: string; readSeq: number }[],
+): Promise<void> {
+  for (let at = 0; at < rows.length; at += 500) {
+    await tx.db
+      .insertInto("participant")
+      .values(
+        rows.slice(at, at + 500).map((row) => ({
+          app_id: tx.appId,
+          user_id: row.userId,
+          conversation_id: row.conversationId,
+          read_seq: row.readSeq,
+        })),
+      )
+      .onConflict((conflict) => conflict.columns(["app_id", "user_id", "conversation_id"]).doNothing())
+      .execute();
+  }
+}
+
+export async function removeParticipants(tx: Tx, conversationId: string, userIds: readonly string[]): Promise<void> {
+  for (let at = 0; at < userIds.length; at += 500) {
+    await tx.db
+      .deleteFrom("participant")
+      .where("app_id", "=", tx.appId)
+      .where("conversation_id", "=", conversationId)
+      .where("user_id", "in", userIds.slice(at, at + 500))
+      .execute();
+  }
+}
+
+export async function findReadSeq(db: Db, appId: string, userId: string, conversationId: string) {
+  const row = await db
+    .selectFrom("participant")
+    .select("read_seq")
+    .where("app_id", "=", appId)
+    .where("user_id", "=", userId)
+    .where("conversation_id", "=", conversationId)
+    .executeTakeFirst();
+  return row?.read_seq;
+}
+
+export async function setReadSeq(tx: Tx, userId: string, conversationId: string, readSeq: number): Promise<void> {
+  await tx.db
+    .updateTable("participant")
+    .set({ read_seq: readSeq })
+    .where("app_id", "=", tx.appId)
+    .where("user_id", "=", userId)
+    .where("conversation_id", "=", conversationId)
+    .execute();
+}
+
+/** A user's conversations that hold a message, newest first, from below a position on. */
+export async function listConversations(db: Db, appId: string, userId: string, beforePos: number, limit: number) {
+  return await conversationsOf(db, appId, userId)
+    .where("conversation.last_pos", "<", beforePos)
+    .orderBy("conversation.last_pos", "desc")
+    .limit(limit)
+    .execute();
+}
+
+/** All of a user's conversations with something above its read marker. */
+export async function listUnreadConversations(db: Db, appId: string, userId: string) {
+  return await conversationsOf(db, appId, userId)
+    .whereRef("conversation.head_seq", ">", "participant.read_seq")
+    .execute();
+}
+
+function conversationsOf(db: Db, appId: string, userId: string) {
+  return db
+    .selectFrom("participant")
+    .innerJoin("conversation", (join) =>
+      join
+        .onRef("conversation.app_id", "=", "participant.app_id")
+        .onRef("conversation.conversation_id", "=", "participant.conversation_id"),
+    )
+    .select([
+      "conversation.conversation_id",
+      "conversation.head_seq",
+      "conversation.floor_seq",
+      "conversation.last_pos",
+      "participant.read_seq",
+    ])
+    .where("participant.app_id", "=", appId)
+    .where("participant.user_id", "=", userId)
+    .where("conversation.head_seq", ">", 0);
+}

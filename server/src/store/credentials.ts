@@ -1,0 +1,45 @@
+import type { Tx } from "./committer.js";
+import type { Db, Row } from "./schema.js";
+
+export async function findCredential(db: Db, appId: string, kind: string, name: string) {
+  return await db
+    .selectFrom("credential")
+    .select(["user_id", "secret"])
+    .where("app_id", "=", appId)
+    .where("kind", "=", kind)
+    .where("name", "=", name)
+    .executeTakeFirst();
+}
+
+/** Whether a user has a credential of any kind. */
+export async function hasCredential(db: Db, appId: string, userId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("credential")
+    .select("kind")
+    .where("app_id", "=", appId)
+    .where("user_id", "=", userId)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function insertCredential(tx: Tx, credential: Omit<Row<"credential">, "app_id">): Promise<void> {
+  await tx.db
+    .insertInto("credential")
+    .values({ ...credential, app_id: tx.appId })
+    .execute();
+}
+
+/** Marks the id of a token as used and says whether it was fresh. */
+export async function useToken(tx: Tx, tokenId: string, expireMs: number): Promise<boolean> {
+  const result = await tx.db
+    .insertInto("used_token")
+    .values({ app_id: tx.appId, token_id: tokenId, expire_ms: expireMs })
+    .onConflict((conflict) => conflict.columns(["app_id", "token_id"]).doNothing())
+    .executeTakeFirst();
+  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+}
+
+/** Forgets the ids of tokens that are refused for their age by now. */
+export async function deleteExpiredTokens(tx: Tx): Promise<void> {
+  await tx.db.deleteFrom("used_token").where("app_id", "=", tx.appId).where("expire_ms", "<=", tx.nowMs).execute();
+}

@@ -1,0 +1,21 @@
+/** What went wrong below the rules: `busy` and `full` pass and may be tried again, `fatal` means the process must stop and start anew. */
+export class StoreError extends Error {
+  readonly kind: "busy" | "full" | "fatal" | "closed" | "overloaded";
+
+  constructor(kind: StoreError["kind"], options?: ErrorOptions) {
+    super(`store: ${kind}`, options);
+    this.name = "StoreError";
+    this.kind = kind;
+  }
+}
+
+/** The store's own view of a database failure, or undefined for one that is a defect of the caller. */
+export function storeErrorOf(error: unknown): StoreError | undefined {
+  if (error instanceof StoreError) return error;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return new StoreError("busy", { cause: error });
+  if (/^SQLITE_(FULL|READONLY)/.test(code)) return new StoreError("full", { cause: error });
+  // After a failed fsync the page cache can no longer be trusted, so trying again on this handle could acknowledge what is lost.
+  if (/^SQLITE_(IOERR|CORRUPT|NOTADB|CANTOPEN)/.test(code)) return new StoreError("fatal", { cause: error });
+  return undefined;
+}

@@ -1,0 +1,130 @@
+import type { Db } from "./schema.js";
+import { EVERYONE, sessionAudience, userAudience } from "./audience.js";
+import type { LogPlace } from "./cursor.js";
+
+/** A stored event. The payload is the encoded StreamEvent without its cursor; empty when its content was deleted. */
+export interface StoredEvent {
+  pos: number;
+  kind: number;
+  payload: Uint8Array;
+}
+
+/** The state of an app's log: its head, its floor and the generations it is made of, oldest first. */
+export interface LogState {
+  head: number;
+  floor: number;
+  generations: readonly { generationId: string; firstPos: number }[];
+}
+
+/** One stay of a user in a place. */
+export interface Stay {
+  place: string;
+  joinedPos: number;
+  leftPos: number | null;
+}
+
+/** Who reads: a user from its creation on, in the session's own name when there is one. */
+export interface LogReader {
+  userId: string;
+  sessionId: string | undefined;
+  createdPos: number;
+}
+
+// Positions looked at by one read: enough for a quiet user to pass a busy app quickly, little enough to let others run between.
+const WINDOW = 5000;
+
+export async function readLogState(db: Db, appId: string): Promise<LogState> {
+  const row = await db.selectFrom("app_log").select(["pos", "floor_pos"]).where("app_id", "=", appId).executeTakeFirst();
+  const generations = await db
+    .selectFrom("generation")
+    .select(["generation_id as generationId", "first_pos as firstPos"])
+    .where("app_id", "=", appId)
+    .orderBy("first_pos")
+    .execute();
+  return { head: row?.pos ?? 0, floor: row?.floor_pos ?? 0, generations };
+}
+
+/** Why a cursor's place cannot be honoured, or undefined when it can. */
+export function refusalOf(state: LogState, place: LogPlace): "expired" | "history_changed" | undefined {
+  if (place.pos < state.floor) return "expired";
+  const at = state.generations.findIndex((g) => g.generationId === place.generationId);
+  if (at < 0) return "history_changed";
+  const next = state.generations[at + 1];
+  const inside = next === undefined ? place.pos <= state.head : place.pos < next.firstPos;
+  return inside ? undefined : "history_changed";
+}
+
+/** The generation that contains a position. */
+export function generationAt(state: LogState, pos: number): string {
+  const found = state.generations.findLast((g) => g.firstPos <= pos);
+  return (found ?? state.generations[0])?.generationId ?? "0000000000000000";
+}
+
+/** The stays of a user that can matter after a position. */
+export async function readStays(db: Db, appId: string, userId: string, afterPos: number): Promise<Stay[]> {
+  return await db
+    .selectFrom("member")
+    .select(["place", "joined_pos as joinedPos", "left_pos as leftPos"])
+    .where("app_id", "=", appId)
+    .where("user_id", "=", userId)
+    .where((e) => e.or([e("left_pos", "is", null), e("left_pos", ">", afterPos)]))
+    .execute();
+}
+
+/**
+ * The events after `fromPos` and up to `toPos` that a reader may see, in order: at most `limit`, and only from a bounded window of positions.
+ * `upTo` is the position that the answer is complete to.
+ */
+export async function readVisible(
+  db: Db,
+  appId: string,
+  reader: LogReader,
+  fromPos: number,
+  toPos: number,
+  limit: number,
+): Promise<{ events: StoredEvent[]; upTo: number }> {
+  const from = Math.max(fromPos, reader.createdPos);
+  if (from >= toPos) return { events: [], upTo: toPos };
+  const end = Math.min(toPos, from + WINDOW);
+  const stays = await readStays(db, appId, reader.userId, from);
+  const audiences = [EVERYONE, userAudience(reader.userId), ...new Set(stays.map((stay) => stay.place))];
+  if (reader.sessionId !== undefined) audiences.push(sessionAudience(reader.sessionId));
+  const positions = new Set<number>();
+  for (const row of await readAudiences(db, appId, audiences, from, end)) {
+    const seen = stays.filter((stay) => stay.place === row.audience);
+    const visible =
+      seen.length === 0 || seen.some((s) => s.joinedPos <= row.pos && (s.leftPos === null || row.pos < s.leftPos));
+    if (visible) positions.add(row.pos);
+  }
+  // An event may be for its reader by two audiences; the set holds it once.
+  const wanted = [...positions].sort((a, b) => a - b).slice(0, limit);
+  const last = wanted.at(-1);
+  const upTo = positions.size > limit && last !== undefined ? last : end;
+  if (wanted.length === 0) return { events: [], upTo };
+  const events = await db
+    .selectFrom("event")
+    .select(["pos", "kind", "payload"])
+    .where("app_id", "=", appId)
+    .where("pos", "in", wanted)
+    .orderBy("pos")
+    .execute();
+  return { events, upTo };
+}
+
+async function readAudiences(db: Db, appId: string, audiences: string[], from: number, end: number) {
+  const rows: { audience: string; pos: number }[] = [];
+  // Bounded by the database's limit on variables.
+  for (let at = 0; at < audiences.length; at += 500) {
+    rows.push(
+      ...(await db
+        .selectFrom("audience")
+        .select(["audience", "pos"])
+        .where("app_id", "=", appId)
+        .where("audience", "in", audiences.slice(at, at + 500))
+        .where("pos", ">", from)
+        .where("pos", "<=", end)
+        .execute()),
+    );
+  }
+  return rows;
+}

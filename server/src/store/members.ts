@@ -1,0 +1,257 @@
+import type { Tx } from "./committer.js";
+import type { Db, Row } from "./schema.js";
+
+export type PlaceRow = Row<"place">;
+export type MemberRow = Row<"member">;
+
+export async function findPlace(db: Db, appId: string, place: string): Promise<PlaceRow | undefined> {
+  return await db
+    .selectFrom("place")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("place", "=", place)
+    .executeTakeFirst();
+}
+
+/** The present membership of a user in a place. */
+export async function findMember(db: Db, appId: string, place: string, userId: string): Promise<MemberRow | undefined> {
+  return await db
+    .selectFrom("member")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("place", "=", place)
+    .where("user_id", "=", userId)
+    .where("left_pos", "is", null)
+    .executeTakeFirst();
+}
+
+/** The present memberships of any of these users in any of these places. */
+export async function findMembersOf(db: Db, appId: string, places: readonly string[], userIds: readonly string[]) {
+  return await db
+    .selectFrom("member")
+    .select(["place", "user_id", "role", "joined_pos", "mute_until_ms"])
+    .where("app_id", "=", appId)
+    .where("place", "in", places)
+    .where("user_id", "in", userIds)
+    .where("left_pos", "is", null)
+    .execute();
+}
+
+/** A place in the order of joining: those who came with the same event by falling role, so that an owner leads, then by id. */
+export interface MemberOrder {
+  joinedPos: number;
+  role: number;
+  userId: string;
+}
+
+/** The present members of a place in the order of joining, after a place in that order. */
+export async function listMembers(
+  db: Db,
+  appId: string,
+  place: string,
+  after: MemberOrder | undefined,
+  limit: number,
+): Promise<MemberRow[]> {
+  let query = db
+    .selectFrom("member")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("place", "=", place)
+    .where("left_pos", "is", null)
+    .orderBy("joined_pos")
+    .orderBy("role", "desc")
+    .orderBy("user_id");
+  if (after !== undefined)
+    query = query.where((e) =>
+      e.or([
+        e("joined_pos", ">", after.joinedPos),
+        e.and([e("joined_pos", "=", after.joinedPos), e("role", "<", after.role)]),
+        e.and([e("joined_pos", "=", after.joinedPos), e("role", "=", after.role), e("user_id", ">", after.userId)]),
+      ]),
+    );
+  return await query.limit(limit).execute();
+}
+
+/** The ids of the present members of each of these places, in the order of joining. */
+export async function listMemberIds(db: Db, appId: string, places: readonly string[]): Promise<Map<string, string[]>> {
+  const ids = new Map(places.map((place): [string, string[]] => [place, []]));
+  for (let at = 0; at < places.length; at += 500) {
+    const rows = await db
+      .selectFrom("member")
+      .select(["place", "user_id"])
+      .where("app_id", "=", appId)
+      .where("place", "in", places.slice(at, at + 500))
+      .where("left_pos", "is", null)
+      .orderBy("joined_pos")
+      .orderBy("role", "desc")
+      .orderBy("user_id")
+      .execute();
+    for (const row of rows) ids.get(row.place)?.push(row.user_id);
+  }
+  return ids;
+}
+
+/** The places of one kind (`g:` or `r:`) that a user is in, by rising name, after a name. */
+export async function listPlacesOf(
+  db: Db,
+  appId: string,
+  userId: string,
+  kind: "g:" | "r:",
+  after: string,
+  limit: number,
+): Promise<PlaceRow[]> {
+  return await db
+    .selectFrom("member")
+    .innerJoin("place", (join) =>
+      join.onRef("place.app_id", "=", "member.app_id").onRef("place.place", "=", "member.place"),
+    )
+    .selectAll("place")
+    .where("member.app_id", "=", appId)
+    .where("member.user_id", "=", userId)
+    .where("member.left_pos", "is", null)
+    .where("member.place", ">", after === "" ? kind : after)
+    // The character after the colon ends the kind's names.
+    .where("member.place", "<", `${kind.slice(0, 1)};`)
+    .orderBy("member.place")
+    .limit(limit)
+    .execute();
+}
+
+/** Those of these users who are in `most` places or more, groups and rooms together. */
+export async function findCrowdedUsers(
+  db: Db,
+  appId: string,
+  userIds: readonly string[],
+  most: number,
+): Promise<Set<string>> {
+  const crowded = new Set<string>();
+  for (let at = 0; at < userIds.length; at += 500) {
+    const rows = await db
+      .selectFrom("member")
+      .select("user_id")
+      .where("app_id", "=", appId)
+      .where("user_id", "in", userIds.slice(at, at + 500))
+      .where("left_pos", "is", null)
+      .groupBy("user_id")
+      .having((e) => e.fn.countAll(), ">=", most)
+      .execute();
+    for (const row of rows) crowded.add(row.user_id);
+  }
+  return crowded;
+}
+
+export async function insertPlace(tx: Tx, place: Omit<PlaceRow, "app_id" | "create_ms">): Promise<PlaceRow> {
+  const row = { ...place, app_id: tx.appId, create_ms: tx.nowMs };
+  await tx.db.insertInto("place").values(row).execute();
+  return row;
+}
+
+export async function updatePlace(
+  tx: Tx,
+  place: string,
+  change: Partial<Omit<PlaceRow, "app_id" | "place" | "create_ms">>,
+): Promise<void> {
+  if (Object.keys(change).length === 0) return;
+  await tx.db.updateTable("place").set(change).where("app_id", "=", tx.appId).where("place", "=", place).execute();
+}
+
+/** Begins stays in a place at a position. */
+export async function insertMembers(
+  tx: Tx,
+  place: string,
+  joinedPos: number,
+  members: readonly { userId: string; role: number }[],
+): Promise<void> {
+  for (let at = 0; at < members.length; at += 500) {
+    await tx.db
+      .insertInto("member")
+      .values(
+        members.slice(at, at + 500).map(({ userId, role }) => ({
+          app_id: tx.appId,
+          place,
+          user_id: userId,
+          joined_pos: joinedPos,
+          left_pos: null,
+          role,
+          alias: "",
+          attributes: null,
+          mute_until_ms: 0,
+          join_ms: tx.nowMs,
+        })),
+      )
+      .execute();
+  }
+}
+
+/** Ends stays in a place at a position, the event at which the one who leaves no longer sees as a member. */
+export async function endStays(tx: Tx, place: string, userIds: readonly string[], leftPos: number): Promise<void> {
+  for (let at = 0; at < userIds.length; at += 500) {
+    await tx.db
+      .updateTable("member")
+      .set({ left_pos: leftPos })
+      .where("app_id", "=", tx.appId)
+      .where("place", "=", place)
+      .where("left_pos", "is", null)
+      .where("user_id", "in", userIds.slice(at, at + 500))
+      .execute();
+  }
+}
+
+export async function updateMember(
+  tx: Tx,
+  place: string,
+  userId: string,
+  change: Partial<Pick<MemberRow, "role" | "alias" | "attributes" | "mute_until_ms">>,
+): Promise<void> {
+  if (Object.keys(change).length === 0) return;
+  await tx.db
+    .updateTable("member")
+    .set(change)
+    .where("app_id", "=", tx.appId)
+    .where("place", "=", place)
+    .where("user_id", "=", userId)
+    .where("left_pos", "is", null)
+    .execute();
+}
+
+/**
+ * Takes a place away with all that was said in it. Of its log only the deletion at `deletedPos` can still be replayed, by those who were members then;
+ * the messages before it are blanked, not removed, because positions are dense.
+ */
+export async function dissolvePlace(
+  tx: Tx,
+  place: string,
+  deletedPos: number,
+  messageKinds: readonly number[],
+): Promise<void> {
+  await tx.db
+    .deleteFrom("member")
+    .where("app_id", "=", tx.appId)
+    .where("place", "=", place)
+    .where("left_pos", "is not", null)
+    .execute();
+  await tx.db
+    .updateTable("member")
+    .set({ joined_pos: deletedPos, left_pos: deletedPos + 1 })
+    .where("app_id", "=", tx.appId)
+    .where("place", "=", place)
+    .execute();
+  await tx.db.deleteFrom("place").where("app_id", "=", tx.appId).where("place", "=", place).execute();
+  await tx.db.deleteFrom("message").where("app_id", "=", tx.appId).where("conversation_id", "=", place).execute();
+  await tx.db.deleteFrom("conversation").where("app_id", "=", tx.appId).where("conversation_id", "=", place).execute();
+  await tx.db.deleteFrom("participant").where("app_id", "=", tx.appId).where("conversation_id", "=", place).execute();
+  await tx.db
+    .updateTable("event")
+    .set({ payload: Buffer.alloc(0) })
+    .where("app_id", "=", tx.appId)
+    .where("kind", "in", messageKinds)
+    .where("pos", "in", (e) =>
+      e
+        .selectFrom("audience")
+        .select("audience.pos")
+        .where("audience.app_id", "=", tx.appId)
+        .where("audience.audience", "=", place)
+        .where("audience.pos", "<", deletedPos),
+    )
+    .execute();
+}

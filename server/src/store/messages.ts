@@ -1,0 +1,96 @@
+import { bulkInsert } from "./bulk.js";
+import type { Tx } from "./committer.js";
+import type { Db, Row } from "./schema.js";
+
+const insertRows = bulkInsert("message", [
+  "app_id",
+  "conversation_id",
+  "seq",
+  "pos",
+  "message_id",
+  "sender",
+  "client_message_id",
+  "payload_hash",
+  "create_ms",
+  "counting",
+  "payload",
+  "push",
+]);
+
+export async function insertMessages(tx: Tx, rows: readonly Row<"message">[]): Promise<void> {
+  await insertRows(tx.db, rows);
+}
+
+/** The stored messages that carry one of these client_message_ids, of any sender. */
+export async function findByClientMessageIds(db: Db, appId: string, clientMessageIds: readonly string[]) {
+  return await db
+    .selectFrom("message")
+    .select(["sender", "client_message_id", "payload_hash", "payload"])
+    .where("app_id", "=", appId)
+    .where("client_message_id", "in", clientMessageIds)
+    .execute();
+}
+
+export async function findMessage(db: Db, appId: string, messageId: string) {
+  return await db
+    .selectFrom("message")
+    .select(["conversation_id", "seq", "pos", "payload"])
+    .where("app_id", "=", appId)
+    .where("message_id", "=", messageId)
+    .executeTakeFirst();
+}
+
+/** What part of a conversation to list: seqs above `afterSeq`, below `beforeSeq`, positions above `afterPos` and times before `beforeMs`. */
+export interface MessageRange {
+  afterSeq: number;
+  beforeSeq: number | undefined;
+  beforeMs: number | undefined;
+  afterPos: number;
+}
+
+/** At most `limit` messages of a range: the newest of it or the oldest, always rising in seq. */
+export async function listMessages(
+  db: Db,
+  appId: string,
+  conversationId: string,
+  range: MessageRange,
+  end: "newest" | "oldest",
+  limit: number,
+) {
+  let query = db
+    .selectFrom("message")
+    .select(["seq", "payload"])
+    .where("app_id", "=", appId)
+    .where("conversation_id", "=", conversationId)
+    .where("seq", ">", range.afterSeq)
+    .where("pos", ">", range.afterPos);
+  if (range.beforeSeq !== undefined) query = query.where("seq", "<", range.beforeSeq);
+  if (range.beforeMs !== undefined) query = query.where("create_ms", "<", range.beforeMs);
+  const rows = await query
+    .orderBy("seq", end === "newest" ? "desc" : "asc")
+    .limit(limit)
+    .execute();
+  return end === "newest" ? rows.reverse() : rows;
+}
+
+/** The number of messages that count as unread for a reader: counting, not its own, above its marker and what it may see. */
+export async function countUnread(
+  db: Db,
+  appId: string,
+  conversationId: string,
+  readerId: string,
+  afterSeq: number,
+  afterPos: number,
+): Promise<number> {
+  const row = await db
+    .selectFrom("message")
+    .select((e) => e.fn.countAll<number>().as("count"))
+    .where("app_id", "=", appId)
+    .where("conversation_id", "=", conversationId)
+    .where("seq", ">", afterSeq)
+    .where("pos", ">", afterPos)
+    .where("counting", "=", 1)
+    .where("sender", "!=", readerId)
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}

@@ -1,0 +1,130 @@
+import type { Kysely } from "kysely";
+
+/** The tables. Times are milliseconds since 1970, flags are 0 or 1, `attributes` is an encoded google.protobuf.Struct or null. */
+export interface Schema {
+  app: {
+    app_id: string;
+    name: string;
+    client_key: string;
+    /** JSON of the settings that differ from the defaults. */
+    settings: string;
+    /** Sealed JSON of the keys that signed tokens are checked with, or null. */
+    token_keys: Uint8Array | null;
+    create_ms: number;
+  };
+  service_key: {
+    app_id: string;
+    service_key_id: string;
+    name: string;
+    key_hash: string;
+    create_ms: number;
+    revoke_ms: number | null;
+  };
+  /** The counter row of an app's log; locked from the first write of a transaction to its commit. */
+  app_log: { app_id: string; pos: number; floor_pos: number };
+  /** The stretches of an app's log, each begun by one start of a server. */
+  generation: { app_id: string; generation_id: string; first_pos: number };
+  /** `audiences` repeats the event's rows in `audience`, one to a line, so that they are found by position too. */
+  event: { app_id: string; pos: number; kind: number; create_ms: number; audiences: string; payload: Uint8Array };
+  /** Who an event is for: `u:<user>`, `s:<session>`, `g:<group>`, `r:<room>` or `*`. */
+  audience: { app_id: string; audience: string; pos: number };
+  user: {
+    app_id: string;
+    user_id: string;
+    kind: number;
+    display_name: string;
+    avatar_url: string;
+    attributes: Uint8Array | null;
+    /** The head of the log when the user came to be: nothing up to it is the user's to see. */
+    created_pos: number;
+    create_ms: number;
+    last_active_ms: number | null;
+    /** 1 while the user is here: a server that starts knows from it who is only reconnecting. */
+    online: number;
+  };
+  credential: { app_id: string; kind: string; name: string; user_id: string; secret: string };
+  session: {
+    app_id: string;
+    session_id: string;
+    user_id: string;
+    token_hash: string;
+    installation_id: string;
+    platform: number;
+    create_ms: number;
+    used_ms: number;
+    expire_ms: number;
+    acked_pos: number;
+  };
+  /** The ids of signed tokens that may be used once. */
+  used_token: { app_id: string; token_id: string; expire_ms: number };
+  friend: { app_id: string; user_id: string; friend_id: string; create_ms: number };
+  /** A group (`g:<id>`) or a room (`r:<id>`). */
+  place: {
+    app_id: string;
+    place: string;
+    name: string;
+    owner_user_id: string;
+    attributes: Uint8Array | null;
+    join_policy: number;
+    history_for_new_members: number;
+    member_count: number;
+    create_ms: number;
+  };
+  /** One stay of a user in a place: sees joined_pos <= pos < left_pos. */
+  member: {
+    app_id: string;
+    place: string;
+    user_id: string;
+    joined_pos: number;
+    left_pos: number | null;
+    role: number;
+    alias: string;
+    attributes: Uint8Array | null;
+    mute_until_ms: number;
+    join_ms: number;
+  };
+  conversation: {
+    app_id: string;
+    conversation_id: string;
+    head_seq: number;
+    /** Messages up to this seq were removed by retention. */
+    floor_seq: number;
+    last_pos: number;
+    last_ms: number;
+  };
+  /** A conversation that a user can list, with the user's read marker. */
+  participant: { app_id: string; user_id: string; conversation_id: string; read_seq: number };
+  message: {
+    app_id: string;
+    conversation_id: string;
+    seq: number;
+    pos: number;
+    message_id: string;
+    /** The user id, or empty for the system. */
+    sender: string;
+    client_message_id: string;
+    payload_hash: Uint8Array;
+    create_ms: number;
+    /** 1 when it counts as unread. */
+    counting: number;
+    payload: Uint8Array;
+    /** Encoded PushOptions, or null. */
+    push: Uint8Array | null;
+  };
+  /** The first answer to a keyed request that is not a message. */
+  answered: {
+    app_id: string;
+    user_id: string;
+    request_id: string;
+    request_hash: Uint8Array;
+    response: Uint8Array;
+    expire_ms: number;
+  };
+  meta: { name: string; value: string };
+}
+
+/** A reader: sees what is committed. */
+export type Db = Kysely<Schema>;
+
+/** A row of a table. */
+export type Row<T extends keyof Schema> = Schema[T];

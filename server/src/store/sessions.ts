@@ -1,0 +1,117 @@
+import type { Tx } from "./committer.js";
+import type { Db, Row } from "./schema.js";
+
+export type SessionRow = Row<"session">;
+
+/** The session of a token, of whatever app, with the kind of its user. */
+export async function findSessionByHash(db: Db, tokenHash: string) {
+  return await db
+    .selectFrom("session")
+    .innerJoin("user", (on) => on.onRef("user.app_id", "=", "session.app_id").onRef("user.user_id", "=", "session.user_id"))
+    .select(["session.app_id", "session.session_id", "session.user_id", "session.used_ms", "session.expire_ms"])
+    .select("user.kind as user_kind")
+    .where("session.token_hash", "=", tokenHash)
+    .executeTakeFirst();
+}
+
+export async function findSession(db: Db, appId: string, sessionId: string): Promise<SessionRow | undefined> {
+  return await db
+    .selectFrom("session")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("session_id", "=", sessionId)
+    .executeTakeFirst();
+}
+
+/** The sessions of a user, newest first, before a session of that order. */
+export async function listSessions(
+  db: Db,
+  appId: string,
+  userId: string,
+  before: { createMs: number; id: string } | undefined,
+  limit: number,
+): Promise<SessionRow[]> {
+  let query = db
+    .selectFrom("session")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("user_id", "=", userId)
+    .orderBy("create_ms", "desc")
+    .orderBy("session_id", "desc");
+  if (before !== undefined)
+    query = query.where((e) =>
+      e.or([
+        e("create_ms", "<", before.createMs),
+        e.and([e("create_ms", "=", before.createMs), e("session_id", "<", before.id)]),
+      ]),
+    );
+  return await query.limit(limit).execute();
+}
+
+/** The ids of the sessions of a user beyond its newest `keep`. */
+export async function listSessionIdsBeyond(tx: Tx, userId: string, keep: number): Promise<string[]> {
+  const rows = await tx.db
+    .selectFrom("session")
+    .select("session_id")
+    .where("app_id", "=", tx.appId)
+    .where("user_id", "=", userId)
+    .orderBy("create_ms", "desc")
+    .orderBy("session_id", "desc")
+    .limit(1000)
+    .offset(keep)
+    .execute();
+  return rows.map((row) => row.session_id);
+}
+
+export async function listInstallationSessionIds(tx: Tx, installationId: string): Promise<string[]> {
+  const rows = await tx.db
+    .selectFrom("session")
+    .select("session_id")
+    .where("app_id", "=", tx.appId)
+    .where("installation_id", "=", installationId)
+    .execute();
+  return rows.map((row) => row.session_id);
+}
+
+/** The ids of sessions that ended unused by now. */
+export async function listExpiredSessionIds(tx: Tx, limit: number): Promise<string[]> {
+  const rows = await tx.db
+    .selectFrom("session")
+    .select("session_id")
+    .where("app_id", "=", tx.appId)
+    .where("expire_ms", "<=", tx.nowMs)
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.session_id);
+}
+
+export async function insertSession(tx: Tx, session: Omit<SessionRow, "app_id" | "create_ms" | "used_ms" | "acked_pos">) {
+  const row: SessionRow = {
+    ...session,
+    app_id: tx.appId,
+    create_ms: tx.nowMs,
+    used_ms: tx.nowMs,
+    acked_pos: tx.head(),
+  };
+  await tx.db.insertInto("session").values(row).execute();
+}
+
+/** Moves the end of a session that was used. */
+export async function touchSession(tx: Tx, sessionId: string, expireMs: number): Promise<void> {
+  await tx.db
+    .updateTable("session")
+    .set({ used_ms: tx.nowMs, expire_ms: expireMs })
+    .where("app_id", "=", tx.appId)
+    .where("session_id", "=", sessionId)
+    .execute();
+}
+
+/** Deletes a session and says whether there was one. */
+export async function deleteSession(tx: Tx, sessionId: string): Promise<boolean> {
+  const result = await tx.db
+    .deleteFrom("session")
+    .where("app_id", "=", tx.appId)
+    .where("session_id", "=", sessionId)
+    .executeTakeFirst();
+  return result.numDeletedRows > 0n;
+}

@@ -1,0 +1,84 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { Kysely, SqliteDialect } from "kysely";
+import { lockFolder } from "./lock.js";
+import { migrateToLatest } from "./migrate.js";
+import type { Db, Schema } from "./schema.js";
+
+/** The open database. `write` is for the committer alone; `read` sees what is committed and cannot write. */
+export interface Store {
+  write: Db;
+  read: Db;
+  close(): Promise<void>;
+}
+
+export interface SqliteOptions {
+  dataDir: string;
+  /** How long a statement may wait for a foreign lock. It blocks the whole process, so it is short. */
+  busyTimeoutMs: number;
+}
+
+// better-sqlite3 falls back to synchronous=NORMAL when it re-opens a WAL file, so every open sets these and reads them back.
+const PRAGMAS: readonly [name: string, value: string, readBack: string | number][] = [
+  ["journal_mode", "WAL", "wal"],
+  ["synchronous", "FULL", 2],
+  ["foreign_keys", "ON", 1],
+  ["trusted_schema", "OFF", 0],
+  ["cell_size_check", "ON", 1],
+  ["wal_autocheckpoint", "4000", 4000],
+  ["journal_size_limit", String(64 * 1024 * 1024), 64 * 1024 * 1024],
+];
+
+/** Opens the database in a data folder, making both when absent, and brings it to the newest schema. Throws FolderLockedError. */
+export async function openSqlite(options: SqliteOptions): Promise<Store> {
+  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
+  const unlock = lockFolder(join(options.dataDir, "parley.lock"));
+  try {
+    const file = join(options.dataDir, "parley.db");
+    const write = kysely(openConnection(file, options.busyTimeoutMs));
+    await migrateToLatest(write, "sqlite");
+    const reader = openConnection(file, options.busyTimeoutMs);
+    reader.pragma("query_only = ON");
+    const read = kysely(reader);
+    return {
+      write,
+      read,
+      async close() {
+        await read.destroy();
+        await write.destroy();
+        unlock();
+      },
+    };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+function openConnection(file: string, busyTimeoutMs: number): Database.Database {
+  const database = new Database(file, { timeout: busyTimeoutMs });
+  for (const [name, value, readBack] of PRAGMAS) {
+    database.pragma(`${name} = ${value}`);
+    const actual: unknown = database.pragma(name, { simple: true });
+    if (actual !== readBack) throw new Error(`SQLite refuses ${name} = ${value}: it says ${String(actual)}`);
+  }
+  return database;
+}
+
+const CACHED_STATEMENTS = 1000;
+
+function kysely(database: Database.Database): Db {
+  // Kysely prepares each statement anew; keeping them saves SQLite's parser on every call.
+  const statements = new Map<string, Database.Statement>();
+  const prepare = (text: string) => {
+    let statement = statements.get(text);
+    if (statement === undefined) {
+      statement = database.prepare(text);
+      if (statements.size >= CACHED_STATEMENTS) statements.clear();
+      statements.set(text, statement);
+    }
+    return statement;
+  };
+  return new Kysely<Schema>({ dialect: new SqliteDialect({ database: { close: () => database.close(), prepare } }) });
+}

@@ -1,0 +1,87 @@
+import type { Tx } from "./committer.js";
+import type { Db, Row } from "./schema.js";
+
+export type UserRow = Row<"user">;
+
+export async function findUser(db: Db, appId: string, userId: string): Promise<UserRow | undefined> {
+  return await db
+    .selectFrom("user")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("user_id", "=", userId)
+    .executeTakeFirst();
+}
+
+/** The users of these ids that exist, by rising id. */
+export async function findUsers(db: Db, appId: string, userIds: readonly string[]): Promise<UserRow[]> {
+  const rows: UserRow[] = [];
+  for (let at = 0; at < userIds.length; at += 500) {
+    rows.push(
+      ...(await db
+        .selectFrom("user")
+        .selectAll()
+        .where("app_id", "=", appId)
+        .where("user_id", "in", userIds.slice(at, at + 500))
+        .execute()),
+    );
+  }
+  return rows.sort((a, b) => (a.user_id < b.user_id ? -1 : 1));
+}
+
+/** The kinds of the users of these ids that exist. */
+export async function findUserKinds(db: Db, appId: string, userIds: readonly string[]): Promise<Map<string, number>> {
+  const kinds = new Map<string, number>();
+  for (let at = 0; at < userIds.length; at += 500) {
+    const rows = await db
+      .selectFrom("user")
+      .select(["user_id", "kind"])
+      .where("app_id", "=", appId)
+      .where("user_id", "in", userIds.slice(at, at + 500))
+      .execute();
+    for (const row of rows) kinds.set(row.user_id, row.kind);
+  }
+  return kinds;
+}
+
+export async function insertUser(tx: Tx, user: Omit<UserRow, "app_id" | "created_pos" | "create_ms" | "last_active_ms" | "online">) {
+  const row: UserRow = {
+    ...user,
+    app_id: tx.appId,
+    created_pos: tx.head(),
+    create_ms: tx.nowMs,
+    last_active_ms: null,
+    online: 0,
+  };
+  await tx.db.insertInto("user").values(row).execute();
+  return row;
+}
+
+export async function updateUser(
+  tx: Tx,
+  userId: string,
+  change: Partial<Pick<UserRow, "kind" | "display_name" | "avatar_url" | "attributes">>,
+): Promise<UserRow | undefined> {
+  if (Object.keys(change).length > 0)
+    await tx.db
+      .updateTable("user")
+      .set(change)
+      .where("app_id", "=", tx.appId)
+      .where("user_id", "=", userId)
+      .execute();
+  return await findUser(tx.db, tx.appId, userId);
+}
+
+/** Keeps a change of presence, for those who ask later and for the next start. */
+export async function setPresence(tx: Tx, userId: string, online: boolean, atMs: number): Promise<void> {
+  await tx.db
+    .updateTable("user")
+    .set({ online: online ? 1 : 0, last_active_ms: atMs })
+    .where("app_id", "=", tx.appId)
+    .where("user_id", "=", userId)
+    .execute();
+}
+
+/** The users who were here when the last server stopped. */
+export async function listOnlineUsers(db: Db): Promise<{ app_id: string; user_id: string }[]> {
+  return await db.selectFrom("user").select(["app_id", "user_id"]).where("online", "=", 1).execute();
+}

@@ -1,0 +1,59 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Overrides, type RunningServer, type Settings, startServer } from "@parley/server";
+
+/** A server of a test's own, on a free port and a folder of its own. */
+export interface TestServer {
+  url: string;
+  appId: string;
+  clientKey: string;
+  serviceKey: string;
+  operatorToken: string;
+  dataDir: string;
+  running: RunningServer;
+  /** Stops the server and starts another on the same folder; the port is a new one. */
+  restart(): Promise<TestServer>;
+  close(): Promise<void>;
+}
+
+export interface TestServerOptions extends Overrides {
+  settings?: Partial<Settings>;
+}
+
+export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const dataDir = options.settings?.dataDir ?? mkdtempSync(join(tmpdir(), "parley-test-"));
+  return await start(dataDir, options);
+}
+
+async function start(dataDir: string, options: TestServerOptions): Promise<TestServer> {
+  const settings: Settings = {
+    port: 0,
+    host: "127.0.0.1",
+    corsOrigins: [],
+    trustedProxies: [],
+    logLevel: "error",
+    sendRate: 0,
+    retentionForce: false,
+    ...options.settings,
+    dataDir,
+  } as Settings;
+  const running = await startServer(settings, options);
+  const app = running.developmentApp;
+  if (app === undefined) throw new Error("the test server made no development app");
+  return {
+    url: running.url,
+    ...app,
+    operatorToken: running.operatorToken,
+    dataDir,
+    running,
+    async restart() {
+      await running.close();
+      return await start(dataDir, options);
+    },
+    async close() {
+      await running.close();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
