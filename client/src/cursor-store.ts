@@ -37,9 +37,11 @@ export function createCursorSaver(
   onError: (error: unknown) => void,
 ): CursorSaver {
   let next: string | undefined;
-  let running: Promise<void> | undefined;
+  let busy = false;
+  let work: Promise<void> | undefined;
 
   async function drain(): Promise<void> {
+    busy = true;
     while (next !== undefined) {
       const cursor = next;
       next = undefined;
@@ -49,14 +51,14 @@ export function createCursorSaver(
         onError(error);
       }
     }
-    running = undefined;
+    busy = false;
   }
 
   return {
     save(cursor) {
       next = cursor;
-      running ??= drain();
+      if (!busy) work = drain();
     },
-    settled: async () => running,
+    settled: async () => work,
   };
 }

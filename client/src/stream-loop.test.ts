@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
 import { GoodbyeReason, ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
-import { StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
+import { type EventKind, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { deferred } from "./outgoing-message.js";
@@ -33,36 +33,41 @@ describe("the stream", () => {
       fc.record({ wait: fc.nat(3000) }),
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(move, { maxLength: 40 }), fc.boolean(), fc.infiniteStream(fc.boolean()), async (moves, unlucky, chances) => {
-        const chance = () => chances.next().value === true;
-        const { server, clock, client, texts } = await loggedIn();
-        let slow = deferred<void>();
-        slow.resolve();
-        client.on("friendMessage", () => slow.promise);
-        let tries = 0;
-        server.subscribeFault = () => (unlucky && ++tries % 3 === 0 ? unavailable() : undefined);
-        let count = 0;
-        for (const step of moves) {
-          if (step === "talk") server.talk(String(count++));
-          else if (step === "cut") server.cut();
-          else if (step === "drain") server.goodbye(GoodbyeReason.DRAIN, true, 50);
-          else if (step === "pause") void client.pause();
-          else if (step === "resume") void client.resume();
-          else if (step === "slow") {
-            slow.resolve();
-            slow = deferred();
-          } else {
-            slow.resolve();
-            await clock.advance(step.wait);
+      fc.asyncProperty(
+        fc.array(move, { maxLength: 40 }),
+        fc.boolean(),
+        fc.infiniteStream(fc.boolean()),
+        async (moves, unlucky, chances) => {
+          const chance = () => chances.next().value === true;
+          const { server, clock, client, texts } = await loggedIn();
+          let slow = deferred<void>();
+          slow.resolve();
+          client.on("friendMessage", () => slow.promise);
+          let tries = 0;
+          server.subscribeFault = () => (unlucky && ++tries % 3 === 0 ? unavailable() : undefined);
+          let count = 0;
+          for (const step of moves) {
+            if (step === "talk") server.talk(String(count++));
+            else if (step === "cut") server.cut();
+            else if (step === "drain") server.goodbye(GoodbyeReason.DRAIN, true, 50);
+            else if (step === "pause") void client.pause();
+            else if (step === "resume") void client.resume();
+            else if (step === "slow") {
+              slow.resolve();
+              slow = deferred();
+            } else {
+              slow.resolve();
+              await clock.advance(step.wait);
+            }
+            if (chance()) await new Promise<void>((resolve) => setImmediate(resolve));
           }
-          if (chance()) await new Promise<void>((resolve) => setImmediate(resolve));
-        }
-        slow.resolve();
-        void client.resume();
-        await clock.advance(120_000);
-        expect(texts).toEqual(Array.from({ length: count }, (_, i) => String(i)));
-        await client.close();
-      }),
+          slow.resolve();
+          void client.resume();
+          await clock.advance(120_000);
+          expect(texts).toEqual(Array.from({ length: count }, (_, i) => String(i)));
+          await client.close();
+        },
+      ),
       { numRuns: 150 },
     );
   });
@@ -142,7 +147,7 @@ describe("the stream", () => {
     client.on("event", ({ event }) => void kinds.push(event.case));
     await client.login({ bareId: "Jerry" });
     await settle();
-    server.log.push(create(StreamEventSchema, { cursor: "1", kind: 99 }));
+    server.log.push(create(StreamEventSchema, { cursor: "1", kind: 99 as EventKind }));
     server.cut();
     await clock.advance(1000);
     server.cut();

@@ -24,23 +24,40 @@ export interface Settings {
   sendRate: number;
   /** Lets retention run although the clock has leapt. */
   retentionForce: boolean;
+  /** Serves unary calls of the Connect protocol on a shorter path. */
+  fastUnary: boolean;
 }
 
 /** How a setting is given and explained. */
 export interface SettingInfo {
   env: string;
   flag: string;
-  /** The name of its value in the help; none for a switch. */
+  /** The name of its value in the help; none for one that is true or false. */
   value?: string;
   help: string;
 }
 
 /** Every setting: an environment variable, and a flag of `parley serve` that goes before it. */
 export const SETTINGS = {
-  port: { env: "PARLEY_PORT", flag: "--port", value: "number", help: "port to listen on; 0 takes a free one (default: 7777)" },
+  port: {
+    env: "PARLEY_PORT",
+    flag: "--port",
+    value: "number",
+    help: "port to listen on; 0 takes a free one (default: 7777)",
+  },
   host: { env: "PARLEY_HOST", flag: "--host", value: "address", help: "address to listen on (default: 127.0.0.1)" },
-  dataDir: { env: "PARLEY_DATA_DIR", flag: "--data-dir", value: "folder", help: "folder for everything stored (default: ./data)" },
-  databaseUrl: { env: "PARLEY_DATABASE_URL", flag: "--database-url", value: "url", help: "only sqlite: in this version" },
+  dataDir: {
+    env: "PARLEY_DATA_DIR",
+    flag: "--data-dir",
+    value: "folder",
+    help: "folder for everything stored (default: ./data)",
+  },
+  databaseUrl: {
+    env: "PARLEY_DATABASE_URL",
+    flag: "--database-url",
+    value: "url",
+    help: "only sqlite: in this version",
+  },
   natsUrl: { env: "PARLEY_NATS_URL", flag: "--nats-url", value: "url", help: "not offered by this version" },
   operatorToken: {
     env: "PARLEY_OPERATOR_TOKEN",
@@ -54,19 +71,58 @@ export const SETTINGS = {
     value: "key",
     help: "32 bytes in hex or base64 that seal secrets at rest; made and kept in the data folder when absent",
   },
-  publicUrl: { env: "PARLEY_PUBLIC_URL", flag: "--public-url", value: "url", help: "address that clients use, when a proxy is in front" },
-  tlsCert: { env: "PARLEY_TLS_CERT", flag: "--tls-cert", value: "file", help: "certificate chain in PEM; needs the key" },
-  tlsKey: { env: "PARLEY_TLS_KEY", flag: "--tls-key", value: "file", help: "private key in PEM; needs the certificate" },
-  corsOrigins: { env: "PARLEY_CORS_ORIGINS", flag: "--cors-origins", value: "list", help: "web origins that may call, with commas; * for all" },
+  publicUrl: {
+    env: "PARLEY_PUBLIC_URL",
+    flag: "--public-url",
+    value: "url",
+    help: "address that clients use, when a proxy is in front",
+  },
+  tlsCert: {
+    env: "PARLEY_TLS_CERT",
+    flag: "--tls-cert",
+    value: "file",
+    help: "certificate chain in PEM; needs the key",
+  },
+  tlsKey: {
+    env: "PARLEY_TLS_KEY",
+    flag: "--tls-key",
+    value: "file",
+    help: "private key in PEM; needs the certificate",
+  },
+  corsOrigins: {
+    env: "PARLEY_CORS_ORIGINS",
+    flag: "--cors-origins",
+    value: "list",
+    help: "web origins that may call, with commas; * for all",
+  },
   trustedProxies: {
     env: "PARLEY_TRUSTED_PROXIES",
     flag: "--trusted-proxies",
     value: "list",
     help: "addresses or networks of proxies in front, with commas",
   },
-  logLevel: { env: "PARLEY_LOG_LEVEL", flag: "--log-level", value: "level", help: `${LOG_LEVELS.join(", ")} (default: info)` },
-  sendRate: { env: "PARLEY_SEND_RATE", flag: "--send-rate", value: "number", help: "sends a second for one user; 0 = no limit (default: 20)" },
-  retentionForce: { env: "PARLEY_RETENTION_FORCE", flag: "--retention-force", help: "let retention run although the clock has leapt" },
+  logLevel: {
+    env: "PARLEY_LOG_LEVEL",
+    flag: "--log-level",
+    value: "level",
+    help: `${LOG_LEVELS.join(", ")} (default: info)`,
+  },
+  sendRate: {
+    env: "PARLEY_SEND_RATE",
+    flag: "--send-rate",
+    value: "number",
+    help: "sends a second for one user; 0 = no limit (default: 20)",
+  },
+  retentionForce: {
+    env: "PARLEY_RETENTION_FORCE",
+    flag: "--retention-force",
+    help: "let retention run although the clock has leapt",
+  },
+  fastUnary: {
+    env: "PARLEY_FAST_UNARY",
+    flag: "--fast-unary",
+    help: "serve unary Connect calls on the shorter path (default: true)",
+  },
 } as const satisfies Record<string, SettingInfo>;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -74,8 +130,16 @@ export type SettingName = keyof typeof SETTINGS;
 const list = z
   .string()
   .default("")
-  .transform((text) => text.split(",").map((item) => item.trim()).filter((item) => item !== ""));
-const wholeNumber = z.string().regex(/^\d{1,9}$/, "must be a whole number").transform(Number);
+  .transform((text) =>
+    text
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== ""),
+  );
+const wholeNumber = z
+  .string()
+  .regex(/^\d{1,9}$/, "must be a whole number")
+  .transform(Number);
 const file = z.string().transform((path, context) => {
   try {
     return readFileSync(path, "utf8");
@@ -88,20 +152,38 @@ const file = z.string().transform((path, context) => {
 const schema = z
   .object({
     port: wholeNumber.refine((port) => port <= 65_535, "must be at most 65535").default(7777),
-    host: z.string().regex(/^[\w.:%-]+$/, "must be an address or a host name").default("127.0.0.1"),
-    dataDir: z.string().default("data").transform((path) => resolve(path)),
+    host: z
+      .string()
+      .regex(/^[\w.:%-]+$/, "must be an address or a host name")
+      .default("127.0.0.1"),
+    dataDir: z
+      .string()
+      .default("data")
+      .transform((path) => resolve(path)),
     databaseUrl: z
       .string()
-      .refine((url) => /^sqlite:?$/.test(url), "is not offered by this version: it stores in SQLite, in PARLEY_DATA_DIR")
+      .refine(
+        (url) => /^sqlite:?$/.test(url),
+        "is not offered by this version: it stores in SQLite, in PARLEY_DATA_DIR",
+      )
       .optional(),
-    natsUrl: z.string().refine(() => false, "is not offered by this version: it runs as one node").optional(),
+    natsUrl: z
+      .string()
+      .refine(() => false, "is not offered by this version: it runs as one node")
+      .optional(),
     operatorToken: z
       .string()
-      .regex(/^(?!ps_|pk_)[\x21-\x7e]{16,1024}$/, "must be 16 to 1024 characters without blanks, not beginning with ps_ or pk_")
+      .regex(
+        /^(?!ps_|pk_)[\x21-\x7e]{16,1024}$/,
+        "must be 16 to 1024 characters without blanks, not beginning with ps_ or pk_",
+      )
       .optional(),
     secretKey: z
       .string()
-      .refine((key) => /^([0-9a-f]{64}|[A-Za-z0-9+/_-]{43}=?)$/i.test(key), "must be 32 bytes as 64 hex digits or base64")
+      .refine(
+        (key) => /^([0-9a-f]{64}|[A-Za-z0-9+/_-]{43}=?)$/i.test(key),
+        "must be 32 bytes as 64 hex digits or base64",
+      )
       .optional(),
     publicUrl: z
       .string()
@@ -110,11 +192,18 @@ const schema = z
       .optional(),
     tlsCert: file.optional(),
     tlsKey: file.optional(),
-    corsOrigins: list.refine((origins) => origins.every(isOrigin), "must be origins such as https://chat.example.org, or *"),
-    trustedProxies: list.refine((proxies) => proxies.every(isNetwork), "must be addresses or networks such as 10.0.0.0/8"),
+    corsOrigins: list.refine(
+      (origins) => origins.every(isOrigin),
+      "must be origins such as https://chat.example.org, or *",
+    ),
+    trustedProxies: list.refine(
+      (proxies) => proxies.every(isNetwork),
+      "must be addresses or networks such as 10.0.0.0/8",
+    ),
     logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default("info"),
     sendRate: wholeNumber.default(20),
     retentionForce: z.stringbool("must be true or false").default(false),
+    fastUnary: z.stringbool("must be true or false").default(true),
   } satisfies Record<SettingName, z.ZodType>)
   .superRefine(({ tlsCert, tlsKey }, context) => {
     const alone = (path: SettingName, other: SettingName) =>
@@ -122,7 +211,11 @@ const schema = z
     if (tlsCert !== undefined && tlsKey === undefined) alone("tlsCert", "tlsKey");
     if (tlsKey !== undefined && tlsCert === undefined) alone("tlsKey", "tlsCert");
     if (tlsCert !== undefined && tlsKey !== undefined && !fit(tlsCert, tlsKey))
-      context.addIssue({ code: "custom", path: ["tlsCert"], message: "and PARLEY_TLS_KEY are not a certificate and its key in PEM" });
+      context.addIssue({
+        code: "custom",
+        path: ["tlsCert"],
+        message: "and PARLEY_TLS_KEY are not a certificate and its key in PEM",
+      });
   });
 
 /** Checks settings. A value that is empty counts as absent. */

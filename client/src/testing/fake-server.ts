@@ -26,7 +26,9 @@ export function refusal(
   detail: Partial<Pick<ErrorDetail, "retryable" | "retryDelay">> = {},
 ) {
   const value = { reason, retryable: false, ...detail };
-  return new ConnectError(ErrorReason[reason], code, undefined, [{ desc: ErrorDetailSchema, value }]);
+  return new ConnectError(ErrorReason[reason] ?? "of the future", code, undefined, [
+    { desc: ErrorDetailSchema, value },
+  ]);
 }
 
 /** What a frame holds. */

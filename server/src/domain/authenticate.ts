@@ -71,7 +71,8 @@ function touch(ctx: Ctx, session: KnownSession, nowMs: number): void {
 }
 
 async function serviceCaller(ctx: Ctx, token: string, proof: Proof): Promise<Caller> {
-  if (proof.origin !== undefined) throw unauthenticated("a service key is not for browsers: it must stay on the backend");
+  if (proof.origin !== undefined)
+    throw unauthenticated("a service key is not for browsers: it must stay on the backend");
   const key = tokenHash(token);
   const cached = ctx.sessions.find(key);
   const { appId, id } = cached?.kind === "service" ? cached : await lookUpServiceKey(ctx, key);

@@ -1,5 +1,5 @@
-import { create } from "@bufbuild/protobuf";
 import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
 import { AppSettingsSchema } from "@parley/proto/parley/v1/app_pb.js";
 import { listApps } from "../store/apps.js";
 import { type AppKeys, newAppKeys, storeApp } from "./admin/create-app.js";

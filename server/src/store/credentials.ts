@@ -38,8 +38,3 @@ export async function useToken(tx: Tx, tokenId: string, expireMs: number): Promi
     .executeTakeFirst();
   return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
 }
-
-/** Forgets the ids of tokens that are refused for their age by now. */
-export async function deleteExpiredTokens(tx: Tx): Promise<void> {
-  await tx.db.deleteFrom("used_token").where("app_id", "=", tx.appId).where("expire_ms", "<=", tx.nowMs).execute();
-}

@@ -7,7 +7,9 @@ export type SessionRow = Row<"session">;
 export async function findSessionByHash(db: Db, tokenHash: string) {
   return await db
     .selectFrom("session")
-    .innerJoin("user", (on) => on.onRef("user.app_id", "=", "session.app_id").onRef("user.user_id", "=", "session.user_id"))
+    .innerJoin("user", (on) =>
+      on.onRef("user.app_id", "=", "session.app_id").onRef("user.user_id", "=", "session.user_id"),
+    )
     .select(["session.app_id", "session.session_id", "session.user_id", "session.used_ms", "session.expire_ms"])
     .select("user.kind as user_kind")
     .where("session.token_hash", "=", tokenHash)
@@ -85,7 +87,10 @@ export async function listExpiredSessionIds(tx: Tx, limit: number): Promise<stri
   return rows.map((row) => row.session_id);
 }
 
-export async function insertSession(tx: Tx, session: Omit<SessionRow, "app_id" | "create_ms" | "used_ms" | "acked_pos">) {
+export async function insertSession(
+  tx: Tx,
+  session: Omit<SessionRow, "app_id" | "create_ms" | "used_ms" | "acked_pos">,
+) {
   const row: SessionRow = {
     ...session,
     app_id: tx.appId,

@@ -40,7 +40,8 @@ export function checkSettings(settings: AppSettings | undefined): void {
 
 function checkSpan(field: string, span: Duration | undefined, leastSeconds: number): void {
   if (span === undefined || (span.seconds === 0n && span.nanos === 0)) return;
-  if (span.seconds < BigInt(leastSeconds)) throw invalidField(field, `${field} must be 0 or at least ${leastSeconds} s`);
+  if (span.seconds < BigInt(leastSeconds))
+    throw invalidField(field, `${field} must be 0 or at least ${leastSeconds} s`);
 }
 
 /** The app of this id, for an operator: of the others' apps nobody else learns. Throws NOT_FOUND. */

@@ -22,7 +22,8 @@ export async function batchUpsertUsers(ctx: Ctx, caller: ServiceCaller, users: r
   });
   return await ctx.committer.run(caller.appId, async (tx) => {
     const rows: UserRow[] = [];
-    for (const [at, { userId, profile }] of plan.entries()) rows.push(await upsert(tx, userId, profile, `users[${at}]`));
+    for (const [at, { userId, profile }] of plan.entries())
+      rows.push(await upsert(tx, userId, profile, `users[${at}]`));
     return rows.map(userOf);
   });
 }
@@ -31,7 +32,9 @@ function profileOf(ctx: Ctx, user: UserUpsert, field: string): Profile {
   return {
     ...(user.displayName !== undefined && { display_name: user.displayName }),
     ...(user.avatarUrl !== undefined && { avatar_url: user.avatarUrl }),
-    ...(user.attributes !== undefined && { attributes: packStruct(ctx.limits, `${field}.attributes`, user.attributes) }),
+    ...(user.attributes !== undefined && {
+      attributes: packStruct(ctx.limits, `${field}.attributes`, user.attributes),
+    }),
   };
 }
 

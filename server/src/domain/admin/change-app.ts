@@ -1,9 +1,9 @@
 import type { AppSettings } from "@parley/proto/parley/v1/app_pb.js";
 import { findApp, updateApp as updateRow } from "../../store/apps.js";
-import { checkSettings, findAppRecord } from "./app.js";
 import { type AppRecord, changedRules } from "../apps.js";
 import type { Ctx } from "../context.js";
 import { notFound } from "../errors.js";
+import { checkSettings, findAppRecord } from "./app.js";
 
 /** What may change of an app; what is absent stays. */
 export interface AppChange {

@@ -1,10 +1,10 @@
 import type { App, AppSettings } from "@parley/proto/parley/v1/app_pb.js";
 import { insertApp, insertServiceKey } from "../../store/apps.js";
-import { appOf, checkSettings, findAppRecord } from "./app.js";
 import { changedRules } from "../apps.js";
 import type { OperatorCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { newAppId, newClientKey, newServiceKey, tokenHash } from "../tokens.js";
+import { appOf, checkSettings, findAppRecord } from "./app.js";
 
 /** The identity of an app that is about to be made. */
 export interface AppKeys {

@@ -1,9 +1,9 @@
 import type { ListAppsRequest } from "@parley/proto/parley/v1/operator_service_pb.js";
 import { listApps as listRows } from "../../store/apps.js";
-import { appOf, findAppRecord } from "./app.js";
 import type { OperatorCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { nextPage, pageLimit, readPageToken } from "../page.js";
+import { appOf, findAppRecord } from "./app.js";
 
 /** Lists the apps by rising id; see OperatorService.ListApps. */
 export async function listApps(ctx: Ctx, _caller: OperatorCaller, request: ListAppsRequest) {

@@ -1,7 +1,7 @@
 import type { OperatorCaller } from "../caller.js";
-import { changeApp } from "./change-app.js";
 import type { Ctx } from "../context.js";
 import { newClientKey } from "../tokens.js";
+import { changeApp } from "./change-app.js";
 
 /** Replaces an app's client key; see OperatorService.RotateClientKey. */
 export async function rotateClientKey(ctx: Ctx, _caller: OperatorCaller, appId: string): Promise<string> {

@@ -4,12 +4,12 @@ import type { ListServiceKeysRequest } from "@parley/proto/parley/v1/admin_servi
 import { type ServiceKey, ServiceKeySchema } from "@parley/proto/parley/v1/app_pb.js";
 import { insertServiceKey, listServiceKeys as listRows, revokeServiceKey as revokeRow } from "../../store/apps.js";
 import type { Row } from "../../store/schema.js";
-import { findAppRecord } from "./app.js";
 import type { OperatorCaller, ServiceCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { notFound } from "../errors.js";
 import { newestFirst, nextPage, pageLimit } from "../page.js";
 import { newServiceKey, tokenHash } from "../tokens.js";
+import { findAppRecord } from "./app.js";
 
 /** Who may manage the keys of an app: its own backend, or the operator. */
 type Keeper = ServiceCaller | (OperatorCaller & { appId: string });

@@ -1,8 +1,8 @@
 import type { AppSettings } from "@parley/proto/parley/v1/app_pb.js";
-import { findAppRecord, settingsOf } from "./app.js";
 import type { ServiceCaller } from "../caller.js";
-import { changeApp } from "./change-app.js";
 import type { Ctx } from "../context.js";
+import { findAppRecord, settingsOf } from "./app.js";
+import { changeApp } from "./change-app.js";
 
 /** Gets the settings in force; see AdminService.GetSettings. */
 export async function getSettings(ctx: Ctx, caller: ServiceCaller): Promise<AppSettings> {

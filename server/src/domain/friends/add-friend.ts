@@ -6,7 +6,8 @@ import { countFriends, findFriend, insertFriends } from "../../store/friends.js"
 import { findUser } from "../../store/users.js";
 import type { Caller } from "../caller.js";
 import type { Ctx } from "../context.js";
-import { DomainError, ErrorReason, invalidField, notFound } from "../errors.js";
+import { invalidField, notFound } from "../errors.js";
+import { memberLimit } from "../member-limit.js";
 import { asOrdinaryUser, guestRefused } from "../ordinary.js";
 import { friendOf } from "./friend.js";
 import { announceFriends } from "./friend-event.js";
@@ -21,19 +22,15 @@ export async function addFriend(ctx: Ctx, caller: Caller, friendId: string): Pro
     if (user.kind === UserKind.GUEST) throw guestRefused("user_id");
     const known = await findFriend(tx.db, appId, userId, friendId);
     if (known !== undefined) return friendOf(ctx, user, known.create_ms);
-    await checkRoom(tx, userId, ctx.limits.friendsPerUser, {});
-    await checkRoom(tx, friendId, ctx.limits.friendsPerUser, { field: "user_id" });
+    await checkRoom(tx, userId, ctx.limits.friendsPerUser, "");
+    await checkRoom(tx, friendId, ctx.limits.friendsPerUser, "user_id");
     await insertFriends(tx, userId, friendId);
     announceFriends(tx, userId, friendId, ChangeKind.ADDED);
     return friendOf(ctx, user, tx.nowMs);
   });
 }
 
-async function checkRoom(tx: Tx, userId: string, most: number, at: { field?: string }): Promise<void> {
+async function checkRoom(tx: Tx, userId: string, most: number, field: string): Promise<void> {
   if ((await countFriends(tx.db, tx.appId, userId)) < most) return;
-  const whose = at.field === undefined ? "you have" : "this user has";
-  throw new DomainError(ErrorReason.MEMBER_LIMIT, `${whose} as many friends as allowed`, {
-    ...at,
-    metadata: { limit: String(most) },
-  });
+  throw memberLimit(`${field === "" ? "you have" : "this user has"} as many friends as allowed`, field, most);
 }

@@ -2,9 +2,9 @@ import type { BareIdCredential } from "@parley/proto/parley/v1/auth_service_pb.j
 import { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 import { hasCredential } from "../../store/credentials.js";
 import { findUser } from "../../store/users.js";
-import { type Admission, makeUser } from "./admit-user.js";
 import type { AppRecord } from "../apps.js";
 import { DomainError, ErrorReason } from "../errors.js";
+import { type Admission, makeUser } from "./admit-user.js";
 
 /** Takes a user id for its word; see BareIdCredential. */
 export function checkBareId(app: AppRecord, { userId }: BareIdCredential): Admission {

@@ -5,8 +5,8 @@ import type { Db } from "../../store/schema.js";
 import { insertUser } from "../../store/users.js";
 import type { Ctx } from "../context.js";
 import { DomainError, ErrorReason } from "../errors.js";
-import { appForLogin, limitNewcomers, limitTries } from "./limits.js";
 import { userOf } from "../user.js";
+import { appForLogin, limitNewcomers, limitTries } from "./limits.js";
 
 /** Makes a user with a username and a password; see AuthService.CreateAccount. */
 export async function createAccount(ctx: Ctx, request: CreateAccountRequest, address: string): Promise<User> {

@@ -1,8 +1,8 @@
 import { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 import { findUser } from "../../store/users.js";
-import { makeUser } from "./admit-user.js";
 import type { ServiceCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
+import { makeUser } from "./admit-user.js";
 import { type OpenedSession, openSession } from "./open-session.js";
 
 /** Opens a session for a user, who is made when absent and stays of its kind otherwise; see AdminService.CreateSession. */

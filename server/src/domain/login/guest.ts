@@ -1,13 +1,13 @@
 import type { GuestCredential } from "@parley/proto/parley/v1/auth_service_pb.js";
 import { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 import { findUser, updateUser } from "../../store/users.js";
-import { type Admission, makeUser } from "./admit-user.js";
 import type { AppRecord } from "../apps.js";
 import type { Ctx } from "../context.js";
 import { DomainError, ErrorReason } from "../errors.js";
 import { sameStruct } from "../same-struct.js";
 import { packStruct } from "../struct.js";
 import { emitUserChanged } from "../user-changed.js";
+import { type Admission, makeUser } from "./admit-user.js";
 
 /** Lets a guest in, under a fresh id or one it chose; see GuestCredential. */
 export function checkGuest(ctx: Ctx, app: AppRecord, guest: GuestCredential): Admission {

@@ -1,10 +1,8 @@
 import type { UserCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
-import { endSession, SessionRevokedReason } from "./end-session.js";
+import { endSession, SessionRevokedReason } from "../end-session.js";
 
 /** Ends the caller's own session; see AuthService.Logout. */
 export async function logout(ctx: Ctx, caller: UserCaller & { sessionId: string }): Promise<void> {
-  await ctx.committer.run(caller.appId, (tx) =>
-    endSession(ctx, tx, caller.sessionId, SessionRevokedReason.LOGGED_OUT),
-  );
+  await ctx.committer.run(caller.appId, (tx) => endSession(ctx, tx, caller.sessionId, SessionRevokedReason.LOGGED_OUT));
 }

@@ -2,7 +2,7 @@ import type { Installation } from "@parley/proto/parley/v1/installation_pb.js";
 import type { Tx } from "../../store/committer.js";
 import { insertSession, listInstallationSessionIds, listSessionIdsBeyond } from "../../store/sessions.js";
 import type { Ctx } from "../context.js";
-import { endSession, SessionRevokedReason } from "./end-session.js";
+import { endSession, SessionRevokedReason } from "../end-session.js";
 import { newSessionToken, tokenHash } from "../tokens.js";
 
 /** A session that was just opened; its token is known only here. */

@@ -1,9 +1,9 @@
 import type { PasswordCredential } from "@parley/proto/parley/v1/auth_service_pb.js";
 import { findCredential } from "../../store/credentials.js";
-import type { Admission } from "./admit-user.js";
 import type { AppRecord } from "../apps.js";
 import type { Ctx } from "../context.js";
 import { DomainError, ErrorReason } from "../errors.js";
+import type { Admission } from "./admit-user.js";
 
 /** Checks the name and password of an account. Unknown names cost the same work and get the same answer. */
 export async function checkPassword(

@@ -1,7 +1,7 @@
 import { findSession } from "../../store/sessions.js";
 import type { UserCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
-import { endSession, SessionRevokedReason } from "./end-session.js";
+import { endSession, SessionRevokedReason } from "../end-session.js";
 import { notFound } from "../errors.js";
 
 /** Ends one of the caller's sessions; see AuthService.RevokeSession. */

@@ -57,7 +57,9 @@ async function verify(token: string, key: TokenKey, appId: string, nowMs: number
   };
   try {
     const { payload } =
-      typeof key.key === "function" ? await jwtVerify(token, key.key, options) : await jwtVerify(token, key.key, options);
+      typeof key.key === "function"
+        ? await jwtVerify(token, key.key, options)
+        : await jwtVerify(token, key.key, options);
     return payload;
   } catch (error) {
     if (error instanceof errors.JWKSMultipleMatchingKeys) {
@@ -78,7 +80,8 @@ function claimsOf({ sub, iat, exp, jti }: JWTPayload, nowMs: number): SignedClai
   const now = nowMs / 1000;
   if (sub === undefined || iat === undefined || exp === undefined) throw wrongToken();
   // The tolerance above is for clocks that are ahead; a token that has expired has expired.
-  if (!USER_ID.test(sub) || exp <= now || iat > now + SKEW_SECONDS || exp - iat > LONGEST_LIFE_SECONDS) throw wrongToken();
+  if (!USER_ID.test(sub) || exp <= now || iat > now + SKEW_SECONDS || exp - iat > LONGEST_LIFE_SECONDS)
+    throw wrongToken();
   if (jti !== undefined && (typeof jti !== "string" || jti === "")) throw wrongToken();
   return { userId: sub, tokenId: jti, expireMs: Math.ceil(exp * 1000) };
 }

@@ -1,12 +1,12 @@
 import type { SignedTokenCredential } from "@parley/proto/parley/v1/auth_service_pb.js";
 import { useToken } from "../../store/credentials.js";
-import { type Admission, admitVouched } from "./admit-user.js";
 import type { AppRecord } from "../apps.js";
 import type { Ctx } from "../context.js";
 import { DomainError, ErrorReason } from "../errors.js";
+import { tokenHash } from "../tokens.js";
+import { type Admission, admitVouched } from "./admit-user.js";
 import { readSignedToken, wrongToken } from "./signed-claims.js";
 import { tokenKeysOf } from "./token-keys.js";
-import { tokenHash } from "../tokens.js";
 
 /** Checks a token signed by the app's backend; see SignedTokenCredential. Gives the user id too, since only the token tells it. */
 export async function checkSignedToken(

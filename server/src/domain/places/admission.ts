@@ -2,7 +2,8 @@ import { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 import type { Tx } from "../../store/committer.js";
 import { findCrowdedUsers } from "../../store/members.js";
 import { findUserKinds } from "../../store/users.js";
-import { DomainError, ErrorReason, notFound } from "../errors.js";
+import { notFound } from "../errors.js";
+import { memberLimit } from "../member-limit.js";
 import { guestRefused } from "../ordinary.js";
 
 /** The bounds on joining. */
@@ -52,8 +53,4 @@ export async function checkNewcomers(
   for (const userId of userIds)
     if (crowded.has(userId))
       throw memberLimit("this user is in as many groups and rooms as allowed", fields.of(userId), bounds.placesOfUser);
-}
-
-export function memberLimit(message: string, field: string, limit: number): DomainError {
-  return new DomainError(ErrorReason.MEMBER_LIMIT, message, { field, metadata: { limit: String(limit) } });
 }

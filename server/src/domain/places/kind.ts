@@ -9,7 +9,7 @@ import type { newEvent } from "../events.js";
 type EventCase = Parameters<typeof newEvent>[2];
 
 /** A change of a place, for its event. The actor is empty when the app's backend did it. */
-export interface PlaceChange<T> {
+interface PlaceChange<T> {
   id: string;
   change: ChangeKind;
   place: T | undefined;
@@ -17,7 +17,7 @@ export interface PlaceChange<T> {
 }
 
 /** Members that came or went, for the event. */
-export interface MembersChange {
+interface MembersChange {
   id: string;
   change: ChangeKind;
   userIds: string[];

@@ -28,7 +28,7 @@ export async function listPlaces<T extends Message>(ctx: Ctx, caller: Caller, ki
   return await snapshot(ctx.read, async (db) => {
     const found = await listPlacesOf(db, appId, userId, kind.prefix, name, limit + 1);
     const full = request.view === View.FULL;
-    const page = found.slice(0, full ? Math.min(limit, fitting(found)) : limit);
+    const page = found.slice(0, full ? Math.min(limit, countFitting(found)) : limit);
     const members = full ? await listMemberIds(db, appId, page.map(nameOf)) : undefined;
     const last = page.at(-1);
     return {
@@ -41,11 +41,11 @@ export async function listPlaces<T extends Message>(ctx: Ctx, caller: Caller, ki
 const nameOf = (row: PlaceRow): string => row.place;
 
 /** How many of the first places, at least one, have together no more members than a page may hold. */
-function fitting(places: readonly PlaceRow[]): number {
+export function countFitting(places: readonly Pick<PlaceRow, "member_count">[], most = MEMBERS_IN_PAGE): number {
   let members = 0;
   const end = places.findIndex((place, at) => {
     members += place.member_count;
-    return at > 0 && members > MEMBERS_IN_PAGE;
+    return at > 0 && members > most;
   });
   return end < 0 ? places.length : end;
 }

@@ -1,9 +1,9 @@
 import { SessionRevokedReason } from "@parley/proto/parley/v1/stream_event_pb.js";
-import { sessionAudience } from "../../store/audience.js";
-import type { Tx } from "../../store/committer.js";
-import { deleteSession } from "../../store/sessions.js";
-import type { Ctx } from "../context.js";
-import { newEvent } from "../events.js";
+import { sessionAudience } from "../store/audience.js";
+import type { Tx } from "../store/committer.js";
+import { deleteSession } from "../store/sessions.js";
+import type { Ctx } from "./context.js";
+import { newEvent } from "./events.js";
 
 export { SessionRevokedReason };
 

@@ -1,0 +1,30 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Option } from "commander";
+
+/** Where `parley serve` serves and keeps its data when nothing else is said. */
+export const DEFAULT_URL = "http://127.0.0.1:7777";
+export const DEFAULT_DATA_DIR = "data";
+
+/** The options of the commands that talk to a running server. */
+export const urlOption = () =>
+  new Option("--url <url>", "address of the server").env("PARLEY_URL").default(DEFAULT_URL);
+export const dataDirOption = () =>
+  new Option("--data-dir <folder>", "data folder of a server on this machine")
+    .env("PARLEY_DATA_DIR")
+    .default(DEFAULT_DATA_DIR);
+export const jsonOption = () => new Option("--json", "answer in JSON");
+
+/** The text of a file in the data folder, or undefined when it cannot be read. */
+export function readDataFile(dataDir: string, name: string): string | undefined {
+  try {
+    return readFileSync(join(dataDir, name), "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Examples for the end of a command's help. */
+export function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ${line}\n`).join("")}`;
+}

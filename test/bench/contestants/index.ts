@@ -1,0 +1,16 @@
+import type { Contestant } from "../contestant.js";
+import { parleyRpc } from "./parley-rpc.js";
+import { parleySdk } from "./parley-sdk.js";
+import { socketio } from "./socketio.js";
+
+/** All rows; the first one is what the others are compared with. */
+export const contestants: readonly Contestant[] = [
+  socketio,
+  parleyRpc("connect-h2", "single"),
+  parleyRpc("connect-h1", "single"),
+  parleyRpc("grpc-h2", "single"),
+  parleyRpc("connect-h2", "batched"),
+  parleyRpc("connect-h1", "batched"),
+  parleyRpc("grpc-h2", "batched"),
+  parleySdk,
+];

@@ -1,0 +1,70 @@
+/** `npm run bench`: see docs/bench.md. Progress goes to stderr, the results to stdout. */
+import type { Contestant } from "./contestant.js";
+import { contestants } from "./contestants/index.js";
+import { type Measurement, measure } from "./measure.js";
+import { help, type Options, readOptions } from "./options.js";
+import { openProfileFolder, reportProfile } from "./profile.js";
+import { saveResults } from "./results-file.js";
+import { printTable, type Row } from "./table.js";
+import { type Workload, workloads } from "./workloads.js";
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+async function run(options: Options): Promise<void> {
+  const chosen = workloads.filter(({ name }) => chosenBy(options.only, (word) => name.startsWith(word)));
+  if (chosen.length === 0)
+    throw new RangeError(`no workload; there are ${workloads.map(({ name }) => name).join(", ")}`);
+  const results: Measurement[] = [];
+  for (const workload of chosen) {
+    const rows = await runWorkload(workload, options);
+    console.log(`\n${printTable(workload, rows, contestants[0]?.name ?? "")}`);
+    results.push(...rows.flatMap((row) => ("result" in row ? [row.result] : [])));
+    if (rows.some((row) => "error" in row)) process.exitCode = 1;
+  }
+  if (options.save) console.log(`\nsaved ${saveResults(options, results)}`);
+}
+
+async function runWorkload(workload: Workload, options: Options): Promise<Row[]> {
+  const chosen = contestants.filter(
+    (contestant) => contestant.suits(workload) && chosenBy(options.who, (word) => contestant.name.includes(word)),
+  );
+  const rows = chosen.map((): Row[] => []);
+  for (let round = 1; round <= options.rounds; round += 1) {
+    for (const [at, contestant] of chosen.entries()) rows[at]?.push(await runRow(contestant, workload, options));
+  }
+  return rows.flatMap((rounds) => median(rounds));
+}
+
+async function runRow(contestant: Contestant, workload: Workload, options: Options): Promise<Row> {
+  const { name: who } = contestant;
+  const name = `${workload.name}, ${who}`;
+  const profileDir = options.profile ? openProfileFolder() : undefined;
+  try {
+    const progress = (step: string): void => say(`${name}: ${step}`);
+    const result = await measure(contestant, workload, { ...options, profileDir, progress });
+    say(`${name}: ${Math.round(result.messagesPerSecond)} msg/s, ${result.checked} messages checked`);
+    if (profileDir !== undefined) console.log(`\n${reportProfile(profileDir, name, result.windowMicros)}`);
+    return { who, result };
+  } catch (error) {
+    say(`${name}: FAILED`);
+    console.error(error);
+    return { who, error };
+  }
+}
+
+/** A failed round if there is one, otherwise the round of median CPU. */
+function median(rounds: readonly Row[]): Row[] {
+  const failed = rounds.find((row) => "error" in row);
+  if (failed) return [failed];
+  const cost = (row: Row): number => ("result" in row ? row.result.serverCpu : 0);
+  const sorted = [...rounds].sort((a, b) => cost(a) - cost(b));
+  return sorted.slice(Math.floor((sorted.length - 1) / 2)).slice(0, 1);
+}
+
+function chosenBy(words: readonly string[], fits: (word: string) => boolean): boolean {
+  return words.length === 0 || words.some(fits);
+}
+
+const options = readOptions(process.argv.slice(2));
+if (options) await run(options);
+else console.log(help);

@@ -1,0 +1,33 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import { join } from "node:path";
+import type { Measurement } from "./measure.js";
+import type { Options } from "./options.js";
+
+const root = join(import.meta.dirname, "../..");
+const git = (...args: string[]): string => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
+
+/** Writes docs/bench/<date>-<commit>.json and gives its path. */
+export function saveResults(options: Options, results: readonly Measurement[]): string {
+  const commit = git("rev-parse", "--short", "HEAD");
+  const changed = git("status", "--porcelain") !== "";
+  const now = new Date().toISOString();
+  const folder = join(root, "docs/bench");
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${now.slice(0, 10)}-${commit}.json`);
+  const cpus = os.cpus();
+  const machine = {
+    cpu: cpus[0]?.model,
+    cores: cpus.length,
+    memoryMiB: Math.round(os.totalmem() / 2 ** 20),
+    kernel: `${os.type()} ${os.release()}`,
+    node: process.version,
+    loadAverage: os.loadavg(),
+  };
+  const command = `npm run bench -- ${process.argv.slice(2).join(" ")}`;
+  const rows = results.map(({ windowMicros: _, ...row }) => row);
+  const document = { time: now, commit, changed, command, machine, measureMs: options.measureMs, rows };
+  writeFileSync(path, `${JSON.stringify(document, null, 2)}\n`);
+  return path;
+}

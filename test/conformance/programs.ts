@@ -1,0 +1,122 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, onTestFinished, test } from "vitest";
+import { eventually } from "../support/index.js";
+
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+export const buf = `${root}node_modules/.bin/buf`;
+/** Debian's own, which alone has Debian's grpcio. */
+export const python = "/usr/bin/python3";
+
+const hasModule = (name: string) => spawnSync(python, ["-c", `import ${name}`], { stdio: "ignore" }).status === 0;
+const debian = {
+  curl: () => spawnSync("curl", ["--version"], { stdio: "ignore" }).status === 0,
+  "protobuf-compiler": () => existsSync("/usr/bin/protoc"),
+  "protobuf-compiler-grpc": () => existsSync("/usr/bin/grpc_python_plugin"),
+  "python3-grpcio": () => hasModule("grpc"),
+  "python3-protobuf": () => hasModule("google.protobuf"),
+};
+
+/** A suite that needs programs of Debian: without them it is skipped aloud, or fails when PARLEY_REQUIRE_ALL is set. */
+export function describeWith(packages: (keyof typeof debian)[], name: string, body: () => void): void {
+  const missing = packages.filter((each) => !debian[each]());
+  if (missing.length === 0) {
+    describe(name, body);
+    return;
+  }
+  const advice = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
+  if (process.env.PARLEY_REQUIRE_ALL === "1") {
+    test(name, () => Promise.reject(new Error(`needs: ${advice}`)));
+    return;
+  }
+  console.warn(`SKIPPED: ${name}. It needs: ${advice}`);
+  describe.skip(name, body);
+}
+
+export interface RunOptions {
+  cwd?: string;
+  env?: Record<string, string>;
+  input?: string | Uint8Array;
+}
+
+export interface Outcome {
+  code: number | null;
+  stdout: Buffer;
+  stderr: string;
+}
+
+/** Runs a program to its end. */
+export async function run(command: string, args: string[], options: RunOptions = {}): Promise<Outcome> {
+  const child = open(command, args, options);
+  const stdout: Buffer[] = [];
+  let stderr = "";
+  child.stdout?.on("data", (chunk: Buffer) => stdout.push(chunk));
+  child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk));
+  // A program that ends before it has read its input is not an error of ours.
+  child.stdin?.on("error", () => undefined).end(options.input);
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, stdout: Buffer.concat(stdout), stderr };
+}
+
+/** Runs a program that must succeed, and gives what it printed. */
+export async function output(command: string, args: string[], options: RunOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await run(command, args, options);
+  if (code !== 0) throw new Error(`${command} ended with ${code}: ${stderr}${stdout}`);
+  return stdout.toString();
+}
+
+/** A program that goes on while a test looks at what it prints. */
+export interface Program {
+  bytes(): Buffer;
+  text(): string;
+  stderr(): string;
+  /** What it printed as one JSON value a line. */
+  lines<T>(): T[];
+  /** Waits until the JSON lines fit, and gives them. */
+  until<T>(fits: (lines: T[]) => boolean, withinMs?: number): Promise<T[]>;
+  write(line: string): void;
+  /** Ends it and waits for its end. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+  running(): boolean;
+}
+
+/** Starts a program; it is ended with the test, or by `stop` when it was started outside one. */
+export function start(command: string, args: string[], options: RunOptions & { inTest?: boolean } = {}): Program {
+  const child = open(command, args, options);
+  const chunks: Buffer[] = [];
+  let stderr = "";
+  let running = true;
+  child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
+  child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk));
+  child.stdin?.on("error", () => undefined);
+  const ended = once(child, "close").then(() => {
+    running = false;
+  });
+  const program: Program = {
+    bytes: () => Buffer.concat(chunks),
+    text: () => Buffer.concat(chunks).toString(),
+    stderr: () => stderr,
+    // The last line may be half there.
+    lines: <T>() => program.text().split("\n").slice(0, -1).filter(Boolean).map((line) => JSON.parse(line) as T),
+    until: <T>(fits: (lines: T[]) => boolean, withinMs = 10_000) =>
+      eventually(() => {
+        const lines = program.lines<T>();
+        if (fits(lines)) return lines;
+        throw new Error(`${command} ${running ? "has printed" : "ended after"}: ${program.text()}${stderr}`);
+      }, withinMs),
+    write: (line) => void child.stdin?.write(`${line}\n`),
+    async stop(signal = "SIGTERM") {
+      child.kill(signal);
+      await ended;
+    },
+    running: () => running,
+  };
+  if (options.inTest !== false) onTestFinished(() => program.stop("SIGKILL"));
+  return program;
+}
+
+function open(command: string, args: string[], { cwd, env }: RunOptions): ChildProcess {
+  return spawn(command, args, { cwd: cwd ?? root, env: { ...process.env, ...env }, stdio: "pipe" });
+}

@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { Address } from "./clients.js";
+
+/** A server in a process of its own, which can be killed. */
+export interface ProcessServer extends Address {
+  process: ChildProcess;
+  /** Ends it without any warning, as a crash would. */
+  kill(): Promise<void>;
+  /** Asks it to end, and gives its exit code. */
+  stop(): Promise<number | null>;
+}
+
+const main = fileURLToPath(new URL("../../server/bin/parley.js", import.meta.url));
+
+/** A port that was free a moment ago: for servers that must come back at the same address. */
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+/** Starts `parley serve` and waits until it accepts connections. */
+export async function spawnServer(options: {
+  dataDir: string;
+  port: number;
+  env?: Record<string, string>;
+}): Promise<ProcessServer> {
+  const child = spawn(process.execPath, [main, "serve", "--port", String(options.port), "--json-ready"], {
+    env: {
+      ...process.env,
+      PARLEY_DATA_DIR: options.dataDir,
+      PARLEY_SEND_RATE: "0",
+      PARLEY_LOG_LEVEL: "error",
+      ...options.env,
+    },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit") as Promise<[number | null]>;
+  const ready = once(createInterface({ input: child.stdout }), "line") as Promise<[string]>;
+  const first = await Promise.race([ready, exited.then(([code]) => code)]);
+  if (!Array.isArray(first)) throw new Error(`the server ended with ${String(first)} before it was ready`);
+  const line = JSON.parse(first[0]) as { url: string; app_id: string; client_key: string; service_key: string };
+  return {
+    url: line.url,
+    appId: line.app_id,
+    clientKey: line.client_key,
+    serviceKey: line.service_key,
+    process: child,
+    async kill() {
+      child.kill("SIGKILL");
+      await exited;
+    },
+    async stop() {
+      child.kill("SIGTERM");
+      const [code] = await exited;
+      return code;
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { LogRange } from "../../server/src/ports.js";
+import { type Committer, type CommitterOptions, createCommitter } from "../../server/src/store/committer.js";
+import { openSqlite, type Store } from "../../server/src/store/sqlite.js";
+
+/** A folder that is gone when the block that holds it ends. */
+export function tempFolder(): { path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), "parley-test-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** A real SQLite store of its own, with the committer of one process over it. */
+export interface TempStore extends AsyncDisposable {
+  readonly store: Store;
+  committer: Committer;
+  /** What the committer published, in order. */
+  readonly ranges: LogRange[];
+  /** Does as a new process does: another committer over what is stored. */
+  restart(): Promise<void>;
+}
+
+export async function tempStore(options: Partial<CommitterOptions> = {}): Promise<TempStore> {
+  const folder = tempFolder();
+  const store = await openSqlite({ dataDir: folder.path, busyTimeoutMs: 20 });
+  const ranges: LogRange[] = [];
+  const newCommitter = () =>
+    createCommitter({
+      write: store.write,
+      batchItems: 256,
+      queueItems: 2000,
+      now: Date.now,
+      onCommit: (range) => void ranges.push(range),
+      onFatal: (error) => {
+        throw error;
+      },
+      onBatch: () => undefined,
+      ...options,
+    });
+  const temp: TempStore = {
+    store,
+    committer: newCommitter(),
+    ranges,
+    async restart() {
+      await temp.committer.close();
+      temp.committer = newCommitter();
+    },
+    async [Symbol.asyncDispose]() {
+      await temp.committer.close();
+      await store.close();
+      folder[Symbol.dispose]();
+    },
+  };
+  return temp;
+}
