@@ -53,10 +53,16 @@ describe("an error on the way", () => {
     [new ConnectError("late", Code.DeadlineExceeded), "UNREACHABLE", true],
     [new TypeError("Failed to fetch"), "UNREACHABLE", true],
     [new ConnectError("401", Code.Unauthenticated), "UNAUTHENTICATED", false],
-    [new ConnectError("stopped", Code.Canceled), "CANCELED", false],
+    [new ConnectError("reset", Code.Canceled), "UNREACHABLE", true],
     [new ConnectError("bug", Code.Internal), "UNKNOWN", false],
   ])("%s is %s", (thrown, reason, retryable) => {
     expect(toParleyError(thrown)).toMatchObject({ reason, retryable });
+  });
+
+  it("is CANCELED when the caller cancelled", () => {
+    const cancelled = new ConnectError("stopped", Code.Canceled);
+    expect(toParleyError(cancelled, AbortSignal.abort())).toMatchObject({ reason: "CANCELED", retryable: false });
+    expect(toParleyError(cancelled, new AbortController().signal).reason).toBe("UNREACHABLE");
   });
 
   it("rejects the session only when it is about who calls", () => {

@@ -84,14 +84,18 @@ function bareReason(code: Code): ParleyErrorReason {
   return code === Code.Canceled ? "CANCELED" : "UNKNOWN";
 }
 
-/** Turns whatever a call threw into a {@link ParleyError}. */
-export function toParleyError(thrown: unknown): ParleyError {
+/**
+ * Turns whatever a call threw into a {@link ParleyError}.
+ *
+ * @param signal what the caller may have cancelled the call with: a transport calls it cancelled too when the connection broke
+ */
+export function toParleyError(thrown: unknown, signal?: AbortSignal): ParleyError {
   if (thrown instanceof ParleyError) return thrown;
   const error = ConnectError.from(thrown);
   const code = codeWord(error.code);
   const detail = error.findDetails(ErrorDetailSchema)[0];
   if (detail) return fromDetail(detail, error.message, code, error);
-  const reason = bareReason(error.code);
+  const reason = error.code === Code.Canceled && !signal?.aborted ? "UNREACHABLE" : bareReason(error.code);
   return new ParleyError(reason, error.message, { retryable: reason === "UNREACHABLE", code, cause: error });
 }
 

@@ -194,7 +194,7 @@ describe("the outbox", () => {
     const { backend, outbox, send } = setUp({
       async call(requests) {
         if (requests.some(({ clientMessageId }) => clientMessageId === "id-5")) {
-          throw refusal(ErrorReason.INVALID_FIELD, Code.InvalidArgument);
+          throw refusal(ErrorReason.INVALID_FIELD, Code.InvalidArgument, { field: "requests[0].content.text.text" });
         }
         return requests.map(backend.store);
       },
@@ -205,6 +205,7 @@ describe("the outbox", () => {
     expect(sends.filter(({ status }) => status === "failed").map(({ clientMessageId }) => clientMessageId)).toEqual([
       "id-5",
     ]);
+    expect(sends[4]?.error).toMatchObject({ reason: "INVALID_FIELD", field: "content.text.text" });
     expect(backend.texts(user("Jerry"))).toEqual(["0", "1", "2", "3", "5", "6", "7"]);
   });
 

@@ -117,12 +117,12 @@ export function createOutbox({ call, clock, waitMs, expireAfterMs, store, onErro
 
   /** A whole call failed. What became of its sends is unknown, unless the server refused it as it was. */
   function failCall(batch: readonly Entry[], error: ParleyError): void {
-    const again = error.retryable || rejectsSession(error) || error.reason === "CANCELED";
+    const again = error.retryable || rejectsSession(error);
     if (!again && batch.length > 1) {
       limit = 1;
       return;
     }
-    for (const entry of batch) if (isPending(entry) && (entry.lane.volatile || !again)) fail(entry, error);
+    for (const entry of batch) if (isPending(entry) && (entry.lane.volatile || !again)) fail(entry, alone(error));
     if (!again) return;
     failures += 1;
     notBefore = later(failures, error.retryDelayMs);
@@ -261,6 +261,12 @@ export function createOutbox({ call, clock, waitMs, expireAfterMs, store, onErro
     },
     pending: () => lanes.entries().map(({ send }) => send.message),
   };
+}
+
+/** The failure of a call with one send, as the failure of that send: the field at fault is one of its own. */
+function alone(error: ParleyError): ParleyError {
+  const field = error.field.replace(/^requests\[0\]\./, "");
+  return field === error.field ? error : new ParleyError(error.reason, error.message, { ...error, field, cause: error });
 }
 
 const offline = () =>

@@ -47,7 +47,7 @@ function unary(call: Call) {
     try {
       return await (call(input, options) as Promise<unknown>);
     } catch (thrown) {
-      throw toParleyError(thrown);
+      throw toParleyError(thrown, options?.signal);
     }
   };
 }
@@ -57,7 +57,7 @@ function streaming(call: Call) {
     try {
       yield* call(input, options) as AsyncIterable<unknown>;
     } catch (thrown) {
-      throw toParleyError(thrown);
+      throw toParleyError(thrown, options?.signal);
     }
   };
 }

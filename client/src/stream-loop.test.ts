@@ -4,7 +4,7 @@ import { ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
 import { GoodbyeReason, ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import { type EventKind, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { deferred } from "./outgoing-message.js";
 import { settle } from "./testing/fake-clock.js";
 import { refusal } from "./testing/fake-server.js";
@@ -129,6 +129,7 @@ describe("the stream", () => {
   });
 
   it("L4: survives a listener of error that throws, and a store that fails", async () => {
+    const printed = vi.spyOn(console, "error").mockImplementation(() => {});
     const { server, client, texts } = setUp({
       cursorStore: { load: () => "", save: () => Promise.reject(new Error("full")), clear: () => {} },
     });
@@ -139,6 +140,8 @@ describe("the stream", () => {
     server.talk("one");
     await settle();
     expect(texts).toEqual(["one"]);
+    expect(printed).toHaveBeenCalled();
+    printed.mockRestore();
   });
 
   it("L5: passes an unknown event on as event, and moves on", async () => {

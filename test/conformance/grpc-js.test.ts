@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { backend, eventually, startTestServer, type TestServer } from "../support/index.js";
+import { eventually, startTestServer, type TestServer } from "../support/index.js";
 import { bearer, call, type GrpcFrame, loadGrpc, type Plain, type Stub, subscribeGrpc, textOf } from "./grpc.js";
 
 describe("@grpc/grpc-js with the protos loaded at run time", () => {
@@ -9,7 +9,7 @@ describe("@grpc/grpc-js with the protos loaded at run time", () => {
   let grpc: Awaited<ReturnType<typeof loadGrpc>>;
   const stubs: Record<string, Stub> = {};
   beforeAll(async () => {
-    [server, grpc] = await Promise.all([startTestServer(), loadGrpc()]);
+    [server, grpc] = await Promise.all([startTestServer({ times: { presenceGraceMs: 200 } }), loadGrpc()]);
   });
   afterAll(async () => {
     for (const stub of Object.values(stubs)) stub.close();
@@ -116,15 +116,22 @@ describe("@grpc/grpc-js with the protos loaded at run time", () => {
     expect(contentType).toMatch(/^application\/grpc/);
   });
 
-  test("a cancelled stream ends at the client and frees the server", async () => {
-    const tom = await login("Tom");
+  test("a cancelled stream ends at the client, and its user goes offline", async () => {
+    const [tom, jerry] = [await login("Tom"), await login("Jerry")];
+    await call(at("FriendService"), "addFriend", { userId: jerry.userId }, tom.metadata);
+    const watch = subscribeGrpc(at("MessageService"), {}, jerry.metadata);
+    await eventually(() => expect(watch.frames.at(-1)?.frame).toBe("caughtUp"));
     const { stream, frames, end } = subscribeGrpc(at("MessageService"), {}, tom.metadata);
-    await eventually(() => expect(frames.at(-1)?.frame).toBe("caughtUp"));
+    const sawTom = (online: boolean) =>
+      eventually(() =>
+        expect(watch.frames.at(-1)).toMatchObject({ event: { presenceChanged: { userId: tom.userId, online } } }),
+      );
+    await eventually(() => expect(frames.at(-1)).toBeDefined());
+    await sawTom(true);
     stream.cancel();
     await eventually(() => expect(end.status).toBe(status.CANCELLED));
-    const presence = async () => (await backend(server).user.getPresence({ userId: tom.userId })).presence;
-    expect(await presence()).toMatchObject({ userId: tom.userId });
-    await eventually(async () => expect((await fetchMetric(server, "parley_streams")) ?? 0).toBe(0));
+    await sawTom(false);
+    watch.stream.cancel();
   });
 
   test("a deadline ends a long poll", async () => {
@@ -149,9 +156,3 @@ describe("@grpc/grpc-js with the protos loaded at run time", () => {
     await expect(call(health, "check", { service: "none" })).rejects.toMatchObject({ code: status.NOT_FOUND });
   });
 });
-
-async function fetchMetric(server: TestServer, name: string): Promise<number | undefined> {
-  const text = await (await fetch(`${server.url}/metrics`)).text();
-  const line = text.split("\n").find((each) => each.startsWith(`${name} `));
-  return line === undefined ? undefined : Number(line.split(" ")[1]);
-}

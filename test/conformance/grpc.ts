@@ -21,7 +21,7 @@ export type Plain = { [field: string]: unknown };
 export type Stub = ServiceClient;
 
 interface AnyValue {
-  typeUrl: string;
+  type_url: string;
   value: Buffer;
 }
 
@@ -51,7 +51,7 @@ export async function loadGrpc() {
     failure(error: ServiceError): GrpcFailure {
       const [bytes] = error.metadata.get("grpc-status-details-bin");
       const { details } = decode<{ details: AnyValue[] }>(status, "google.rpc.Status", bytes as Buffer);
-      const [detail] = details.filter(({ typeUrl }) => typeUrl.endsWith("/parley.v1.ErrorDetail"));
+      const detail = details.find((each) => each.type_url.endsWith("/parley.v1.ErrorDetail"));
       if (detail === undefined) throw new Error(`a failure without an ErrorDetail: ${error.message}`);
       return {
         code: error.code,

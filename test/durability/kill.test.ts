@@ -51,10 +51,7 @@ describe("D1: kill -9 under load", () => {
   it(`keeps every acknowledged message once, in order, over ${ROUNDS} crashes, for bare clients and the SDK`, async () => {
     const { cursor } = await (users[0] as TestUser).rpc.message.listEvents({});
     const followers = users.slice(0, 4).map((user) => follow(user, cursor));
-    const work = [
-      ...users.map((user) => sendUntilStopped(user)),
-      ...sdks.map(({ client }) => sendBySdk(client)),
-    ];
+    const work = [...users.map((user) => sendUntilStopped(user)), ...sdks.map(({ client }) => sendBySdk(client))];
     for (let round = 0; round < ROUNDS; round++) {
       await delay(50 + Math.random() * 700);
       await server.kill();

@@ -14,10 +14,7 @@ export const toGroup = (value: string) => ({ peer: { case: "groupId" as const, v
 export const toRoom = (value: string) => ({ peer: { case: "roomId" as const, value } });
 export const toSystem = { peer: { case: "system" as const, value: {} } };
 export const toEveryone = { peer: { case: "everyone" as const, value: {} } };
-export type To =
-  | ReturnType<typeof toUser | typeof toGroup | typeof toRoom>
-  | typeof toSystem
-  | typeof toEveryone;
+export type To = ReturnType<typeof toUser | typeof toGroup | typeof toRoom> | typeof toSystem | typeof toEveryone;
 
 export const text = (value: string) => ({ content: { case: "text" as const, value: { text: value } } });
 

@@ -23,7 +23,7 @@ import type { Platform } from "../platform.js";
 export function refusal(
   reason: ErrorReason,
   code: Code,
-  detail: Partial<Pick<ErrorDetail, "retryable" | "retryDelay">> = {},
+  detail: Partial<Pick<ErrorDetail, "retryable" | "retryDelay" | "field">> = {},
 ) {
   const value = { reason, retryable: false, ...detail };
   return new ConnectError(ErrorReason[reason] ?? "of the future", code, undefined, [

@@ -49,16 +49,13 @@ function readyLine(url: string, app: { appId: string; clientKey: string; service
   return { url, app_id: app?.appId, client_key: app?.clientKey, service_key: app?.serviceKey };
 }
 
-function startFailure(error: unknown, { host, port, dataDir }: Settings): unknown {
+function startFailure(error: unknown, { dataDir }: Settings): unknown {
   if (!(error instanceof Error)) return error;
   const code = "code" in error ? String(error.code) : "";
   if (error.name === "FolderLockedError") return new CommandFailure(error.message, EXIT.locked);
-  if (code === "EADDRINUSE")
-    return new CommandFailure(`port ${port} of ${host} is in use; choose another with --port`, EXIT.unavailable);
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
-    return new CommandFailure(`this machine has no address ${host}; choose another with --host`, EXIT.unavailable);
-  if (code === "EACCES" && "syscall" in error && error.syscall === "listen")
-    return new CommandFailure(`port ${port} needs more rights; choose another with --port`, EXIT.unavailable);
+  const { cause } = error;
+  if (cause instanceof Error && "syscall" in cause && cause.syscall === "listen")
+    return new CommandFailure(`${error.message} (--port, --host)`, EXIT.unavailable);
   if (error.name === "StoreError" || code.startsWith("SQLITE_"))
     return new CommandFailure(`the store in ${dataDir} cannot be opened: ${error.message}`, EXIT.store);
   if (/^E(ACCES|PERM|ROFS|NOTDIR|EXIST|NOSPC)$/.test(code))

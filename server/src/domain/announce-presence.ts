@@ -33,6 +33,19 @@ export async function presenceSnapshot(ctx: Ctx, appId: string, userId: string):
   });
 }
 
+/** Tells two users who have just become friends that the other is here, as a stream opened later would be told. */
+export function introduceFriends(ctx: Ctx, appId: string, a: string, b: string): void {
+  for (const [userId, friendId] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const { online, lastActiveMs } = ctx.presence.of(appId, userId);
+    if (!online) continue;
+    const change = { appId, userId, online, atMs: lastActiveMs ?? ctx.clock.now() };
+    ctx.bus.publishTransient({ appId, ...presenceEvent(change, [userAudience(friendId)]) });
+  }
+}
+
 function presenceEvent({ userId, online, atMs }: PresenceChange, audiences: readonly string[]): NewEvent {
   return newEvent(atMs, audiences, {
     case: "presenceChanged",

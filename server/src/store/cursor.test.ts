@@ -10,7 +10,11 @@ const appId = fc.string({ minLength: 1, maxLength: 40 });
 
 describe("cursor", () => {
   test("round trip", () => {
-    fc.assert(fc.property(appId, place, (app, at) => expect(decodeCursor(app, encodeCursor(app, at))).toEqual(at)));
+    fc.assert(
+      fc.property(appId, place, (app, at) => {
+        expect(decodeCursor(app, encodeCursor(app, at))).toEqual(at);
+      }),
+    );
   });
 
   test("every flipped bit is refused", () => {
@@ -32,7 +36,11 @@ describe("cursor", () => {
   });
 
   test("random text is refused", () => {
-    fc.assert(fc.property(fc.string(), (text) => expect(decodeCursor("a", text)).toBeUndefined()));
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        expect(decodeCursor("a", text)).toBeUndefined();
+      }),
+    );
   });
 
   test("another app's is refused", () => {

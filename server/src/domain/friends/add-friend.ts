@@ -4,6 +4,7 @@ import { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 import type { Tx } from "../../store/committer.js";
 import { countFriends, findFriend, insertFriends } from "../../store/friends.js";
 import { findUser } from "../../store/users.js";
+import { introduceFriends } from "../announce-presence.js";
 import type { Caller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { invalidField, notFound } from "../errors.js";
@@ -26,6 +27,8 @@ export async function addFriend(ctx: Ctx, caller: Caller, friendId: string): Pro
     await checkRoom(tx, friendId, ctx.limits.friendsPerUser, "user_id");
     await insertFriends(tx, userId, friendId);
     announceFriends(tx, userId, friendId, ChangeKind.ADDED);
+    // Not at once: the friendship itself must be heard first.
+    tx.afterCommit(() => queueMicrotask(() => introduceFriends(ctx, appId, userId, friendId)));
     return friendOf(ctx, user, tx.nowMs);
   });
 }

@@ -1,0 +1,92 @@
+import { describe, expect, test } from "vitest";
+import { parseSettings, readVersion, SETTINGS, type SettingName } from "./config.js";
+
+function problemsOf(given: Partial<Record<SettingName, string>>): string[] {
+  const parsed = parseSettings(given);
+  return parsed.ok ? [] : parsed.problems;
+}
+
+describe("settings", () => {
+  test("defaults", () => {
+    expect(parseSettings({})).toMatchObject({
+      ok: true,
+      settings: { port: 7777, host: "127.0.0.1", logLevel: "info", sendRate: 20, corsOrigins: [], tls: undefined },
+    });
+  });
+
+  test("values are parsed", () => {
+    const given = {
+      port: "0",
+      corsOrigins: "https://chat.example.org, http://localhost:5173",
+      trustedProxies: "10.0.0.0/8,::1",
+      publicUrl: "https://chat.example.org/",
+      sendRate: "0",
+      retentionForce: "true",
+      databaseUrl: "sqlite:",
+    };
+    expect(parseSettings(given)).toMatchObject({
+      ok: true,
+      settings: {
+        port: 0,
+        corsOrigins: ["https://chat.example.org", "http://localhost:5173"],
+        trustedProxies: ["10.0.0.0/8", "::1"],
+        publicUrl: "https://chat.example.org",
+        sendRate: 0,
+        retentionForce: true,
+      },
+    });
+  });
+
+  test("an empty value counts as absent", () =>
+    expect(problemsOf({ port: "", natsUrl: "", operatorToken: "" })).toEqual([]));
+
+  test.each([
+    ["port", "65536"],
+    ["port", "1e3"],
+    ["port", "-1"],
+    ["host", "a b"],
+    ["databaseUrl", "postgres://db/parley"],
+    ["natsUrl", "nats://bus"],
+    ["operatorToken", "x".repeat(15)],
+    ["operatorToken", `ps_${"x".repeat(32)}`],
+    ["secretKey", "f".repeat(63)],
+    ["publicUrl", "chat.example.org"],
+    ["tlsCert", "/no/such/file"],
+    ["corsOrigins", "https://chat.example.org/path"],
+    ["corsOrigins", "chat.example.org"],
+    ["trustedProxies", "10.0.0.0/33"],
+    ["trustedProxies", "proxy"],
+    ["logLevel", "loud"],
+    ["sendRate", "1.5"],
+    ["retentionForce", "maybe"],
+  ] as const)("%s = %s is refused by its names", (name, value) => {
+    const [problem, ...more] = problemsOf({ [name]: value });
+    expect(problem).toContain(`${SETTINGS[name].env} (${SETTINGS[name].flag}) `);
+    expect(more).toEqual([]);
+  });
+
+  test("what this version lacks is said so", () => {
+    expect(problemsOf({ natsUrl: "nats://bus" })[0]).toContain("not offered by this version");
+    expect(problemsOf({ databaseUrl: "postgres://db" })[0]).toContain("not offered by this version");
+  });
+
+  test("a secret is never repeated in a problem", () => {
+    expect(problemsOf({ operatorToken: "ps_secret", secretKey: "hidden" }).join()).not.toMatch(/ps_secret|hidden/);
+  });
+
+  test("all problems are told at once", () => expect(problemsOf({ port: "x", logLevel: "x" })).toHaveLength(2));
+
+  test("a certificate and a key go together, and fit", () => {
+    const file = new URL(import.meta.url).pathname;
+    expect(problemsOf({ tlsCert: file })).toEqual(["PARLEY_TLS_CERT (--tls-cert) needs PARLEY_TLS_KEY too"]);
+    expect(problemsOf({ tlsKey: file })).toEqual(["PARLEY_TLS_KEY (--tls-key) needs PARLEY_TLS_CERT too"]);
+    expect(problemsOf({ tlsCert: file, tlsKey: file })[0]).toContain("are not a certificate and its key");
+  });
+
+  test("each flag names its setting as commander will", () => {
+    for (const [name, { flag }] of Object.entries(SETTINGS))
+      expect(flag.slice(2).replace(/-./g, (dash) => dash.charAt(1).toUpperCase())).toBe(name);
+  });
+});
+
+test("the version is that of the package", () => expect(readVersion()).toMatch(/^\d+\.\d+\.\d+/));

@@ -1,0 +1,170 @@
+import { once } from "node:events";
+import http2 from "node:http2";
+import { fromBinary } from "@bufbuild/protobuf";
+import { AnySchema, anyUnpack } from "@bufbuild/protobuf/wkt";
+import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { Code } from "@connectrpc/connect";
+import { type ErrorDetail, ErrorDetailSchema, ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
+
+/** The ways to make a unary call, byte by byte. */
+export const protocols = ["connect", "grpc", "grpc-web"] as const;
+export type Protocol = (typeof protocols)[number];
+export type Codec = "proto" | "json";
+
+/** What came back, alike for every protocol. */
+export interface Answer {
+  /** `ok`, the name of a Connect code, or `HTTP 415` when no RPC answered. */
+  code: string;
+  reason: string | undefined;
+  field: string | undefined;
+  message: string;
+}
+
+export interface WireCall {
+  url: string;
+  /** Such as parley.v1.AuthService/Login. */
+  method: string;
+  codec: Codec;
+  /** The message, or with `raw` the body as it goes out. */
+  body: Uint8Array | string;
+  raw?: boolean;
+  headers?: Record<string, string>;
+}
+
+export type Wire = (call: WireCall) => Promise<Answer>;
+
+/** One message in the envelope of gRPC, gRPC-Web and Connect streams. */
+export function envelope(message: Uint8Array | string, flags = 0): Buffer {
+  const data = Buffer.from(message);
+  const head = Buffer.alloc(5);
+  head.writeUInt8(flags);
+  head.writeUInt32BE(data.length, 1);
+  return Buffer.concat([head, data]);
+}
+
+/** The envelopes that are complete in a run of bytes. */
+export function envelopes(bytes: Buffer): { flags: number; data: Buffer }[] {
+  const found: { flags: number; data: Buffer }[] = [];
+  for (let at = 0; at + 5 <= bytes.length; ) {
+    const end = at + 5 + bytes.readUInt32BE(at + 1);
+    if (end > bytes.length) break;
+    found.push({ flags: bytes.readUInt8(at), data: bytes.subarray(at + 5, end) });
+    at = end;
+  }
+  return found;
+}
+
+export const wires: Record<Protocol, Wire> = {
+  async connect(call) {
+    const response = await post(call, `application/${call.codec}`, Buffer.from(call.body));
+    const text = await response.text();
+    if (response.ok) return answer("ok", "");
+    return connectError(response.status, text);
+  },
+
+  async "grpc-web"(call) {
+    const body = call.raw ? Buffer.from(call.body) : envelope(call.body);
+    const response = await post(call, `application/grpc-web+${call.codec}`, body);
+    const frames = envelopes(Buffer.from(await response.arrayBuffer()));
+    const trailers = new Map(response.headers);
+    const lines = frames.find(({ flags }) => flags === 0x80)?.data.toString("latin1") ?? "";
+    for (const line of lines.split("\r\n").filter(Boolean)) {
+      const [name = "", value = ""] = line.split(/: ?(.*)/s);
+      trailers.set(name.toLowerCase(), value);
+    }
+    return grpcAnswer(response.status, (name) => trailers.get(name));
+  },
+
+  async grpc(call) {
+    const session = http2.connect(call.url);
+    session.on("error", () => undefined);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": `/${call.method}`,
+      "content-type": `application/grpc+${call.codec}`,
+      te: "trailers",
+      ...call.headers,
+    });
+    const got: http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader = {};
+    stream.on("response", (headers) => Object.assign(got, headers));
+    stream.on("trailers", (headers) => Object.assign(got, headers));
+    stream.on("error", (error) => Object.assign(got, { "grpc-message": String(error) }));
+    stream.resume().end(call.raw ? call.body : envelope(call.body));
+    await once(stream, "close");
+    session.close();
+    return grpcAnswer(got[":status"] ?? 0, (name) => got[name]?.toString());
+  },
+};
+
+/** A stream of the Connect protocol that must end by itself. */
+export async function connectStream(call: WireCall): Promise<Answer> {
+  const body = call.raw ? Buffer.from(call.body) : envelope(call.body);
+  const response = await post(call, `application/connect+${call.codec}`, body);
+  const end = envelopes(Buffer.from(await response.arrayBuffer())).find(({ flags }) => flags === 2);
+  if (end === undefined) return answer(`HTTP ${response.status}`, "");
+  const { error } = JSON.parse(end.data.toString()) as { error?: ConnectErrorJson };
+  return error === undefined ? answer("ok", "") : fromConnectJson(error);
+}
+
+function post({ url, method, headers }: WireCall, contentType: string, body: Buffer): Promise<Response> {
+  return fetch(`${url}/${method}`, {
+    method: "POST",
+    headers: { "content-type": contentType, ...headers },
+    body: new Uint8Array(body),
+  });
+}
+
+interface ConnectErrorJson {
+  code: string;
+  message?: string;
+  details?: { type: string; value: string }[];
+}
+
+/** What an unsuccessful answer of the Connect protocol tells. */
+export function connectError(status: number, text: string): Answer {
+  try {
+    return fromConnectJson(JSON.parse(text) as ConnectErrorJson);
+  } catch {
+    return answer(`HTTP ${status}`, text);
+  }
+}
+
+function fromConnectJson({ code, message = "", details = [] }: ConnectErrorJson): Answer {
+  const detail = details.find(({ type }) => type === ErrorDetailSchema.typeName);
+  return answer(
+    code,
+    message,
+    detail && fromBinary(ErrorDetailSchema, new Uint8Array(Buffer.from(detail.value, "base64"))),
+  );
+}
+
+function grpcAnswer(status: number, header: (name: string) => string | undefined): Answer {
+  const code = header("grpc-status");
+  if (code === undefined) return answer(`HTTP ${status}`, header("grpc-message") ?? "");
+  const message = decodeURIComponent(header("grpc-message") ?? "");
+  const details = header("grpc-status-details-bin");
+  return answer(codeName(Number(code)), message, details === undefined ? undefined : statusDetail(details));
+}
+
+function codeName(code: number): string {
+  if (code === 0) return "ok";
+  return (Code[code] ?? `code ${code}`).replace(/(?<=.)[A-Z]/g, "_$&").toLowerCase();
+}
+
+/** The ErrorDetail in a google.rpc.Status, whose field 3 holds the details. */
+function statusDetail(base64: string): ErrorDetail | undefined {
+  const reader = new BinaryReader(new Uint8Array(Buffer.from(base64, "base64")));
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (field !== 3) reader.skip(type, field);
+    else {
+      const detail = anyUnpack(fromBinary(AnySchema, reader.bytes()), ErrorDetailSchema);
+      if (detail !== undefined) return detail;
+    }
+  }
+  return undefined;
+}
+
+function answer(code: string, message: string, detail?: ErrorDetail): Answer {
+  return { code, message, reason: detail && ErrorReason[detail.reason], field: detail?.field };
+}
