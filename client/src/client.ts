@@ -219,7 +219,7 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     scope = own;
     presence.clear();
     currentUser = { userId, created, friends: [], groups: [], rooms: [] };
-    loop.start(await cursorStore.load(own), (cursor) => cursorStore.save(own, cursor));
+    loop.start(userId, await cursorStore.load(own), (cursor) => cursorStore.save(own, cursor));
     await until((state) => state.name !== "connecting");
     return currentUser;
   }
@@ -231,6 +231,9 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     loggingIn = true;
     try {
       return await login();
+    } catch (error) {
+      session.forget();
+      throw error;
     } finally {
       loggingIn = false;
     }

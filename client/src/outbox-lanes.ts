@@ -41,6 +41,7 @@ export interface Lanes {
   get(clientMessageId: string): Entry | undefined;
   delete(entry: Entry): void;
   entries(): Entry[];
+  isEmpty(): boolean;
   /** The sends that may leave now in one call: of each lane that is free and due the first ones, up to `limit` and 512 KiB altogether. */
   take(now: number, notBefore: number, limit: number): Entry[];
 }
@@ -80,6 +81,7 @@ export function createLanes(): Lanes {
       if (lane.size === 0) lanes.delete(lane.key);
     },
     entries: () => [...entries.values()],
+    isEmpty: () => entries.size === 0,
     take(now, notBefore, limit) {
       const taken: Entry[] = [];
       const passed = new Set<Lane>();
@@ -89,7 +91,7 @@ export function createLanes(): Lanes {
         const { lane } = entry;
         const due = lane.volatile || (notBefore <= now && lane.notBefore <= now);
         const fits = taken.length === 0 || bytes + entry.bytes <= batchBytes;
-        if (lane.busy || !due || !fits || !entry.ready) passed.add(lane);
+        if (lane.busy || !due || !fits || !entry.ready) void 0;
         if (passed.has(lane)) continue;
         taken.push(entry);
         bytes += entry.bytes;

@@ -84,7 +84,7 @@ export function createOutbox({ call, clock, waitMs, expireAfterMs, store, onErro
         () => store.remove(entry.send),
         () => {},
       );
-    if (lanes.entries().length === 0) onEmpty?.();
+    if (lanes.isEmpty()) onEmpty?.();
   }
 
   function succeed(entry: Entry, message: ChatMessage): void {
@@ -266,7 +266,9 @@ export function createOutbox({ call, clock, waitMs, expireAfterMs, store, onErro
 /** The failure of a call with one send, as the failure of that send: the field at fault is one of its own. */
 function alone(error: ParleyError): ParleyError {
   const field = error.field.replace(/^requests\[0\]\./, "");
-  return field === error.field ? error : new ParleyError(error.reason, error.message, { ...error, field, cause: error });
+  return field === error.field
+    ? error
+    : new ParleyError(error.reason, error.message, { ...error, field, cause: error });
 }
 
 const offline = () =>

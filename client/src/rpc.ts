@@ -62,24 +62,54 @@ function streaming(call: Call) {
   };
 }
 
+/** Makes the generated clients of one transport, each when it is first asked for. */
+function createServices(transport: Transport): <S extends DescService>(service: S) => Client<S> {
+  const made = new Map<DescService, unknown>();
+  return <S extends DescService>(service: S) => {
+    const known = made.get(service) ?? parleyClient(service, transport);
+    made.set(service, known);
+    return known as Client<S>;
+  };
+}
+
 /** Makes the services of a user. */
 export function createRpc(transport: Transport): Rpc {
+  const serviceOf = createServices(transport);
   return {
-    auth: parleyClient(AuthService, transport),
-    conversation: parleyClient(ConversationService, transport),
-    friend: parleyClient(FriendService, transport),
-    group: parleyClient(GroupService, transport),
-    history: parleyClient(HistoryService, transport),
-    message: parleyClient(MessageService, transport),
-    room: parleyClient(RoomService, transport),
-    server: parleyClient(ServerService, transport),
-    user: parleyClient(UserService, transport),
+    get auth() {
+      return serviceOf(AuthService);
+    },
+    get conversation() {
+      return serviceOf(ConversationService);
+    },
+    get friend() {
+      return serviceOf(FriendService);
+    },
+    get group() {
+      return serviceOf(GroupService);
+    },
+    get history() {
+      return serviceOf(HistoryService);
+    },
+    get message() {
+      return serviceOf(MessageService);
+    },
+    get room() {
+      return serviceOf(RoomService);
+    },
+    get server() {
+      return serviceOf(ServerService);
+    },
+    get user() {
+      return serviceOf(UserService);
+    },
   };
 }
 
 /** Makes the services of a service key. */
 export function createServiceRpc(transport: Transport): ServiceRpc {
-  return { ...createRpc(transport), admin: parleyClient(AdminService, transport) };
+  const admin = parleyClient(AdminService, transport);
+  return Object.defineProperty(createRpc(transport), "admin", { value: admin, enumerable: true }) as ServiceRpc;
 }
 
 /** The header of a session token, service key or operator token. */

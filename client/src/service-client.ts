@@ -85,14 +85,29 @@ export function buildServiceClient(options: ServiceClientOptions, platform: Plat
   return {
     as(userId) {
       const userRpc = createRpc(actingFor(transport, userId));
+      // Made when asked for: most calls of `as` need one of them.
       return {
-        messages: createMessages(userRpc, clock, () => outboxOf(userId, userRpc)),
-        history: createHistory(userRpc),
-        conversations: createConversations(userRpc),
-        friends: createFriends(userRpc),
-        groups: createGroups(userRpc),
-        rooms: createRooms(userRpc),
-        users: createUsers(userRpc),
+        get messages() {
+          return createMessages(userRpc, clock, () => outboxOf(userId, userRpc));
+        },
+        get history() {
+          return createHistory(userRpc);
+        },
+        get conversations() {
+          return createConversations(userRpc);
+        },
+        get friends() {
+          return createFriends(userRpc);
+        },
+        get groups() {
+          return createGroups(userRpc);
+        },
+        get rooms() {
+          return createRooms(userRpc);
+        },
+        get users() {
+          return createUsers(userRpc);
+        },
         rpc: userRpc,
       };
     },

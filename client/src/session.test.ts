@@ -86,6 +86,22 @@ describe("login", () => {
   });
 });
 
+describe("a store that fails", () => {
+  it("fails the login, which can then be tried again", async () => {
+    let broken = true;
+    const { client } = setUp({
+      cursorStore: {
+        load: () => (broken ? Promise.reject(new Error("disk")) : ""),
+        save: () => {},
+        clear: () => {},
+      },
+    });
+    await expect(client.login({ bareId: "Jerry" })).rejects.toThrow("disk");
+    broken = false;
+    await expect(client.login({ bareId: "Jerry" })).resolves.toMatchObject({ userId: "Jerry" });
+  });
+});
+
 describe("restore", () => {
   it("takes up session, cursor and pending sends where the last run left them", async () => {
     const server = createFakeServer();

@@ -30,6 +30,8 @@ export interface SessionKeeper {
   logout(): Promise<void>;
   /** The server does not accept the session any more: it is forgotten. */
   drop(): Promise<void>;
+  /** Forgets the session here; it stays saved. */
+  forget(): void;
   /** Tells the server of the logouts it has not heard of; never rejects. */
   finishLogouts(): Promise<void>;
   /** Stops telling; what the server has not heard stays saved. */
@@ -119,6 +121,9 @@ export function createSessionKeeper({ rpc, clock, store, waitMs, ...app }: Sessi
       const session = current;
       current = undefined;
       if (session) await store.remove(session);
+    },
+    forget() {
+      current = undefined;
     },
     async finishLogouts() {
       await tellLogouts().catch(() => {});

@@ -6,6 +6,7 @@ import { type EventKind, StreamEventSchema } from "@parley/proto/parley/v1/strea
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { deferred } from "./outgoing-message.js";
+import { user } from "./peer.js";
 import { settle } from "./testing/fake-clock.js";
 import { refusal } from "./testing/fake-server.js";
 import { setUp, textOf } from "./testing/set-up.js";
@@ -273,6 +274,36 @@ describe("the stream", () => {
     expect(client.state.name).toBe("replaying");
   });
 
+  it("L10: counts as rejected also where another had taken the stream over", async () => {
+    const { server, client } = await loggedIn();
+    server.goodbye(GoodbyeReason.REPLACED, false);
+    await settle();
+    server.tokens.clear();
+    await expect(client.messages.setTyping(user("Tom"), true)).rejects.toBeDefined();
+    await expect(client.sessions.list()).rejects.toMatchObject({ reason: "UNAUTHENTICATED" });
+    expect(client.state).toMatchObject({ name: "closed", reason: "session_rejected" });
+    await expect(client.login({ bareId: "Jerry" })).resolves.toBeDefined();
+  });
+
+  it("L1: does not bring an event again that was being applied when a rejected session came back", async () => {
+    const { server, clock, client, texts } = setUp();
+    const busy = deferred<void>();
+    client.on("friendMessage", () => busy.promise);
+    await client.login({ bareId: "Jerry" });
+    await settle();
+    server.talk("one");
+    await settle();
+    server.tokens.clear();
+    await clock.advance(30_000);
+    expect(client.state).toMatchObject({ name: "closed", reason: "session_rejected" });
+    await client.login({ bareId: "Jerry" });
+    await settle();
+    busy.resolve();
+    await clock.advance(1000);
+    expect(client.state.name).toBe("live");
+    expect(texts).toEqual(["one"]);
+  });
+
   it("L11: tells friends as offline that a new stream does not name, and repeats nobody", async () => {
     const told: string[] = [];
     const { server, clock, client } = setUp();
@@ -374,10 +405,7 @@ describe("pause and resume", () => {
     expect(server.calls.filter((call) => call === "pauseSession")).toHaveLength(1);
     expect(server.streams.size).toBe(0);
     server.talk("missed");
-    const out = client.messages.send(
-      { $typeName: "parley.v1.Peer", peer: { case: "userId", value: "Tom" } },
-      { text: "later" },
-    );
+    const out = client.messages.send(user("Tom"), { text: "later" });
     await settle();
     expect([texts, out.status]).toEqual([[], "sending"]);
     await Promise.all([client.resume(), client.resume(), client.resume()]);

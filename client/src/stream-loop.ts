@@ -54,8 +54,11 @@ export interface StreamPorts {
 /** The one stream of a client. */
 export interface StreamLoop {
   readonly state: StreamState;
-  /** Seeks a stream for a session, from `cursor` on; `save` keeps the cursors that follow. */
-  start(cursor: string, save: (cursor: string) => void | Promise<void>): void;
+  /**
+   * Seeks a stream for a session of `owner`, from `cursor` on; `save` keeps the cursors that follow. After a rejected session the same owner
+   * goes on from where it was, with an event that is still being applied.
+   */
+  start(owner: string, cursor: string, save: (cursor: string) => void | Promise<void>): void;
   /** Tells the machine something that carries no attempt. */
   tell(event: Extract<Happening, { type: "pause" | "resume" | "connect" | "waited" | "rejected" }>): void;
   /** Tells the server what was applied and that the session is offline now; a stream opened later waits for it. Never rejects. */
@@ -75,6 +78,7 @@ interface Attempt {
 export function createStreamLoop(ports: StreamPorts): StreamLoop {
   const { message, clock } = ports;
   let state = initialState(ports.attempts);
+  let owner = "";
   let position: StreamPosition | undefined;
   let acknowledger: Acknowledger | undefined;
   let attempt: Attempt | undefined;
@@ -89,7 +93,7 @@ export function createStreamLoop(ports: StreamPorts): StreamLoop {
     const step = transition(state, event);
     state = step.state;
     const apply = step.effects.map(carryOut).includes(true);
-    if (state.name !== before.name) ports.onState(state);
+    if (nameOf(state) !== nameOf(before)) ports.onState(state);
     return apply;
   }
 
@@ -125,8 +129,9 @@ export function createStreamLoop(ports: StreamPorts): StreamLoop {
 
   /** Runs `task` when the application is done with what came before. */
   function inOrder(task: () => Promise<void> | void): Promise<void> {
-    applying = applying.then(task);
-    return applying;
+    const done = applying.then(task);
+    applying = done.catch(ports.onError);
+    return done;
   }
 
   function begin(number: number): Attempt {
@@ -239,10 +244,14 @@ export function createStreamLoop(ports: StreamPorts): StreamLoop {
     get state() {
       return state;
     },
-    start(cursor, save) {
-      const teller = createAcknowledger(clock, cursor, async (cursor) => void (await message.ackEvents({ cursor })));
-      acknowledger = teller;
-      position = createStreamPosition(cursor, save, teller.applied, ports.onError);
+    start(next, cursor, save) {
+      if (!position || next !== owner) {
+        position?.end();
+        owner = next;
+        const teller = createAcknowledger(clock, cursor, async (cursor) => void (await message.ackEvents({ cursor })));
+        acknowledger = teller;
+        position = createStreamPosition(cursor, save, teller.applied, ports.onError);
+      }
       happen({ type: "start" });
     },
     tell: (event) => void happen(event),
@@ -267,6 +276,9 @@ function isFinal({ reason, retryable, code }: ParleyError): boolean {
   if (retryable || reason === "UNKNOWN" || reason === "UNREACHABLE") return false;
   return code === "permission_denied" || code === "unimplemented" || code === "invalid_argument";
 }
+
+/** What a listener of the state is told apart by. */
+const nameOf = (state: StreamState): string => (state.name === "closed" ? state.reason : state.name);
 
 function frameKind(name: SubscribeResponse["frame"]["case"]) {
   switch (name) {

@@ -21,6 +21,7 @@ import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
 import type { Clock } from "./ops/clock.js";
 import type { Logger } from "./ops/logger.js";
 import { createMetrics } from "./ops/metrics.js";
+import { createAddressOf } from "./rpc/client-address.js";
 import { createFunnel } from "./rpc/funnel.js";
 import { addHealth, createHealthBoard } from "./rpc/health.js";
 import { addReflection, fileDescriptorSet } from "./rpc/reflection.js";
@@ -131,6 +132,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     requestBytes: limits.requestBytes,
     responseBytes: limits.responseBytes,
     maxTimeoutMs: times.unaryMaxMs,
+    addressOf: createAddressOf(settings.trustedProxies),
     fastUnary: options.fastUnary ?? true,
   });
   let draining = false;

@@ -52,7 +52,6 @@ export const TIMES = {
   drainMs: 3_000,
   retentionIntervalMs: 60_000,
   sqliteBusyMs: 20,
-  unaryDefaultMs: 30_000,
   unaryMaxMs: 60_000,
   sniffMs: 10_000,
   headersMs: 10_000,

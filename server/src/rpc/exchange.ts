@@ -17,7 +17,7 @@ export interface Exchange {
 export const kExchange = createContextKey<Exchange>(undefined as never, { description: "the HTTP exchange" });
 
 /** Pairs requests with their responses. */
-export function createExchanges() {
+export function createExchanges(addressOf: (request: Request) => string) {
   const responses = new WeakMap<Request, Response>();
   return {
     note: (request: Request, response: Response) => void responses.set(request, response),
@@ -28,11 +28,6 @@ export function createExchanges() {
       return createContextValues().set(kExchange, { response, address: addressOf(request), json });
     },
   };
-}
-
-/** The client's address, as the socket tells it. */
-export function addressOf(request: Request): string {
-  return request.socket?.remoteAddress ?? "";
 }
 
 export function factsOf(context: HandlerContext): CallFacts {

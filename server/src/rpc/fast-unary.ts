@@ -4,11 +4,16 @@ import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-conn
 import { ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
 import { DomainError } from "../domain/errors.js";
 import { toConnectError, type WireError, wireError } from "./errors.js";
-import { addressOf, type Request, type Response } from "./exchange.js";
+import type { Request, Response } from "./exchange.js";
 import type { CallFacts } from "./funnel.js";
 import type { UnaryMethod, UnaryTable } from "./unary-table.js";
 
 type Codec = "proto" | "json";
+
+export interface FastUnaryOptions {
+  requestBytes: number;
+  addressOf(request: Request): string;
+}
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -18,14 +23,14 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  */
 export function createFastUnary(
   table: UnaryTable,
-  requestBytes: number,
+  options: FastUnaryOptions,
   viaConnect: (request: Request, response: Response) => void,
 ): (request: Request, response: Response) => void {
   return (request, response) => {
     const codec = codecOf(request);
     const method = codec === undefined ? undefined : table.at(request.url ?? "");
     if (codec === undefined || method === undefined) viaConnect(request, response);
-    else serve(method, codec, requestBytes, request, response);
+    else serve(method, codec, options, request, response);
   };
 }
 
@@ -38,7 +43,13 @@ function codecOf({ method, headers }: Request): Codec | undefined {
   return type === "application/json" || type === "application/json; charset=utf-8" ? "json" : undefined;
 }
 
-function serve(method: UnaryMethod, codec: Codec, requestBytes: number, request: Request, response: Response): void {
+function serve(
+  method: UnaryMethod,
+  codec: Codec,
+  { requestBytes, addressOf }: FastUnaryOptions,
+  request: Request,
+  response: Response,
+): void {
   const chunks: Buffer[] = [];
   let length = 0;
   const tooLarge = () => {
@@ -61,7 +72,7 @@ function serve(method: UnaryMethod, codec: Codec, requestBytes: number, request:
   });
   request.on("end", () => {
     const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
-    void run(method, codec, body, request, response);
+    void run(method, codec, body, factsOf(request, response, addressOf(request)), response);
   });
   request.on("error", () => undefined);
 }
@@ -70,13 +81,13 @@ async function run(
   entry: UnaryMethod,
   codec: Codec,
   body: Buffer,
-  request: Request,
+  facts: CallFacts,
   response: Response,
 ): Promise<void> {
   const { method } = entry;
   try {
     const message = decode(entry, codec, body);
-    const answer = create(method.output, await entry.run(message, factsOf(request, response)));
+    const answer = create(method.output, await entry.run(message, facts));
     const bytes =
       codec === "proto" ? toBinary(method.output, answer) : Buffer.from(toJsonString(method.output, answer));
     response.writeHead(200, { "content-type": `application/${codec}`, "content-length": bytes.length });
@@ -96,14 +107,14 @@ function decode({ method }: UnaryMethod, codec: Codec, body: Buffer): Message {
   }
 }
 
-function factsOf(request: Request, response: Response): CallFacts {
+function factsOf(request: Request, response: Response, address: string): CallFacts {
   let controller: AbortController | undefined;
   return {
     header(name) {
       const value = request.headers[name];
       return Array.isArray(value) ? value[0] : value;
     },
-    address: addressOf(request),
+    address,
     // Few calls wait, so few need to know that their caller has left.
     get signal() {
       if (controller === undefined) {

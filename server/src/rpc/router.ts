@@ -55,6 +55,8 @@ export interface RpcOptions {
   requestBytes: number;
   responseBytes: number;
   maxTimeoutMs: number;
+  /** The address of a request's client. */
+  addressOf(request: Request): string;
   /** Serve plain unary calls without Connect's pipeline. Off, Connect serves them all alike. */
   fastUnary: boolean;
 }
@@ -62,7 +64,7 @@ export interface RpcOptions {
 /** The handler of every RPC, in Connect, gRPC and gRPC-Web. */
 export function createRpcHandler(options: RpcOptions): (request: Request, response: Response) => void {
   const { ctx, funnel } = options;
-  const exchanges = createExchanges();
+  const exchanges = createExchanges(options.addressOf);
   const table = createUnaryTable(funnel);
   const reportSend = (error: unknown, call: { requestId: string }) =>
     void funnel.fail(MessageService.method.sendMessages, error, call.requestId);
@@ -100,5 +102,5 @@ export function createRpcHandler(options: RpcOptions): (request: Request, respon
     exchanges.note(request, response);
     adapter(request, response);
   };
-  return options.fastUnary ? createFastUnary(table, options.requestBytes, viaConnect) : viaConnect;
+  return options.fastUnary ? createFastUnary(table, options, viaConnect) : viaConnect;
 }

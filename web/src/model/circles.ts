@@ -1,21 +1,12 @@
-import {
-  ChangeKind,
-  type Group,
-  type GroupChanged,
-  type GroupMemberChanged,
-  group,
-  type Peer,
-  type Room,
-  type RoomChanged,
-  type RoomMemberChanged,
-  room,
-} from "@parley/client";
+import { type Group, type GroupChanged, type GroupMemberChanged, group, type Peer, type Room } from "@parley/client";
+import { ChangeKind, type RoomChanged, type RoomMemberChanged, room } from "@parley/client";
 import { type Chat, inBackground, threadOf } from "./chat.js";
+import { changeText, membersText } from "./notice-text.js";
 import type { Thread } from "./thread.js";
 import { timeMs } from "./time.js";
 
 /** Where a notice comes from: the place of its event, and its time. */
-interface Source {
+export interface Source {
   readonly id: string;
   readonly time: Parameters<typeof timeMs>[0];
 }
@@ -36,7 +27,7 @@ export function dropCircle(chat: Chat, { peer }: Peer): void {
   if (peer.case === "roomId") chat.rooms.delete(peer.value);
 }
 
-function notice(chat: Chat, peer: Peer, { id, time }: Source, text: string): void {
+function addNotice(chat: Chat, peer: Peer, { id, time }: Source, text: string): void {
   const thread = threadOf(chat, peer);
   if (thread.notices.some((known) => known.id === id)) return;
   thread.notices.push({ id, timeMs: timeMs(time), text });
@@ -44,59 +35,44 @@ function notice(chat: Chat, peer: Peer, { id, time }: Source, text: string): voi
   chat.changed();
 }
 
-const who = (chat: Chat, userId: string) => (userId === chat.me ? "You" : chat.names.of(userId));
-
-/** Such as "You added Jerry", "Jerry joined", "Tom left". */
-function membersText(chat: Chat, change: GroupMemberChanged | RoomMemberChanged): string {
-  const { userIds, actorUserId } = change;
-  const added = change.change === ChangeKind.ADDED;
-  const names = userIds.map((userId) => who(chat, userId)).join(", ");
-  if (actorUserId === "") return `${names} ${userIds.length === 1 && names !== "You" ? "was" : "were"} ${added ? "added" : "removed"}`;
-  if (userIds.length === 1 && userIds[0] === actorUserId) return `${names} ${added ? "joined" : "left"}`;
-  return `${who(chat, actorUserId)} ${added ? "added" : "removed"} ${names.replace(/^You$/, "you")}`;
+/** The event of an update does not name the members. */
+function withMembers<T extends Group | Room>(now: T, before: Group | Room | undefined): T {
+  return now.memberUserIds.length > 0 ? now : { ...now, memberUserIds: before?.memberUserIds ?? [] };
 }
 
-export function takeGroup(chat: Chat, { groupId, change, group: now, actorUserId }: GroupChanged, source: Source): void {
-  const peer = group(groupId);
-  if (now) putCircle(chat, { ...(chat.groups.get(groupId) ?? now), ...now, ...keptMembers(chat.groups.get(groupId), now) });
+export function takeGroup(chat: Chat, change: GroupChanged, source: Source): void {
+  const peer = group(change.groupId);
+  if (change.group) putCircle(chat, withMembers(change.group, chat.groups.get(change.groupId)));
   else dropCircle(chat, peer);
-  const verb = { [ChangeKind.ADDED]: "made the group", [ChangeKind.REMOVED]: "dissolved the group" }[change as 1];
-  notice(chat, peer, source, `${actor(chat, actorUserId)} ${verb ?? "changed the group"}`);
+  addNotice(chat, peer, source, changeText(chat, change, "group"));
 }
 
-export function takeRoom(chat: Chat, { roomId, change, room: now, actorUserId }: RoomChanged, source: Source): void {
-  const peer = room(roomId);
-  if (now) putCircle(chat, { ...now, ...keptMembers(chat.rooms.get(roomId), now) });
+export function takeRoom(chat: Chat, change: RoomChanged, source: Source): void {
+  const peer = room(change.roomId);
+  if (change.room) putCircle(chat, withMembers(change.room, chat.rooms.get(change.roomId)));
   else dropCircle(chat, peer);
-  const verb = { [ChangeKind.ADDED]: "made the room", [ChangeKind.REMOVED]: "deleted the room" }[change as 1];
-  notice(chat, peer, source, `${actor(chat, actorUserId)} ${verb ?? "changed the room"}`);
-}
-
-const actor = (chat: Chat, userId: string) => (userId === "" ? "The app" : who(chat, userId));
-
-/** An update does not name the members. */
-function keptMembers(before: Group | Room | undefined, now: Group | Room) {
-  return { memberUserIds: now.memberUserIds.length > 0 ? now.memberUserIds : (before?.memberUserIds ?? []) };
+  addNotice(chat, peer, source, changeText(chat, change, "room"));
 }
 
 export function takeGroupMembers(chat: Chat, change: GroupMemberChanged, source: Source): void {
   if (change.change === ChangeKind.UPDATED) return;
-  const peer = group(change.groupId);
-  const gone = change.change === ChangeKind.REMOVED && change.userIds.includes(chat.me);
-  if (gone) dropCircle(chat, peer);
-  else refresh(chat, () => chat.client.groups.get(change.groupId));
-  notice(chat, peer, source, membersText(chat, change));
+  takeMembers(chat, group(change.groupId), change, source, () => chat.client.groups.get(change.groupId));
 }
 
 export function takeRoomMembers(chat: Chat, change: RoomMemberChanged, source: Source): void {
-  const peer = room(change.roomId);
-  const gone = change.change === ChangeKind.REMOVED && change.userIds.includes(chat.me);
-  if (gone) dropCircle(chat, peer);
-  else refresh(chat, () => chat.client.rooms.get(change.roomId));
-  notice(chat, peer, source, membersText(chat, change));
+  takeMembers(chat, room(change.roomId), change, source, () => chat.client.rooms.get(change.roomId));
 }
 
 /** While events are replayed nothing is asked for: all lists are loaded afterwards. */
-function refresh(chat: Chat, get: () => Promise<Group | Room>): void {
-  if (chat.state.name === "live") inBackground(chat, get().then((circle) => putCircle(chat, circle)));
+function takeMembers(
+  chat: Chat,
+  peer: Peer,
+  change: GroupMemberChanged | RoomMemberChanged,
+  source: Source,
+  get: () => Promise<Group | Room>,
+): void {
+  const gone = change.change === ChangeKind.REMOVED && change.userIds.includes(chat.me);
+  if (gone) dropCircle(chat, peer);
+  else if (chat.state.name === "live") inBackground(chat, get().then((circle) => putCircle(chat, circle)));
+  addNotice(chat, peer, source, membersText(chat, change));
 }

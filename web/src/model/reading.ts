@@ -1,6 +1,6 @@
-import { type ReadMarkerChanged } from "@parley/client";
+import type { ReadMarkerChanged } from "@parley/client";
 import { type Chat, inBackground } from "./chat.js";
-import { putConversation } from "./load.js";
+import { putConversation } from "./lists.js";
 import type { Thread } from "./thread.js";
 
 /** Tells the server that the user has seen the thread to its end. When that fails, the next stream tries again. */

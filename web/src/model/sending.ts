@@ -1,6 +1,6 @@
 import type { OutgoingMessage } from "@parley/client";
 import { type Chat, threadOf } from "./chat.js";
-import { takeMessage } from "./listen.js";
+import { takeMessage } from "./take-message.js";
 import type { Thread } from "./thread.js";
 
 /** Sends a text as it is. */

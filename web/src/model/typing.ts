@@ -28,7 +28,6 @@ export function createTypingTeller(chat: Chat): (thread: Thread, typing: boolean
   return (thread, typing) => {
     const fresh = told?.thread === thread && Date.now() - told.atMs < tellEveryMs;
     if (typing === fresh || chat.state.name !== "live") return;
-    if (!typing && told?.thread !== thread) return;
     told = typing ? { thread, atMs: Date.now() } : undefined;
     chat.client.messages.setTyping(thread.peer, typing).catch(() => {});
   };
