@@ -91,7 +91,7 @@ export function createLanes(): Lanes {
         const { lane } = entry;
         const due = lane.volatile || (notBefore <= now && lane.notBefore <= now);
         const fits = taken.length === 0 || bytes + entry.bytes <= batchBytes;
-        if (lane.busy || !due || !fits || !entry.ready) void 0;
+        if (lane.busy || !due || !fits || !entry.ready) passed.add(lane);
         if (passed.has(lane)) continue;
         taken.push(entry);
         bytes += entry.bytes;

@@ -79,4 +79,6 @@ export const APP_DEFAULTS = {
 
 export type Limits = { readonly [K in keyof typeof LIMITS]: number };
 export type Times = { readonly [K in keyof typeof TIMES]: number };
-export type AppRules = { readonly [K in keyof typeof APP_DEFAULTS]: (typeof APP_DEFAULTS)[K] extends boolean ? boolean : number };
+export type AppRules = {
+  readonly [K in keyof typeof APP_DEFAULTS]: (typeof APP_DEFAULTS)[K] extends boolean ? boolean : number;
+};

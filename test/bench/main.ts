@@ -65,6 +65,13 @@ function chosenBy(words: readonly string[], fits: (word: string) => boolean): bo
   return words.length === 0 || words.some(fits);
 }
 
-const options = readOptions(process.argv.slice(2));
-if (options) await run(options);
-else console.log(help);
+// Ends the servers under test and removes their data, which is done on exit.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options) await run(options);
+  else console.log(help);
+} catch (error) {
+  console.error(error instanceof Error ? `bench: ${error.message}` : error);
+  process.exitCode = 1;
+}

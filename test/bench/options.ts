@@ -18,7 +18,7 @@ export const help = `npm run bench -- [options]
 Runs Parley and its peers under the same load and prints a table with ratios. See docs/bench.md.
 
   --only W1,W2-500   only the workloads whose names begin so
-  --who h2,socket    only the rows whose names contain one of these; Socket.IO is needed for ratios
+  --who h2,Socket    only the rows whose names contain one of these; Socket.IO is needed for ratios
   --seconds 5        the measured time of a row
   --warm-up 3        the time before it, in seconds
   --rounds 1         measure every row so often, interleaved, and keep the one of median CPU

@@ -32,7 +32,7 @@ export async function startServer(plan: LaunchPlan, profileDir?: string): Promis
   const profiler = profileDir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDir}`];
   const child = spawn(process.execPath, [...profiler, plan.script, ...plan.args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NODE_ENV: "production", ...plan.env },
+    env: { ...ownEnvironment(), NODE_ENV: "production", ...plan.env },
   });
   running.add(child);
   let said = "";
@@ -60,6 +60,11 @@ export async function startServer(plan: LaunchPlan, profileDir?: string): Promis
   clearTimeout(timer);
   if (child.pid === undefined) throw new Error("the server has no process id");
   return { pid: child.pid, ready, died, stop };
+}
+
+/** Our environment without settings of Parley, which would change what is measured. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("PARLEY_")));
 }
 
 async function firstObject(output: NodeJS.ReadableStream): Promise<ReadyLine> {

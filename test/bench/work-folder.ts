@@ -9,12 +9,23 @@ export interface WorkFolder extends Disposable {
   readonly path: string;
 }
 
+const open = new Set<string>();
+process.on("exit", () => {
+  for (const path of open) remove(path);
+});
+
+function remove(path: string): void {
+  rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+  open.delete(path);
+}
+
 export function makeWorkFolder(): WorkFolder {
   mkdirSync(root, { recursive: true });
   const { type } = statfsSync(root);
   if (memoryFileSystems.has(type)) throw new Error(`${root} lies in memory: an fsync there costs nothing`);
   const path = mkdtempSync(join(root, "run-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+  open.add(path);
+  return { path, [Symbol.dispose]: () => remove(path) };
 }
 
 /** Where profiles stay. */

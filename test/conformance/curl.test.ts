@@ -20,7 +20,11 @@ describeWith(["curl"], "curl", () => {
 
     const shell = await run("bash", [], { input: `${printed}\n` });
     expect(shell).toMatchObject({ code: 0, stderr: "" });
-    const [befriended, sent, received, ...more] = shell.stdout.toString().trim().split("\n").map((line) => JSON.parse(line));
+    const [befriended, sent, received, ...more] = shell.stdout
+      .toString()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
     expect(more).toEqual([]);
     expect(befriended).toMatchObject({ friend: { userId: "Jerry" } });
     const message = { content: { text: { text: "Hello Jerry" } }, sender: { userId: "Tom" }, seq: 1 };
@@ -69,7 +73,11 @@ describeWith(["curl"], "curl", () => {
       return curl(`/parley.v1.${method}?${query}`, as(user));
     };
     const send = (text: string, more: object = {}) =>
-      post("MessageService/SendMessage", tom, { receiver: { userId: jerry.userId }, content: { text: { text } }, ...more });
+      post("MessageService/SendMessage", tom, {
+        receiver: { userId: jerry.userId },
+        content: { text: { text } },
+        ...more,
+      });
 
     test("POST for writes, GET for reads", async () => {
       const sent = await send("by POST");
@@ -82,7 +90,9 @@ describeWith(["curl"], "curl", () => {
       expect(JSON.parse(posted.body)).toEqual({ message });
       const base64 = Buffer.from(JSON.stringify({ messageId: message.messageId })).toString("base64url");
       const query = `connect=v1&encoding=json&base64=1&message=${base64}`;
-      expect(JSON.parse((await curl(`/parley.v1.HistoryService/GetMessage?${query}`, as(jerry))).body)).toEqual({ message });
+      expect(JSON.parse((await curl(`/parley.v1.HistoryService/GetMessage?${query}`, as(jerry))).body)).toEqual({
+        message,
+      });
     });
 
     test("GET is refused where a call has effects", async () => {
@@ -103,7 +113,9 @@ describeWith(["curl"], "curl", () => {
       expect(error).toMatchObject({
         code: "not_found",
         message: expect.any(String),
-        details: [{ type: "parley.v1.ErrorDetail", value: expect.any(String), debug: { reason: "ERROR_REASON_NOT_FOUND" } }],
+        details: [
+          { type: "parley.v1.ErrorDetail", value: expect.any(String), debug: { reason: "ERROR_REASON_NOT_FOUND" } },
+        ],
       });
       expect(connectError(404, unknown.body)).toMatchObject({ code: "not_found", reason: "NOT_FOUND" });
       const invalid = await send("");

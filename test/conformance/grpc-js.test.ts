@@ -70,7 +70,9 @@ describe("@grpc/grpc-js with the protos loaded at run time", () => {
     const own = subscribeGrpc(at("MessageService"), { cursor: messages[0]?.event?.cursor }, jerry.metadata);
     await eventually(() => expect(own.frames.at(-1)?.frame).toBe("caughtUp"));
     expect(own.frames.filter(isMessage)).toEqual([messages[1]]);
-    await eventually(() => expect(inbox.frames.at(-1)).toMatchObject({ frame: "goodbye", goodbye: { reconnect: false } }));
+    await eventually(() =>
+      expect(inbox.frames.at(-1)).toMatchObject({ frame: "goodbye", goodbye: { reconnect: false } }),
+    );
     await eventually(() => expect(inbox.end).toEqual({ status: status.OK }));
     for (const { stream } of [resumed, own]) stream.cancel();
   });

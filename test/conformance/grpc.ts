@@ -88,7 +88,10 @@ export function call<T = Plain>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const unary = (stub[method] as Unary).bind(stub);
-    unary(request, metadata, (error, answer) => (error ? reject(error) : resolve(answer as T))).on("metadata", onHeaders);
+    unary(request, metadata, (error, answer) => (error ? reject(error) : resolve(answer as T))).on(
+      "metadata",
+      onHeaders,
+    );
   });
 }
 

@@ -21,7 +21,7 @@ export async function startProcess(env: Record<string, string> = {}): Promise<Se
   const settings = { PARLEY_DATA_DIR: dataDir, PARLEY_SEND_RATE: "0", PARLEY_LOG_LEVEL: "warn", ...env };
   const program = start(process.execPath, [mainFile, "serve", "--port", "0", "--json-ready"], {
     env: settings,
-    inTest: false,
+    atEnd: () => undefined,
   });
   const ready = await eventually(() => {
     const [line] = program.lines<{ url: string; app_id: string; client_key: string; service_key: string }>();

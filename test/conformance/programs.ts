@@ -49,7 +49,7 @@ export interface Outcome {
 
 /** Runs a program to its end. */
 export async function run(command: string, args: string[], options: RunOptions = {}): Promise<Outcome> {
-  const child = open(command, args, options);
+  const child = launch(command, args, options);
   const stdout: Buffer[] = [];
   let stderr = "";
   child.stdout?.on("data", (chunk: Buffer) => stdout.push(chunk));
@@ -82,15 +82,21 @@ export interface Program {
   running(): boolean;
 }
 
-/** Starts a program; it is ended with the test, or by `stop` when it was started outside one. */
-export function start(command: string, args: string[], options: RunOptions & { inTest?: boolean } = {}): Program {
-  const child = open(command, args, options);
+export interface StartOptions extends RunOptions {
+  /** Takes what ends the program; without it, the program ends with the test. */
+  atEnd?: (stop: () => Promise<void>) => void;
+}
+
+/** Starts a program. */
+export function start(command: string, args: string[], options: StartOptions = {}): Program {
+  const child = launch(command, args, options);
   const chunks: Buffer[] = [];
   let stderr = "";
   let running = true;
   child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
   child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk));
   child.stdin?.on("error", () => undefined);
+  if (options.input !== undefined) child.stdin?.end(options.input);
   const ended = once(child, "close").then(() => {
     running = false;
   });
@@ -99,7 +105,13 @@ export function start(command: string, args: string[], options: RunOptions & { i
     text: () => Buffer.concat(chunks).toString(),
     stderr: () => stderr,
     // The last line may be half there.
-    lines: <T>() => program.text().split("\n").slice(0, -1).filter(Boolean).map((line) => JSON.parse(line) as T),
+    lines: <T>() =>
+      program
+        .text()
+        .split("\n")
+        .slice(0, -1)
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as T),
     until: <T>(fits: (lines: T[]) => boolean, withinMs = 10_000) =>
       eventually(() => {
         const lines = program.lines<T>();
@@ -108,15 +120,30 @@ export function start(command: string, args: string[], options: RunOptions & { i
       }, withinMs),
     write: (line) => void child.stdin?.write(`${line}\n`),
     async stop(signal = "SIGTERM") {
-      child.kill(signal);
+      end(child, signal);
       await ended;
     },
     running: () => running,
   };
-  if (options.inTest !== false) onTestFinished(() => program.stop("SIGKILL"));
+  (options.atEnd ?? onTestFinished)(() => program.stop("SIGKILL"));
   return program;
 }
 
-function open(command: string, args: string[], { cwd, env }: RunOptions): ChildProcess {
-  return spawn(command, args, { cwd: cwd ?? root, env: { ...process.env, ...env }, stdio: "pipe" });
+const open = new Set<ChildProcess>();
+// A test that hangs is killed without its clean-up; what it started must not outlive it.
+process.once("exit", () => {
+  for (const child of open) end(child, "SIGKILL");
+});
+
+/** Spawns a program in a process group of its own: some are scripts that start the real one. */
+function launch(command: string, args: string[], { cwd, env }: RunOptions): ChildProcess {
+  const options = { cwd: cwd ?? root, env: { ...process.env, ...env }, stdio: "pipe", detached: true } as const;
+  const child = spawn(command, args, options);
+  open.add(child);
+  child.once("close", () => open.delete(child));
+  return child;
+}
+
+function end(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid !== undefined && open.has(child)) process.kill(-child.pid, signal);
 }

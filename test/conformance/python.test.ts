@@ -55,7 +55,9 @@ describeWith([...pythonPackages], "Python with grpcio", () => {
     const lines = await client.until<PythonLine>((got) => got.some(({ message }) => message !== undefined), 30_000);
     const answers = lines.filter(({ message }) => message !== undefined);
     expect(answers).toMatchObject([{ deduplicated: true, message: { seq: 1 } }]);
-    expect((await stored()).map(({ messageId }) => messageId)).toEqual(answers.map(({ message }) => message?.messageId));
+    expect((await stored()).map(({ messageId }) => messageId)).toEqual(
+      answers.map(({ message }) => message?.messageId),
+    );
   });
 
   test("after a restart of the server on its port, and of the client, exactly what was missed comes", async () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Address } from "../support/index.js";
-import { output, type Program, python, root, start } from "./programs.js";
+import { output, type Program, python, root, type StartOptions, start } from "./programs.js";
 
 export const pythonPackages = [
   "protobuf-compiler",
@@ -55,13 +55,17 @@ export function startPython(
   folder: string,
   server: Address,
   userId: string,
-  options: { cursor?: string; token?: string; url?: string } = {},
+  options: { cursor?: string; token?: string; url?: string; atEnd?: StartOptions["atEnd"] } = {},
 ): Program {
   const target = new URL(options.url ?? server.url).host;
   const script = join(root, "test/conformance/python/chat.py");
   const resume = options.cursor === undefined ? [] : [options.cursor, ...(options.token ? [options.token] : [])];
   const env = { PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: "1" };
-  return start(python, [script, target, server.appId, server.clientKey, userId, ...resume], { env });
+  const { atEnd } = options;
+  return start(python, [script, target, server.appId, server.clientKey, userId, ...resume], {
+    env,
+    ...(atEnd && { atEnd }),
+  });
 }
 
 export const isLive = (lines: PythonLine[]) => lines.some(({ caughtUp }) => caughtUp !== undefined);

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import http2 from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
-import { AnySchema, anyUnpack } from "@bufbuild/protobuf/wkt";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { AnySchema, anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { type ErrorDetail, ErrorDetailSchema, ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
 
@@ -30,6 +30,9 @@ export interface WireCall {
   raw?: boolean;
   headers?: Record<string, string>;
 }
+
+/** An answer that takes longer is none. */
+const DEADLINE_MS = 10_000;
 
 export type Wire = (call: WireCall) => Promise<Answer>;
 
@@ -89,8 +92,11 @@ export const wires: Record<Protocol, Wire> = {
     stream.on("response", (headers) => Object.assign(got, headers));
     stream.on("trailers", (headers) => Object.assign(got, headers));
     stream.on("error", (error) => Object.assign(got, { "grpc-message": String(error) }));
+    stream.setTimeout(DEADLINE_MS, () => stream.destroy(new Error("no answer in time")));
     stream.resume().end(call.raw ? call.body : envelope(call.body));
-    await once(stream, "close");
+    // A server that has answered need not read the rest of the request.
+    await Promise.race([once(stream, "end"), once(stream, "close")]);
+    stream.close();
     session.close();
     return grpcAnswer(got[":status"] ?? 0, (name) => got[name]?.toString());
   },
@@ -111,6 +117,7 @@ function post({ url, method, headers }: WireCall, contentType: string, body: Buf
     method: "POST",
     headers: { "content-type": contentType, ...headers },
     body: new Uint8Array(body),
+    signal: AbortSignal.timeout(DEADLINE_MS),
   });
 }
 

@@ -1,13 +1,58 @@
 import { describe, expect, test } from "vitest";
-import { contestants } from "../bench/contestants/index.js";
+import { parleyRpc } from "../bench/contestants/parley-rpc.js";
+import { parleySdk } from "../bench/contestants/parley-sdk.js";
+import { socketio } from "../bench/contestants/socketio.js";
+import { createLedger, makeText } from "../bench/ledger.js";
 import { measure } from "../bench/measure.js";
 import { smallest } from "../bench/workloads.js";
 
-/** Counts and order only: the harness itself throws on what is lost, doubled or out of order. Speeds are for `npm run bench`. */
+const contestants = [socketio, parleyRpc("connect-h1", "batched"), parleySdk];
+
+/** Counts and order only: the harness throws on what is lost, doubled or out of order. Speeds are for `npm run bench`. */
 describe.each(smallest)("the bench under $name", (workload) => {
-  test.each(contestants.filter((contestant) => contestant.suits(workload)))("$name", async (contestant) => {
+  test.each(contestants)("$name", async (contestant) => {
     const result = await measure(contestant, workload, { warmUpMs: 100, measureMs: 300 });
     expect(result.messages).toBeGreaterThan(0);
     expect(result.checked).toBeGreaterThanOrEqual(result.messages);
+  });
+});
+
+describe("the bench's checks", () => {
+  function ledgerOf(keepsOrder: boolean, texts: number) {
+    const done: number[] = [];
+    const ledger = createLedger({ name: "bench", receivers: 2, keepsOrder, onComplete: (at) => void done.push(at) });
+    for (let number = 1; number <= texts; number += 1) ledger.begin(number);
+    return {
+      ledger,
+      done,
+      deliver: (receiver: number, sequence: number, number = sequence) =>
+        ledger.deliver(receiver, { sequence, text: makeText(number) }),
+    };
+  }
+
+  test("a text is done when all receivers have it and the sender its acknowledgement", () => {
+    const { ledger, done, deliver } = ledgerOf(true, 1);
+    deliver(0, 1);
+    ledger.acknowledge(1, 1);
+    expect(() => ledger.checkComplete()).toThrow("lost");
+    deliver(1, 1);
+    expect(done).toEqual([1]);
+    ledger.checkComplete();
+  });
+
+  test("a doubled, a skipped and a swapped text are found", () => {
+    const { deliver } = ledgerOf(true, 3);
+    deliver(0, 1);
+    expect(() => deliver(0, 1)).toThrow("doubled");
+    expect(() => deliver(0, 3)).toThrow("lost");
+    expect(() => deliver(0, 2, 3)).toThrow("out of order");
+  });
+
+  test("where calls may overtake each other, all still agree on one order", () => {
+    const { ledger, deliver } = ledgerOf(false, 2);
+    deliver(0, 1, 2);
+    ledger.acknowledge(2, 1);
+    expect(() => deliver(1, 1, 1)).not.toThrow();
+    expect(() => deliver(1, 2, 2)).toThrow("others at 1");
   });
 });

@@ -126,14 +126,15 @@ test("who may not send a stored message may not send a transient one", async () 
   const group = await newGroup(tom, []);
   const [guest, app] = [await newGuest(server), await otherApp(server, { allowStrangerMessages: false })];
   const strangers = await newPair(app);
-  const cases: [Promise<unknown>, string][] = [
-    [send(tom, toUser("nobody"), "x", passing()), "NOT_FOUND"],
-    [send(jerry, toGroup(group), "x", passing()), "NOT_MEMBER"],
-    [send(jerry, toGroup("none"), "x", passing()), "NOT_FOUND"],
-    [send(guest, toGroup(group), "x", passing()), "ROLE_TOO_LOW"],
-    [send(strangers[0], toUser(strangers[1].userId), "x", passing()), "NOT_FRIEND"],
+  const cases: [TestUser, To, string][] = [
+    [tom, toUser("nobody"), "NOT_FOUND"],
+    [jerry, toGroup(group), "NOT_MEMBER"],
+    [jerry, toGroup("none"), "NOT_FOUND"],
+    [guest, toGroup(group), "ROLE_TOO_LOW"],
+    [strangers[0], toUser(strangers[1].userId), "NOT_FRIEND"],
   ];
-  for (const [call, reason] of cases) expect((await refusal(call)).reason).toBe(reason);
+  for (const [user, place, reason] of cases)
+    expect((await refusal(send(user, place, "x", passing()))).reason).toBe(reason);
 });
 
 test("transient sends have a rate of their own, beside that of stored ones", async () => {

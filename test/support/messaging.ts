@@ -3,7 +3,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { SendMessageRequestSchema } from "@parley/proto/parley/v1/message_service_pb.js";
 import type { StreamEvent } from "@parley/proto/parley/v1/stream_event_pb.js";
-import { anonymous, newUser, operator, type Rpc, type TestUser, withToken } from "./clients.js";
+import { anonymous, backend, newUser, operator, type Rpc, type TestUser, withToken } from "./clients.js";
 import type { TestServer } from "./server.js";
 
 export type SendInit = MessageInitShape<typeof SendMessageRequestSchema>;
@@ -78,6 +78,12 @@ export async function newRoom(creator: TestUser, members: readonly TestUser[]): 
   return must((await creator.rpc.room.createRoom({ name: "room", memberUserIds })).room).roomId;
 }
 
+/** One more session of a user, by the backend: logins are few in five minutes. */
+export async function newDevice(server: TestServer, { userId }: Pick<TestUser, "userId">): Promise<TestUser> {
+  const { sessionId, sessionToken: token } = await backend(server).admin.createSession({ userId });
+  return { userId, sessionId, token, rpc: withToken(server, token) };
+}
+
 /** A guest with a session. */
 export async function newGuest(server: TestServer, attributes?: JsonObject): Promise<TestUser> {
   const answer = await anonymous(server).auth.login({
@@ -104,6 +110,11 @@ export async function eventsAfter(rpc: Rpc, cursor: string): Promise<{ events: S
     if (page.cursor === at) return { events, cursor: at };
     at = page.cursor;
   }
+}
+
+/** What a stream that was refused failed with, to be awaited by `refusal`. */
+export async function streamFailure(user: Pick<TestUser, "rpc">, request: { cursor?: string } = {}): Promise<void> {
+  for await (const { frame } of user.rpc.message.subscribe(request)) throw new Error(`a frame came: ${frame.case}`);
 }
 
 /** The sum of a metric over its labels, as /metrics shows it. */

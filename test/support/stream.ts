@@ -1,7 +1,7 @@
 import type { SubscribeRequest, SubscribeResponse } from "@parley/proto/parley/v1/message_service_pb.js";
 import type { StreamEvent } from "@parley/proto/parley/v1/stream_event_pb.js";
-import { eventually } from "./eventually.js";
 import type { TestUser } from "./clients.js";
+import { eventually } from "./eventually.js";
 
 /** An open Subscribe stream that keeps all it was sent. */
 export interface TestStream {

@@ -34,18 +34,23 @@ export function knownUsers(): string[] {
   return read<string[]>(localStorage, usersKey, []);
 }
 
-/** The user of this tab, which a reload keeps. */
-export function tabUser(): string | undefined {
-  return read<string | undefined>(sessionStorage, tabUserKey, undefined);
+/** The user of this tab, which a reload keeps; null when the user is to be asked, undefined in a fresh tab. */
+export function tabUser(): string | null | undefined {
+  return read<string | null | undefined>(sessionStorage, tabUserKey, undefined);
 }
 
 export function rememberUser(userId: string): void {
   write(sessionStorage, tabUserKey, userId);
-  write(localStorage, usersKey, [userId, ...knownUsers().filter((known) => known !== userId)].slice(0, knownUsersLimit));
+  write(
+    localStorage,
+    usersKey,
+    [userId, ...knownUsers().filter((known) => known !== userId)].slice(0, knownUsersLimit),
+  );
 }
 
+/** The next page of this tab asks who the user is. */
 export function forgetTabUser(): void {
-  sessionStorage.removeItem(tabUserKey);
+  write(sessionStorage, tabUserKey, null);
 }
 
 export function forgetUser(userId: string): void {

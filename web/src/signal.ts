@@ -2,8 +2,6 @@
 export interface Signal {
   changed(): void;
   on(listener: () => void): void;
-  /** No listener is called any more. */
-  end(): void;
 }
 
 /** Not a frame callback: a hidden page gets none, and would grow stale. */
@@ -20,14 +18,10 @@ export function createSignal(): Signal {
 
   return {
     changed() {
-      timer ??= setTimeout(tell, frameMs);
+      if (timer === undefined) timer = setTimeout(tell, frameMs);
     },
     on(listener) {
       listeners.push(listener);
-    },
-    end() {
-      clearTimeout(timer);
-      listeners.length = 0;
     },
   };
 }

@@ -26,5 +26,5 @@ export function readDataFile(dataDir: string, name: string): string | undefined 
 
 /** Examples for the end of a command's help. */
 export function examples(...lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ ${line}\n`).join("")}`;
+  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}`;
 }

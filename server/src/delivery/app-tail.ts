@@ -1,5 +1,5 @@
-import { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
+import { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import type { LogEvent, LogRange, TransientEvent } from "../ports.js";
 import { sessionAudience, userAudience } from "../store/audience.js";
 import { encodeCursor } from "../store/cursor.js";

@@ -1,7 +1,7 @@
 import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
+import type { Clock } from "../ops/clock.js";
 import type { Logger } from "../ops/logger.js";
 import type { Metrics } from "../ops/metrics.js";
-import type { Clock } from "../ops/clock.js";
 import type { Bus, LogRange } from "../ports.js";
 import { readLogState } from "../store/log.js";
 import type { Db } from "../store/schema.js";

@@ -59,8 +59,11 @@ export function createLiveness(options: LivenessOptions): Liveness {
     arrive(appId, { userId, sessionId }, visible) {
       const key = `${appId}|${sessionId}`;
       const lease: Lease = { appId, userId, sessionId, visible, lastAckMs: undefined, lapsed: false };
+      const replaced = leases.get(key);
       leases.set(key, lease);
       if (visible) presence.arrive(appId, userId, sessionId);
+      // The stream that this one replaces may have been visible.
+      else if (replaced?.visible) presence.leave(appId, userId, sessionId, "once");
       return (at) => {
         // A newer stream of the session has taken over.
         if (leases.get(key) !== lease) return;

@@ -1,5 +1,5 @@
-import { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
+import { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import type { Limits, Times } from "../limits.js";
 import type { Clock } from "../ops/clock.js";
 import type { Logger } from "../ops/logger.js";
@@ -7,6 +7,7 @@ import type { Metrics } from "../ops/metrics.js";
 import { EVERYONE, sessionAudience, userAudience } from "../store/audience.js";
 import { readStays, readVisible } from "../store/log.js";
 import type { Db } from "../store/schema.js";
+import { findSession } from "../store/sessions.js";
 import type { AppTail } from "./app-tail.js";
 import type { Codec, EncodedEvent } from "./frames.js";
 import type { Liveness } from "./liveness.js";
@@ -69,6 +70,9 @@ export async function openStream(
       const head = tail.state().head;
       const audiences = [EVERYONE, userAudience(userId), sessionAudience(sessionId)];
       await tail.add(subscription, audiences, () => readStays(read, tail.appId, userId, head));
+      // The session may have ended after the call was let in; from here on the stream hears of it.
+      if ((await findSession(read, tail.appId, sessionId)) === undefined)
+        subscription.end({ reason: GoodbyeReason.SESSION_REVOKED, reconnect: false });
       return await prelude();
     },
     onFellBehind: () => deps.metrics.liveToReading.inc(),
@@ -76,8 +80,7 @@ export async function openStream(
     async read(from, to) {
       if (from < tail.state().floor) return "expired";
       const chunk = await readVisible(read, tail.appId, reader, from, to, limits.streamChunkEvents);
-      // Retention may have passed while this was read.
-      if (from < tail.state().floor) return "expired";
+      if (chunk === "expired") return "expired";
       // The content of a deleted event is blanked in place.
       const events = chunk.events.filter((event) => event.payload.length > 0).map(tail.encode);
       return { events, upTo: chunk.upTo };
@@ -97,6 +100,6 @@ export async function openStream(
 /** One stream a session, and a bound on those of a user: the oldest makes room. */
 function replaceOlder(tail: AppTail, { userId, sessionId }: StreamRequest, most: number): void {
   tail.ofSession(sessionId)?.end({ reason: GoodbyeReason.REPLACED, reconnect: false });
-  const others = [...tail.ofUser(userId)];
+  const others = [...tail.ofUser(userId)].filter((other) => other.sessionId !== sessionId);
   if (others.length >= most) others[0]?.end({ reason: GoodbyeReason.TOO_MANY_STREAMS, reconnect: false });
 }

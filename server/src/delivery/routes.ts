@@ -73,7 +73,8 @@ export function createRoutes<T>(watermark: () => number): Routes<T> {
         for (const listener of byAudience.get(event.audiences[0] as string) ?? []) deliver(listener);
       } else {
         const told = new Set<T>();
-        for (const audience of event.audiences) for (const listener of byAudience.get(audience) ?? []) told.add(listener);
+        for (const audience of event.audiences)
+          for (const listener of byAudience.get(audience) ?? []) told.add(listener);
         for (const listener of told) deliver(listener);
       }
       if (effect?.change === "dissolve") apply(effect);
@@ -104,8 +105,9 @@ export function createRoutes<T>(watermark: () => number): Routes<T> {
 /** The places a user is in at a position, from stays read at some later or earlier moment and the effects that passed since the read began. */
 function placesAt(pos: number, userId: string, stays: readonly Stay[], passed: readonly Effect[]): Set<string> {
   const places = new Set<string>();
+  // The next event is what counts: the stays of a place that was dissolved at this position still hold the position itself.
   for (const stay of stays)
-    if (stay.joinedPos <= pos && (stay.leftPos === null || pos < stay.leftPos)) places.add(stay.place);
+    if (stay.joinedPos <= pos && (stay.leftPos === null || pos + 1 < stay.leftPos)) places.add(stay.place);
   for (const effect of passed) {
     if (effect.change === "dissolve") places.delete(effect.place);
     else if (effect.userIds.includes(userId)) {

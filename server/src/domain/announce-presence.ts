@@ -17,8 +17,7 @@ export interface PresenceChange {
 export async function announcePresence(ctx: Ctx, change: PresenceChange): Promise<void> {
   const friends = await listFriends(ctx.read, change.appId, change.userId);
   const audiences = friends.map((friend) => userAudience(friend.friend_id));
-  if (audiences.length > 0)
-    ctx.bus.publishTransient({ appId: change.appId, ...presenceEvent(change, audiences) });
+  if (audiences.length > 0) ctx.bus.publishTransient({ appId: change.appId, ...presenceEvent(change, audiences) });
   await ctx.committer.run(change.appId, (tx) => setPresence(tx, change.userId, change.online, change.atMs));
 }
 

@@ -22,10 +22,12 @@ export interface AppCache {
 
 export function createAppCache(read: Db): AppCache {
   const known = new Map<string, AppRecord>();
+  let forgotten = 0;
   return {
     async find(appId) {
       const cached = known.get(appId);
       if (cached !== undefined) return cached;
+      const before = forgotten;
       const row = await findApp(read, appId);
       if (row === undefined) return undefined;
       const app: AppRecord = {
@@ -36,10 +38,14 @@ export function createAppCache(read: Db): AppCache {
         rules: { ...APP_DEFAULTS, ...(JSON.parse(row.settings) as Partial<AppRules>) },
         tokenKeys: row.token_keys,
       };
-      known.set(appId, app);
+      // What was forgotten while this was read may have been this.
+      if (before === forgotten) known.set(appId, app);
       return app;
     },
-    forget: (appId) => void known.delete(appId),
+    forget(appId) {
+      forgotten += 1;
+      known.delete(appId);
+    },
   };
 }
 

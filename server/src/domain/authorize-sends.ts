@@ -4,13 +4,8 @@ import { findMembersOf, findPlace } from "../store/members.js";
 import { findMessage } from "../store/messages.js";
 import { findUserKinds } from "../store/users.js";
 import { DomainError, ErrorReason, notFound } from "./errors.js";
-import type { Send } from "./store-sends.js";
+import type { Send, SendRules } from "./send.js";
 import { visibleAfter } from "./visibility.js";
-
-/** The app's rules that a send depends on. */
-export interface SendRules {
-  allowStrangerMessages: boolean;
-}
 
 interface Checked {
   send: Send;

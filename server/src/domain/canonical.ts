@@ -1,10 +1,7 @@
 import { hash } from "node:crypto";
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { create, toBinary } from "@bufbuild/protobuf";
-import {
-  type SendMessageRequest,
-  SendMessageRequestSchema,
-} from "@parley/proto/parley/v1/message_service_pb.js";
+import { type SendMessageRequest, SendMessageRequestSchema } from "@parley/proto/parley/v1/message_service_pb.js";
 
 /**
  * The mark of what a send says, without its key: equal for two tries of one send whatever the order of their fields. 16 bytes.

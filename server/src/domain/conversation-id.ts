@@ -11,7 +11,10 @@ export const groupConversation = groupPlace;
 export const systemConversation = (userId: string): string => `y:${userId}`;
 
 /** What a conversation is to one of its readers. */
-export type ConversationPeer = { kind: "user"; userId: string } | { kind: "group"; groupId: string } | { kind: "system" };
+export type ConversationPeer =
+  | { kind: "user"; userId: string }
+  | { kind: "group"; groupId: string }
+  | { kind: "system" };
 
 export function peerOf(conversationId: string, readerId: string): ConversationPeer {
   if (isGroupPlace(conversationId)) return { kind: "group", groupId: conversationId.slice(2) };

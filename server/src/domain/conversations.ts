@@ -17,7 +17,7 @@ import type { Ctx } from "./context.js";
 import { directConversation, groupConversation, peerOf, systemConversation } from "./conversation-id.js";
 import { DomainError, ErrorReason, invalidField } from "./errors.js";
 import { cursorAt } from "./list-events.js";
-import { pageLimit, pageToken, readPageToken } from "./page.js";
+import { nextPage, pageLimit, readPageToken } from "./page.js";
 import { visibleAfter } from "./visibility.js";
 
 /** The conversation that a peer names for a user. */
@@ -50,16 +50,16 @@ export async function listConversations(ctx: Ctx, caller: UserCaller, pageSize: 
   // One snapshot for all of it, so that the cursor is exact.
   return await snapshot(ctx.read, async (db) => {
     const state = await readLogState(db, caller.appId);
-    const rows = await listRows(db, caller.appId, caller.userId, before, limit);
+    const rows = await listRows(db, caller.appId, caller.userId, before, limit + 1);
+    const { items, nextPageToken } = nextPage(rows, limit, (row) => [row.last_pos]);
     const conversations: Conversation[] = [];
-    for (const row of rows) conversations.push(await conversationView(db, caller, row));
+    for (const row of items) conversations.push(await conversationView(db, caller, row));
     let unreadTotal = 0;
     for (const row of await listUnreadConversations(db, caller.appId, caller.userId))
       unreadTotal += await unreadOf(db, caller, row);
-    const last = rows.at(-1);
     return {
       conversations,
-      nextPageToken: last !== undefined && rows.length === limit ? pageToken(last.last_pos) : "",
+      nextPageToken,
       cursor: cursorAt(caller.appId, state, state.head),
       unreadTotal,
     };

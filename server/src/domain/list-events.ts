@@ -1,7 +1,15 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import { type StreamEvent, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
+import { EventKind, type StreamEvent, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { decodeCursor, encodeCursor } from "../store/cursor.js";
-import { generationAt, type LogReader, type LogState, readLogState, readVisible, refusalOf } from "../store/log.js";
+import {
+  generationAt,
+  type LogReader,
+  type LogState,
+  readLogState,
+  readVisible,
+  refusalOf,
+  type StoredEvent,
+} from "../store/log.js";
 import { findUser } from "../store/users.js";
 import type { UserCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
@@ -33,8 +41,9 @@ export async function listEvents(
   const deadlineMs = ctx.clock.mono() + command.waitMs;
   for (;;) {
     const chunk = await readVisible(ctx.read, appId, reader, pos, state.head, limit);
+    if (chunk === "expired") throw expired();
     pos = chunk.upTo;
-    const events = chunk.events.filter((event) => event.payload.length > 0);
+    const events = upToRevocation(chunk.events).filter((event) => event.payload.length > 0);
     const leftMs = deadlineMs - ctx.clock.mono();
     const atHead = pos >= state.head;
     if (events.length > 0 || (atHead && leftMs <= 0) || command.signal.aborted) {
@@ -54,15 +63,25 @@ export async function listEvents(
   }
 }
 
+/** A session sees its own end and nothing after it, though a call of it may have waited across that moment. */
+function upToRevocation(events: readonly StoredEvent[]): readonly StoredEvent[] {
+  const at = events.findIndex((event) => event.kind === EventKind.SESSION_REVOKED);
+  return at < 0 ? events : events.slice(0, at + 1);
+}
+
 /** The position a cursor names. Throws CURSOR_INVALID or CURSOR_EXPIRED. */
 export function placeOf(appId: string, state: LogState, cursor: string): number {
   const place = decodeCursor(appId, cursor);
   const refusal = place === undefined ? "invalid" : refusalOf(state, place);
   if (refusal === "expired") throw expired();
   if (place === undefined || refusal !== undefined)
-    throw new DomainError(ErrorReason.CURSOR_INVALID, "the cursor is malformed, of another app, or of a history that is gone", {
-      field: "cursor",
-    });
+    throw new DomainError(
+      ErrorReason.CURSOR_INVALID,
+      "the cursor is malformed, of another app, or of a history that is gone",
+      {
+        field: "cursor",
+      },
+    );
   return place.pos;
 }
 

@@ -7,9 +7,10 @@ import type { UserCaller } from "./caller.js";
 import { payloadHash } from "./canonical.js";
 import type { Ctx } from "./context.js";
 import { DomainError, ErrorReason, invalidField } from "./errors.js";
+import type { Send, SendJob, Sent } from "./send.js";
 import { targetOf } from "./send-target.js";
 import { sendTransient } from "./send-transient.js";
-import { type Send, type SendJob, type Sent, storeSends } from "./store-sends.js";
+import { storeSends } from "./store-sends.js";
 import { checkStruct } from "./struct.js";
 
 /** Sends one message of a user; see MessageService.SendMessage. */
@@ -29,7 +30,7 @@ export async function sendMessages(
   caller: UserCaller,
   requests: readonly SendMessageRequest[],
 ): Promise<Outcome<Sent>[]> {
-  takeSends(ctx, caller, requests.length);
+  takeSends(ctx, caller, requests);
   const app = await ctx.apps.find(caller.appId);
   if (app === undefined) throw new Error("a caller of no app");
   const outcomes: (Outcome<Sent> | undefined)[] = [];
@@ -37,8 +38,7 @@ export async function sendMessages(
   for (const [at, request] of requests.entries()) {
     try {
       const send = prepareSend(ctx, caller, request);
-      const transient = request.transient || send.target.kind === "room";
-      if (transient) outcomes[at] = { ok: true, value: await sendTransient(ctx, app, caller, send) };
+      if (isTransient(request)) outcomes[at] = { ok: true, value: await sendTransient(ctx, app, caller, send) };
       else stored.push({ at, send });
     } catch (error) {
       outcomes[at] = { ok: false, error };
@@ -104,12 +104,19 @@ function checkSizes(ctx: Ctx, request: SendMessageRequest): void {
   // The contract bounds every other part, and all of them together stay below LIMITS.messageBytes.
 }
 
-function takeSends(ctx: Ctx, caller: UserCaller, count: number): void {
+/** Whether a send is never stored: the sender wishes it so, or it is room talk. */
+function isTransient(request: SendMessageRequest): boolean {
+  return request.transient || request.receiver?.peer.case === "roomId";
+}
+
+function takeSends(ctx: Ctx, caller: UserCaller, requests: readonly SendMessageRequest[]): void {
   if (caller.sessionId === undefined) {
     const rate = ctx.limits.serviceSendsPerSecond;
-    ctx.buckets.take(`service-send|${caller.appId}`, rate, rate, count);
+    ctx.buckets.take(`service-send|${caller.appId}`, rate, rate, requests.length);
   } else if (ctx.sendsPerSecond > 0) {
     const key = `send|${caller.appId}|${caller.userId}`;
+    // Transient sends have a rate of their own.
+    const count = requests.filter((request) => !isTransient(request)).length;
     ctx.buckets.take(key, ctx.sendsPerSecond, Math.max(ctx.sendsPerSecond, ctx.limits.sendBurstMessages), count);
   }
 }

@@ -11,10 +11,10 @@ import type { ServiceCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
 import { DomainError, ErrorReason, invalidField, notFound } from "./errors.js";
 import { newMessageEvent } from "./events.js";
+import type { Send, Sent } from "./send.js";
 import { finishSend, writeSends } from "./send-message.js";
 import { targetOf } from "./send-target.js";
 import { publishOnce } from "./send-transient.js";
-import type { Send, Sent } from "./store-sends.js";
 
 const SYSTEM = "";
 

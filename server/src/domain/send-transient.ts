@@ -1,22 +1,23 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type ChatMessage, ChatMessageSchema, MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
+import { groupPlace, roomPlace } from "../store/audience.js";
 import { areFriends } from "../store/friends.js";
 import { findMember, findPlace } from "../store/members.js";
 import { findUser } from "../store/users.js";
-import { groupPlace, roomPlace } from "../store/audience.js";
 import type { AppRecord } from "./apps.js";
 import type { UserCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
 import { DomainError, ErrorReason, notFound } from "./errors.js";
 import { newMessageEvent } from "./events.js";
+import type { Send, Sent } from "./send.js";
 import type { SendTarget } from "./send-target.js";
-import type { Send, Sent } from "./store-sends.js";
 
 /** Sends a message that is not stored: at most once to those who are here now. A repeat within two minutes is answered, not delivered. */
 export async function sendTransient(ctx: Ctx, app: AppRecord, caller: UserCaller, send: Send): Promise<Sent> {
   const perSecond = ctx.limits.transientSendsPerSecond;
-  if (ctx.sendsPerSecond > 0) ctx.buckets.take(`transient|${app.appId}|${caller.userId}`, perSecond, perSecond);
+  const limited = ctx.sendsPerSecond > 0 && caller.sessionId !== undefined;
+  if (limited) ctx.buckets.take(`transient|${app.appId}|${caller.userId}`, perSecond, perSecond);
   await mayTalk(ctx, app, caller.userId, send.target);
   return publishOnce(ctx, app.appId, send);
 }

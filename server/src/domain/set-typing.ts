@@ -5,8 +5,8 @@ import type { UserCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
 import { DomainError, ErrorReason } from "./errors.js";
 import { newEvent } from "./events.js";
-import { mayTalk } from "./send-transient.js";
 import { targetOf } from "./send-target.js";
+import { mayTalk } from "./send-transient.js";
 
 /** Tells the other side of a conversation that the caller types, or stopped; see MessageService.SetTyping. */
 export async function setTyping(ctx: Ctx, caller: UserCaller, peer: Peer | undefined, typing: boolean): Promise<void> {
@@ -17,7 +17,8 @@ export async function setTyping(ctx: Ctx, caller: UserCaller, peer: Peer | undef
   if (app === undefined) throw new Error("a caller of no app");
   await mayTalk(ctx, app, caller.userId, target);
   // More often than the other side can see is dropped; the end of typing never is.
-  if (typing && !ctx.buckets.tryTake(`typing|${caller.appId}|${caller.userId}|${target.kind}|${target.id}`, 1, 1)) return;
+  if (typing && !ctx.buckets.tryTake(`typing|${caller.appId}|${caller.userId}|${target.kind}|${target.id}`, 1, 1))
+    return;
   const audiences = target.kind === "user" ? [userAudience(target.id)] : target.audiences;
   const seenAs: Peer = target.kind === "user" || peer === undefined ? userPeer(caller.userId) : peer;
   const value = { peer: seenAs, userId: caller.userId, typing };

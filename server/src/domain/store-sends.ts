@@ -1,40 +1,15 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type ChatMessage, ChatMessageSchema, MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
-import type { SendMessageRequest } from "@parley/proto/parley/v1/message_service_pb.js";
 import { PushOptionsSchema } from "@parley/proto/parley/v1/push_options_pb.js";
 import type { Outcome, Tx } from "../store/committer.js";
 import { addParticipants, type ConversationGrowth, growConversations } from "../store/conversations.js";
 import { findByClientMessageIds, insertMessages } from "../store/messages.js";
 import type { Row } from "../store/schema.js";
+import { authorizeSends } from "./authorize-sends.js";
 import { DomainError, ErrorReason, tooLarge } from "./errors.js";
 import { newMessageEvent } from "./events.js";
-import { authorizeSends, type SendRules } from "./authorize-sends.js";
-import type { SendTarget } from "./send-target.js";
-
-/** One send, checked as far as it can be without the store. */
-export interface Send {
-  /** The user who sends, or empty for the system. */
-  senderId: string;
-  target: SendTarget;
-  /** The request with a client_message_id, made by the server when the sender gave none. */
-  request: SendMessageRequest;
-  /** The mark of its payload, for repeats. */
-  hash: Buffer;
-}
-
-/** The answer to a send. */
-export interface Sent {
-  message: ChatMessage;
-  deduplicated: boolean;
-}
-
-/** Sends of one call, in order. */
-export interface SendJob {
-  sends: readonly Send[];
-  rules: SendRules;
-  newId(): string;
-}
+import type { Send, SendJob, Sent } from "./send.js";
 
 type SentOutcome = Outcome<Sent>;
 
@@ -58,7 +33,8 @@ export async function storeSends(tx: Tx, jobs: readonly SendJob[]): Promise<Outc
     const stored: Stored = { hash: send.hash, message: undefined };
     known.set(keyOf(send), stored);
     fresh.push({ send, job });
-    return () => (stored.message === undefined ? lost() : { ok: true, value: { message: stored.message, deduplicated: false } });
+    return () =>
+      stored.message === undefined ? lost() : { ok: true, value: { message: stored.message, deduplicated: false } };
   });
   if (fresh.length > 0) await storeFresh(tx, fresh, known);
   const outcomes = plan.map((answer) => answer());
@@ -93,11 +69,9 @@ function answerRepeat(send: Send, stored: Stored): SentOutcome {
   if (!send.hash.equals(stored.hash))
     return {
       ok: false,
-      error: new DomainError(
-        ErrorReason.IDEMPOTENCY_CONFLICT,
-        "this client_message_id was used for another message",
-        { field: "client_message_id" },
-      ),
+      error: new DomainError(ErrorReason.IDEMPOTENCY_CONFLICT, "this client_message_id was used for another message", {
+        field: "client_message_id",
+      }),
     };
   return stored.message === undefined ? lost() : { ok: true, value: { message: stored.message, deduplicated: true } };
 }
@@ -150,7 +124,9 @@ function makeMessage(tx: Tx, send: Send, messageId: string, seq: number, createM
     mentions: request.mentions,
   });
   const payload = asBuffer(toBinary(ChatMessageSchema, message, { writeUnknownFields: false }));
-  const pos = tx.emit(newMessageEvent(createMs, target.audiences, senderId === "" ? "systemMessage" : "messageCreated", payload));
+  const pos = tx.emit(
+    newMessageEvent(createMs, target.audiences, senderId === "" ? "systemMessage" : "messageCreated", payload),
+  );
   const row: Row<"message"> = {
     app_id: tx.appId,
     conversation_id: target.conversationId,

@@ -1,6 +1,5 @@
-import { create, fromBinary, type JsonObject, type JsonValue, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, fromJson, type JsonObject, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
 import { StructSchema } from "@bufbuild/protobuf/wkt";
-import { fromJson, toJson } from "@bufbuild/protobuf";
 import type { Limits } from "../limits.js";
 import { DomainError, ErrorReason, tooLarge } from "./errors.js";
 

@@ -1,9 +1,9 @@
+import { isGroupPlace } from "../store/audience.js";
 import { findMember, findPlace } from "../store/members.js";
 import type { Db } from "../store/schema.js";
 import { findUser } from "../store/users.js";
 import { directUsers } from "./conversation-id.js";
 import { DomainError, ErrorReason, notFound } from "./errors.js";
-import { isGroupPlace } from "../store/audience.js";
 
 /**
  * The position after which a user may read a conversation's history. Nothing before the user came to be; in a group nothing before it joined, unless the group says so.

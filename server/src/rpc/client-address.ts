@@ -18,7 +18,8 @@ export function createAddressOf(trustedProxies: readonly string[]): (request: Or
     if (bits === undefined) trusted.addAddress(network, family);
     else trusted.addSubnet(network, Number(bits), family);
   }
-  const isTrusted = (address: string) => isIP(address) !== 0 && trusted.check(address, isIPv6(address) ? "ipv6" : "ipv4");
+  const isTrusted = (address: string) =>
+    isIP(address) !== 0 && trusted.check(address, isIPv6(address) ? "ipv6" : "ipv4");
 
   return (request) => {
     let address = plain(request.socket?.remoteAddress ?? "");

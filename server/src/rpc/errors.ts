@@ -99,5 +99,8 @@ function transportError(error: ConnectError): DomainError | undefined {
 
 /** The name of a code as it stands on the wire, such as permission_denied. */
 export function codeName(code: Code): string {
-  return (Code[code] ?? "Unknown").replace(/[A-Z]/g, (letter, at: number) => (at === 0 ? "" : "_") + letter.toLowerCase());
+  return (Code[code] ?? "Unknown").replace(
+    /[A-Z]/g,
+    (letter, at: number) => (at === 0 ? "" : "_") + letter.toLowerCase(),
+  );
 }

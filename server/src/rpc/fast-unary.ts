@@ -131,7 +131,10 @@ function answerError(response: Response, failure: WireError): void {
   if (response.headersSent || response.destroyed) return;
   const error: ConnectError = toConnectError(failure);
   const body = Buffer.from(JSON.stringify(errorToJson(error, undefined)));
-  response.writeHead(codeToHttpStatus(error.code), { "content-type": "application/json", "content-length": body.length });
+  response.writeHead(codeToHttpStatus(error.code), {
+    "content-type": "application/json",
+    "content-length": body.length,
+  });
   response.end(body);
 }
 

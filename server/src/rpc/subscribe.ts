@@ -1,5 +1,5 @@
-import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import {
   MessageService,
@@ -17,8 +17,8 @@ import { presenceSnapshot } from "../domain/announce-presence.js";
 import { asSession } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
 import { findSelf } from "../domain/self.js";
-import { type Exchange, factsOf, kExchange } from "./exchange.js";
 import { toConnectError } from "./errors.js";
+import { type Exchange, factsOf, kExchange } from "./exchange.js";
 import type { Funnel } from "./funnel.js";
 
 type Frame = MessageInitShape<typeof SubscribeResponseSchema>;
@@ -93,7 +93,11 @@ export function subscribeHandler(deps: SubscribeDeps) {
     );
     if (ending.reason === undefined) return;
     const { reason, reconnect, retryDelayMs } = ending;
-    const value = { reason, reconnect, ...(retryDelayMs === undefined ? {} : { retryDelay: durationFromMs(retryDelayMs) }) };
+    const value = {
+      reason,
+      reconnect,
+      ...(retryDelayMs === undefined ? {} : { retryDelay: durationFromMs(retryDelayMs) }),
+    };
     yield { frame: { case: "goodbye", value } };
   };
 }

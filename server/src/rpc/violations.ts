@@ -2,7 +2,13 @@ import type { Violation } from "@bufbuild/protovalidate";
 import { DomainError, ErrorReason } from "../domain/errors.js";
 
 // A value that is well-formed and too big is TOO_LARGE, so that a client can tell it from a malformed one.
-const SIZE_RULES = new Set(["string.max_bytes", "string.max_len", "bytes.max_len", "repeated.max_items", "map.max_pairs"]);
+const SIZE_RULES = new Set([
+  "string.max_bytes",
+  "string.max_len",
+  "bytes.max_len",
+  "repeated.max_items",
+  "map.max_pairs",
+]);
 
 /** The refusal of a request that breaks a rule of the contract: it names the field and, for a size, the limit. */
 export function violationError(violations: readonly Violation[]): DomainError {

@@ -37,6 +37,7 @@ describe("committer", () => {
       fc.asyncProperty(
         fc.array(fc.tuple(fc.constantFrom("a", "b"), fc.constantFrom("bulk", "alone", "refused", "broken")), {
           maxLength: 25,
+          size: "max",
         }),
         fc.integer({ min: 1, max: 6 }),
         async (items, batchItems) => {
@@ -69,7 +70,7 @@ describe("committer", () => {
           }
         },
       ),
-      { numRuns: 15 },
+      { numRuns: 10 },
     );
   });
 
@@ -102,13 +103,19 @@ describe("committer", () => {
     await using temp = await tempStore();
     const seen: unknown[] = [];
     const look = async (tx: Tx) => {
-      seen.push(tx.head(), (await tx.db.selectFrom("meta").select("name").where("name", "=", "member").execute()).length);
+      seen.push(
+        tx.head(),
+        (await tx.db.selectFrom("meta").select("name").where("name", "=", "member").execute()).length,
+      );
       return [{ ok: true as const, value: tx.emit(event("sent")) }];
     };
     await Promise.all([
       temp.committer.submit("a", storeNames, "member"),
       temp.committer.submit("a", look, "send"),
-      temp.committer.run("a", async (tx) => void (await tx.db.deleteFrom("meta").where("name", "=", "member").execute())),
+      temp.committer.run(
+        "a",
+        async (tx) => void (await tx.db.deleteFrom("meta").where("name", "=", "member").execute()),
+      ),
       temp.committer.submit("a", look, "send"),
     ]);
     expect(seen).toEqual([1, 1, 2, 0]);
@@ -195,7 +202,8 @@ describe("committer", () => {
         throw full;
       }),
     ]);
-    for (const { reason } of broken as PromiseRejectedResult[]) expect(reason).toMatchObject({ kind: "full", cause: full });
+    for (const { reason } of broken as PromiseRejectedResult[])
+      expect(reason).toMatchObject({ kind: "full", cause: full });
     expect(await temp.committer.run("a", emit("two"))).toBe(2);
     expect(await events(temp)).toEqual(["1 one", "2 two"]);
     expect(await generations(temp)).toEqual([0, 2]);
@@ -224,7 +232,9 @@ describe("committer", () => {
   test("a batch holds what its weight allows, and at least one item", async () => {
     const batches: number[] = [];
     await using temp = await tempStore({ batchItems: 10, onBatch: (items) => void batches.push(items) });
-    await Promise.all([4, 4, 4, 50, 1, 9, 1].map((weight, i) => temp.committer.submit("a", storeNames, `${i}`, weight)));
+    await Promise.all(
+      [4, 4, 4, 50, 1, 9, 1].map((weight, i) => temp.committer.submit("a", storeNames, `${i}`, weight)),
+    );
     expect(batches).toEqual([3, 1, 2, 1]);
   });
 

@@ -1,6 +1,6 @@
-import type { Db } from "./schema.js";
 import { EVERYONE, sessionAudience, userAudience } from "./audience.js";
 import type { LogPlace } from "./cursor.js";
+import type { Db } from "./schema.js";
 
 /** A stored event. The payload is the encoded StreamEvent without its cursor; empty when its content was deleted. */
 export interface StoredEvent {
@@ -34,7 +34,11 @@ export interface LogReader {
 const WINDOW = 5000;
 
 export async function readLogState(db: Db, appId: string): Promise<LogState> {
-  const row = await db.selectFrom("app_log").select(["pos", "floor_pos"]).where("app_id", "=", appId).executeTakeFirst();
+  const row = await db
+    .selectFrom("app_log")
+    .select(["pos", "floor_pos"])
+    .where("app_id", "=", appId)
+    .executeTakeFirst();
   const generations = await db
     .selectFrom("generation")
     .select(["generation_id as generationId", "first_pos as firstPos"])
@@ -73,7 +77,7 @@ export async function readStays(db: Db, appId: string, userId: string, afterPos:
 
 /**
  * The events after `fromPos` and up to `toPos` that a reader may see, in order: at most `limit`, and only from a bounded window of positions.
- * `upTo` is the position that the answer is complete to.
+ * `upTo` is the position that the answer is complete to. "expired" when the log no longer reaches back to `fromPos`.
  */
 export async function readVisible(
   db: Db,
@@ -82,7 +86,7 @@ export async function readVisible(
   fromPos: number,
   toPos: number,
   limit: number,
-): Promise<{ events: StoredEvent[]; upTo: number }> {
+): Promise<{ events: StoredEvent[]; upTo: number } | "expired"> {
   const from = Math.max(fromPos, reader.createdPos);
   if (from >= toPos) return { events: [], upTo: toPos };
   const end = Math.min(toPos, from + WINDOW);
@@ -100,15 +104,24 @@ export async function readVisible(
   const wanted = [...positions].sort((a, b) => a - b).slice(0, limit);
   const last = wanted.at(-1);
   const upTo = positions.size > limit && last !== undefined ? last : end;
-  if (wanted.length === 0) return { events: [], upTo };
-  const events = await db
+  const events = wanted.length === 0 ? [] : await readEvents(db, appId, wanted);
+  // Last of all: retention may have passed while the rest was read.
+  return (await readFloor(db, appId)) > fromPos ? "expired" : { events, upTo };
+}
+
+async function readEvents(db: Db, appId: string, positions: number[]): Promise<StoredEvent[]> {
+  return await db
     .selectFrom("event")
     .select(["pos", "kind", "payload"])
     .where("app_id", "=", appId)
-    .where("pos", "in", wanted)
+    .where("pos", "in", positions)
     .orderBy("pos")
     .execute();
-  return { events, upTo };
+}
+
+async function readFloor(db: Db, appId: string): Promise<number> {
+  const row = await db.selectFrom("app_log").select("floor_pos").where("app_id", "=", appId).executeTakeFirst();
+  return row?.floor_pos ?? 0;
 }
 
 async function readAudiences(db: Db, appId: string, audiences: string[], from: number, end: number) {

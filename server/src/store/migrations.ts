@@ -102,6 +102,12 @@ function core(dialect: Dialect): Migration {
         .addPrimaryKeyConstraint("session_pk", ["app_id", "session_id"])
         .execute();
       await db.schema.createIndex("session_user").on("session").columns(["app_id", "user_id", "create_ms"]).execute();
+      await db.schema
+        .createIndex("session_installation")
+        .on("session")
+        .columns(["app_id", "installation_id"])
+        .execute();
+      await db.schema.createIndex("session_expire").on("session").columns(["app_id", "expire_ms"]).execute();
       await table("used_token")
         .addColumn("app_id", "text", (c) => c.notNull())
         .addColumn("token_id", "text", (c) => c.notNull())

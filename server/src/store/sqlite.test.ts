@@ -23,7 +23,10 @@ describe("openSqlite", () => {
         expect(await pragma(db, "journal_mode")).toBe("wal");
         expect(await pragma(db, "foreign_keys")).toBe(1);
       }
-      await store.write.insertInto("meta").values({ name: `round ${round}`, value: "" }).execute();
+      await store.write
+        .insertInto("meta")
+        .values({ name: `round ${round}`, value: "" })
+        .execute();
       await store.close();
     }
   });

@@ -5,6 +5,7 @@ import { Kysely, SqliteDialect } from "kysely";
 import { lockFolder } from "./lock.js";
 import { migrateToLatest } from "./migrate.js";
 import type { Db, Schema } from "./schema.js";
+import { tellPlanner } from "./sqlite-planner.js";
 
 /** The open database. `write` is for the committer alone; `read` sees what is committed and cannot write. */
 export interface Store {
@@ -26,6 +27,8 @@ const PRAGMAS: readonly [name: string, value: string, readBack: string | number]
   ["foreign_keys", "ON", 1],
   ["trusted_schema", "OFF", 0],
   ["cell_size_check", "ON", 1],
+  // 64 MiB, in KiB below zero: the indexes that every send touches stay in memory.
+  ["cache_size", "-65536", -65536],
   ["wal_autocheckpoint", "4000", 4000],
   ["journal_size_limit", String(64 * 1024 * 1024), 64 * 1024 * 1024],
 ];
@@ -36,8 +39,10 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
   const unlock = lockFolder(join(options.dataDir, "parley.lock"));
   try {
     const file = join(options.dataDir, "parley.db");
-    const write = kysely(openConnection(file, options.busyTimeoutMs));
+    const writer = openConnection(file, options.busyTimeoutMs);
+    const write = kysely(writer);
     await migrateToLatest(write, "sqlite");
+    tellPlanner(writer);
     const reader = openConnection(file, options.busyTimeoutMs);
     reader.pragma("query_only = ON");
     const read = kysely(reader);

@@ -43,7 +43,10 @@ export async function findUserKinds(db: Db, appId: string, userIds: readonly str
   return kinds;
 }
 
-export async function insertUser(tx: Tx, user: Omit<UserRow, "app_id" | "created_pos" | "create_ms" | "last_active_ms" | "online">) {
+export async function insertUser(
+  tx: Tx,
+  user: Omit<UserRow, "app_id" | "created_pos" | "create_ms" | "last_active_ms" | "online">,
+) {
   const row: UserRow = {
     ...user,
     app_id: tx.appId,
@@ -62,12 +65,7 @@ export async function updateUser(
   change: Partial<Pick<UserRow, "kind" | "display_name" | "avatar_url" | "attributes">>,
 ): Promise<UserRow | undefined> {
   if (Object.keys(change).length > 0)
-    await tx.db
-      .updateTable("user")
-      .set(change)
-      .where("app_id", "=", tx.appId)
-      .where("user_id", "=", userId)
-      .execute();
+    await tx.db.updateTable("user").set(change).where("app_id", "=", tx.appId).where("user_id", "=", userId).execute();
   return await findUser(tx.db, tx.appId, userId);
 }
 

@@ -12,14 +12,13 @@ import { openTransport, type Protocol } from "./parley-transport.js";
 
 const most = 32;
 
-/** Whether a client sends each message by SendMessage, or what waits together by SendMessages. */
+/** Whether a client sends each message by SendMessage, or what waits together by SendMessages, up to 32. */
 type Sending = "single" | "batched";
 
 /** The generated clients, bare: what a client in another language has. */
 export function parleyRpc(protocol: Protocol, sending: Sending): Contestant {
-  const word = sending === "batched" ? `SendMessages ≤ ${most}` : "SendMessage";
   return {
-    name: `Parley ${protocol}, ${word}`,
+    name: `Parley ${protocol} ${sending}`,
     server: "parley",
     keepsOrder: sending === "batched",
     suits: (workload) => suits(protocol, sending, workload),

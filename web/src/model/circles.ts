@@ -1,5 +1,15 @@
-import { type Group, type GroupChanged, type GroupMemberChanged, group, type Peer, type Room } from "@parley/client";
-import { ChangeKind, type RoomChanged, type RoomMemberChanged, room } from "@parley/client";
+import {
+  ChangeKind,
+  type Group,
+  type GroupChanged,
+  type GroupMemberChanged,
+  group,
+  type Peer,
+  type Room,
+  type RoomChanged,
+  type RoomMemberChanged,
+  room,
+} from "@parley/client";
 import { type Chat, inBackground, threadOf } from "./chat.js";
 import { changeText, membersText } from "./notice-text.js";
 import type { Thread } from "./thread.js";
@@ -73,6 +83,10 @@ function takeMembers(
 ): void {
   const gone = change.change === ChangeKind.REMOVED && change.userIds.includes(chat.me);
   if (gone) dropCircle(chat, peer);
-  else if (chat.state.name === "live") inBackground(chat, get().then((circle) => putCircle(chat, circle)));
+  else if (chat.state.name === "live")
+    inBackground(
+      chat,
+      get().then((circle) => putCircle(chat, circle)),
+    );
   addNotice(chat, peer, source, membersText(chat, change));
 }

@@ -5,7 +5,7 @@ import type { Thread } from "./thread.js";
 
 /** Tells the server that the user has seen the thread to its end. When that fails, the next stream tries again. */
 export function markRead(chat: Chat, thread: Thread): void {
-  if (thread.headSeq <= thread.readSeq || thread.marking || chat.state.name !== "live") return;
+  if (thread.unread === 0 || thread.marking || chat.state.name !== "live") return;
   const seen = thread.headSeq;
   thread.marking = true;
   chat.client.conversations
@@ -37,6 +37,8 @@ export function takeReadMarker(chat: Chat, { conversationId, userId, readSeq }: 
 
 /** Read in part elsewhere: the server knows how much is left. */
 function recount(chat: Chat, thread: Thread): void {
-  const counted = chat.client.conversations.get(thread.peer).then((conversation) => putConversation(chat, conversation));
+  const counted = chat.client.conversations
+    .get(thread.peer)
+    .then((conversation) => putConversation(chat, conversation));
   inBackground(chat, counted);
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import { TokenKeySchema } from "@parley/proto/parley/v1/admin_service_pb.js";
-import { type CryptoKey, exportPKCS8, exportSPKI, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from "jose";
+import { type TokenKey, TokenKeySchema } from "@parley/proto/parley/v1/admin_service_pb.js";
+import { type CryptoKey, exportPKCS8, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
 import { APP_DEFAULTS } from "../../limits.js";
 import { ErrorReason } from "../errors.js";
@@ -25,7 +25,7 @@ interface KeyRequest {
 const seal = (keys: KeyRequest[]) =>
   sealTokenKeys(
     { secrets },
-    keys.map(({ keyId = "", ...key }) => create(TokenKeySchema, { key, keyId })),
+    keys.map(({ keyId = "", ...key }) => create(TokenKeySchema, { key: key as TokenKey["key"], keyId })),
   );
 
 function keysOf(...keys: KeyRequest[]) {
@@ -33,7 +33,7 @@ function keysOf(...keys: KeyRequest[]) {
   return tokenKeysOf({ secrets }, app);
 }
 
-function sign(alg: string, key: CryptoKey | Uint8Array, claims: JWTPayload = {}, kid?: string) {
+function sign(alg: string, key: CryptoKey | Uint8Array, claims: Record<string, unknown> = {}, kid?: string) {
   const all = { sub: "Tom", aud: "app", iat: now, exp: now + 600, ...claims };
   return new SignJWT(all).setProtectedHeader({ alg, ...(kid !== undefined && { kid }) }).sign(key);
 }
@@ -49,7 +49,7 @@ describe("a token signed by the app's backend", () => {
     expect((await read(sign("HS256", hmac))).tokenId).toBeUndefined();
   });
 
-  test.each<[string, JWTPayload]>([
+  test.each<[string, Record<string, unknown>]>([
     ["for another app", { aud: "other" }],
     ["for no app", { aud: undefined }],
     ["that has just expired", { exp: now }],

@@ -1,0 +1,131 @@
+import { describe, expect, test } from "vitest";
+import { fakeClock } from "../../../test/support/fake-clock.js";
+import { createLiveness } from "./liveness.js";
+import { createPresenceBoard } from "./presence.js";
+import type { Subscription } from "./subscription.js";
+
+function createWorld(persist: (appId: string, acked: ReadonlyMap<string, number>) => Promise<void> = async () => {}) {
+  const clock = fakeClock();
+  const changes: string[] = [];
+  const presence = createPresenceBoard({
+    clock,
+    graceMs: 10_000,
+    onChange: ({ userId, online }) => void changes.push(`${userId} ${online ? "on" : "off"}`),
+  });
+  const liveness = createLiveness({ clock, presence, quietMs: 60_000, persistMs: 5_000, persist });
+  const arrive = (sessionId: string, visible = true) =>
+    liveness.arrive("a", { userId: "tom", sessionId } as Subscription, visible);
+  return { clock, changes, liveness, arrive };
+}
+
+describe("liveness", () => {
+  test("a client that never acknowledges counts while its stream lives", () => {
+    const { clock, changes, arrive } = createWorld();
+    const close = arrive("1");
+    clock.advance(600_000);
+    expect(changes).toEqual(["tom on"]);
+    close("once");
+    expect(changes).toEqual(["tom on", "tom off"]);
+  });
+
+  test("one that has acknowledged and falls silent lapses after the quiet and the grace, and comes back with a word", () => {
+    const { clock, changes, liveness, arrive } = createWorld();
+    const close = arrive("1");
+    clock.advance(30_000);
+    liveness.ack("a", "1", 0);
+    clock.advance(55_000);
+    expect(changes).toEqual(["tom on"]);
+    clock.advance(60_000 + 10_000 + 5_000 - 55_000);
+    expect(changes).toEqual(["tom on", "tom off"]);
+    liveness.ack("a", "1", 0);
+    expect(changes).toEqual(["tom on", "tom off", "tom on"]);
+    close("grace");
+    clock.advance(10_000);
+    expect(changes).toEqual(["tom on", "tom off", "tom on", "tom off"]);
+  });
+
+  test("acknowledging every 25 s keeps it here", () => {
+    const { clock, changes, liveness, arrive } = createWorld();
+    arrive("1");
+    for (let i = 0; i < 20; i++) {
+      liveness.ack("a", "1", 0);
+      clock.advance(25_000);
+    }
+    expect(changes).toEqual(["tom on"]);
+  });
+
+  test("a newer stream of the session takes over: the close of the older one changes nothing", () => {
+    const { clock, changes, arrive } = createWorld();
+    const closeOlder = arrive("1");
+    const closeNewer = arrive("1");
+    closeOlder("once");
+    clock.advance(60_000);
+    expect(changes).toEqual(["tom on"]);
+    closeNewer("once");
+    expect(changes).toEqual(["tom on", "tom off"]);
+  });
+
+  test("an invisible stream is never told of, silent, speaking or closing", () => {
+    const { clock, changes, liveness, arrive } = createWorld();
+    const close = arrive("1", false);
+    liveness.ack("a", "1", 0);
+    clock.advance(120_000);
+    liveness.ack("a", "1", 0);
+    close("grace");
+    clock.advance(60_000);
+    expect(changes).toEqual([]);
+  });
+
+  test("a session that opens a newer stream to be invisible goes offline at once", () => {
+    const { clock, changes, arrive } = createWorld();
+    const closeOlder = arrive("1");
+    const closeNewer = arrive("1", false);
+    closeOlder("grace");
+    expect(changes).toEqual(["tom on", "tom off"]);
+    arrive("1");
+    closeNewer("grace");
+    clock.advance(60_000);
+    expect(changes).toEqual(["tom on", "tom off", "tom on"]);
+  });
+
+  test("the farthest acknowledgement of each session is stored, in the next round and once", async () => {
+    const rounds: [string, [string, number][]][] = [];
+    const { clock, liveness, arrive } = createWorld(async (appId, acked) => void rounds.push([appId, [...acked]]));
+    arrive("1");
+    liveness.ack("a", "1", 7);
+    liveness.ack("a", "1", 9);
+    liveness.ack("a", "1", 8);
+    liveness.ack("a", "2", 3);
+    liveness.ack("a", "2", 0);
+    expect(rounds).toEqual([]);
+    clock.advance(5_000);
+    expect(rounds).toEqual([
+      [
+        "a",
+        [
+          ["1", 9],
+          ["2", 3],
+        ],
+      ],
+    ]);
+    clock.advance(60_000);
+    expect(rounds).toHaveLength(1);
+    liveness.ack("a", "1", 12);
+    await liveness.close();
+    expect(rounds.at(-1)).toEqual(["a", [["1", 12]]]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("a failure to store does not stop the rounds", () => {
+    let tries = 0;
+    const { clock, liveness } = createWorld(async () => {
+      tries++;
+      throw new Error("full");
+    });
+    for (let i = 1; i <= 3; i++) {
+      liveness.ack("a", "1", i);
+      clock.advance(5_000);
+    }
+    expect(tries).toBe(3);
+  });
+});

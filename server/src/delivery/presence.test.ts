@@ -1,0 +1,121 @@
+import { describe, expect, test } from "vitest";
+import { fakeClock } from "../../../test/support/fake-clock.js";
+import { createPresenceBoard } from "./presence.js";
+
+const GRACE_MS = 10_000;
+
+function createWorld() {
+  const clock = fakeClock();
+  const changes: string[] = [];
+  const board = createPresenceBoard({
+    clock,
+    graceMs: GRACE_MS,
+    onChange: ({ appId, userId, online, atMs }) => {
+      expect(atMs).toBe(clock.now());
+      changes.push(`${appId} ${userId} ${online ? "on" : "off"}`);
+    },
+  });
+  const [arrive, leave] = [
+    (session: string) => board.arrive("a", "tom", session),
+    (session: string, at: "grace" | "once" = "grace") => board.leave("a", "tom", session, at),
+  ];
+  return { clock, changes, board, arrive, leave, of: () => board.of("a", "tom") };
+}
+
+describe("presence", () => {
+  test("online with the first stream, offline a grace after the last, each told once", () => {
+    const { clock, changes, arrive, leave, of } = createWorld();
+    expect(of()).toEqual({ online: false, lastActiveMs: undefined });
+    arrive("1");
+    arrive("2");
+    leave("1");
+    clock.advance(60_000);
+    expect(changes).toEqual(["a tom on"]);
+    leave("2");
+    clock.advance(GRACE_MS - 1);
+    expect(of().online).toBe(true);
+    clock.advance(1);
+    expect(of()).toEqual({ online: false, lastActiveMs: clock.now() });
+    expect(changes).toEqual(["a tom on", "a tom off"]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("a stream that comes back within the grace is no change, however often", () => {
+    const { clock, changes, arrive, leave } = createWorld();
+    arrive("1");
+    for (let i = 0; i < 5; i++) {
+      leave("1");
+      clock.advance(GRACE_MS - 1);
+      arrive("1");
+    }
+    clock.advance(60_000);
+    expect(changes).toEqual(["a tom on"]);
+  });
+
+  test("the grace runs from the loss of the last stream", () => {
+    const { clock, changes, arrive, leave } = createWorld();
+    arrive("1");
+    leave("1");
+    clock.advance(6_000);
+    arrive("2");
+    leave("2");
+    clock.advance(6_000);
+    expect(changes).toEqual(["a tom on"]);
+    clock.advance(4_000);
+    expect(changes).toEqual(["a tom on", "a tom off"]);
+  });
+
+  test("a pause takes effect at once, also within the grace, but not while another device is here", () => {
+    const { changes, clock, arrive, leave } = createWorld();
+    arrive("1");
+    arrive("2");
+    leave("1", "once");
+    expect(changes).toEqual(["a tom on"]);
+    leave("2");
+    leave("2", "once");
+    expect(changes).toEqual(["a tom on", "a tom off"]);
+    clock.advance(60_000);
+    expect(changes).toHaveLength(2);
+  });
+
+  test("what leaves twice or was never here changes nothing", () => {
+    const { changes, clock, board, leave } = createWorld();
+    leave("1");
+    leave("1", "once");
+    board.leave("a", "nobody", "1", "once");
+    clock.advance(60_000);
+    expect(changes).toEqual([]);
+  });
+
+  test("users of the same id in two apps are two", () => {
+    const { changes, board } = createWorld();
+    board.arrive("a", "tom", "1");
+    board.arrive("b", "tom", "1");
+    board.leave("b", "tom", "1", "once");
+    expect(changes).toEqual(["a tom on", "b tom on", "b tom off"]);
+    expect(board.of("a", "tom").online).toBe(true);
+  });
+
+  test("who was here when the server stopped counts as here until the grace of the start is over", () => {
+    const { clock, changes, board, arrive, of } = createWorld();
+    board.remember("a", "tom", 15_000);
+    board.remember("a", "ann", 15_000);
+    expect(of().online).toBe(true);
+    clock.advance(14_999);
+    arrive("1");
+    clock.advance(60_000);
+    expect(changes).toEqual(["a ann off"]);
+    board.remember("a", "tom", 1);
+    clock.advance(60_000);
+    expect(of().online).toBe(true);
+  });
+
+  test("close leaves no timer", () => {
+    const { clock, board, arrive, leave } = createWorld();
+    arrive("1");
+    leave("1");
+    board.remember("a", "ann", 15_000);
+    board.close();
+    expect(clock.pending).toBe(0);
+  });
+});

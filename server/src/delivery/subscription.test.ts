@@ -1,0 +1,376 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { GoodbyeReason, ResyncReason, SubscribeResponseSchema } from "@parley/proto/parley/v1/message_service_pb.js";
+import { EventKind, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { fakeClock } from "../../../test/support/fake-clock.js";
+import type { LogEvent } from "../ports.js";
+import { decodeCursor } from "../store/cursor.js";
+import { createAppTail } from "./app-tail.js";
+import type { EncodedEvent } from "./frames.js";
+import { createSubscription, type Ending } from "./subscription.js";
+
+const APP = "app";
+const CHUNK = 2;
+const GENERATION = { generationId: "0000000000000001", firstPos: 0 };
+const payload = toBinary(StreamEventSchema, create(StreamEventSchema, { kind: EventKind.FRIEND_CHANGED }));
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+/** One stream on one app's tail, with everything it waits for in the test's hand: each await ends when a step says so. */
+function createWorld(options: { queueWrites: number; start?: number }) {
+  const log: LogEvent[] = [];
+  const clock = fakeClock();
+  const frames: string[] = [];
+  let [undrained, most, floor] = [0, 0, 0];
+  let lastRead = "";
+  const steps = new Map<string, () => void>();
+  const drains = new Set<() => void>();
+  const wait = <T>(step: string, value: () => T) =>
+    new Promise<T>((resolve) => {
+      if (steps.has(step)) throw new Error(`two ${step} at a time`);
+      steps.set(step, () => {
+        steps.delete(step);
+        resolve(value());
+      });
+    });
+
+  const emit = (count: number) => {
+    const events = Array.from({ length: count }, (_, at): LogEvent => {
+      const pos = log.length + at + 1;
+      return { pos, kind: EventKind.FRIEND_CHANGED, payload, audiences: ["u:tom"] };
+    });
+    log.push(...events);
+    return { appId: APP, generationId: GENERATION.generationId, generationFirstPos: 0, events };
+  };
+  if (options.start !== undefined) emit(options.start);
+  let gaps = 0;
+  const tail = createAppTail(APP, { head: log.length, floor: 0, generations: [GENERATION] }, () => gaps++);
+  const errors: unknown[] = [];
+  const destroyed: true[] = [];
+  let fallen = 0;
+  const leave = new AbortController();
+  const subscription = createSubscription({
+    userId: "tom",
+    sessionId: "s1",
+    codec: "binary",
+    kinds: new Set(),
+    always: new Set(),
+    pos: 0,
+    clock,
+    heartbeatMs: 20_000,
+    writeStallMs: 30_000,
+    // Counted in writes here, so that any bound on memory is exact.
+    queueBytes: options.queueWrites,
+    sink: {
+      write(bytes) {
+        undrained += 1;
+        most = Math.max(most, undrained);
+        frames.push(...framesIn(bytes));
+      },
+      queuedBytes: () => undrained,
+      drained: (signal) =>
+        new Promise((resolve) => {
+          const done = () => {
+            signal.removeEventListener("abort", done);
+            resolve();
+          };
+          drains.add(done);
+          signal.addEventListener("abort", done);
+        }),
+      destroy: () => void destroyed.push(true),
+    },
+    watermark: () => tail.state().head,
+    cursorAt: tail.cursorAt,
+    async prelude() {
+      await tail.add(subscription, ["u:tom"], () => wait("prelude", () => []));
+      return [];
+    },
+    async read(from, to) {
+      lastRead = `${from}-${to}`;
+      if (from < floor) return "expired";
+      // The rows as of the call: those above `to` are not asked for.
+      const found = log.slice(from, to).slice(0, CHUNK);
+      const upTo = found.length === CHUNK ? (found.at(-1)?.pos ?? to) : to;
+      const events: EncodedEvent[] = found.map(tail.encode);
+      return await wait("read", () => (from < floor ? ("expired" as const) : { events, upTo }));
+    },
+    onFellBehind: () => fallen++,
+    onError: (error) => errors.push(error),
+  });
+  let ending: Ending | undefined;
+  void subscription.run(leave.signal).then((how) => {
+    ending = how;
+    tail.remove(subscription);
+  });
+
+  const commit = (count: number) => {
+    const range = emit(count);
+    tail.range(range);
+    return range;
+  };
+  const drain = () => {
+    undrained = 0;
+    for (const done of [...drains]) done();
+    drains.clear();
+  };
+  return {
+    log,
+    clock,
+    frames,
+    tail,
+    subscription,
+    steps,
+    commit,
+    drain,
+    leave,
+    errors,
+    destroyed,
+    trim(pos: number) {
+      floor = pos;
+      tail.raiseFloor(pos);
+    },
+    get undrained() {
+      return undrained;
+    },
+    get most() {
+      return most;
+    },
+    get lastRead() {
+      return lastRead;
+    },
+    get waitsForRoom() {
+      return drains.size > 0;
+    },
+    get fallen() {
+      return fallen;
+    },
+    get gaps() {
+      return gaps;
+    },
+    get ending() {
+      return ending;
+    },
+    /** Lets everything that waits go on until nothing does. */
+    async finish() {
+      for (let left = 100; left > 0; left--) {
+        drain();
+        for (const step of [...steps.values()]) step();
+        await settle();
+        if (steps.size === 0 && undrained === 0) return;
+      }
+      throw new Error("never comes to rest");
+    },
+  };
+}
+
+/** The frames of a write: the position of an event, the name of what is none. */
+function framesIn(bytes: Buffer): string[] {
+  const frames: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = bytes.readUInt32BE(at + 1);
+    const { frame } = fromBinary(SubscribeResponseSchema, bytes.subarray(at + 5, at + 5 + length));
+    if (frame.case === "event") frames.push(String(decodeCursor(APP, frame.value.cursor)?.pos));
+    else if (frame.case === "resyncRequired") frames.push(`resync ${ResyncReason[frame.value.reason]}`);
+    else frames.push(frame.case ?? "?");
+    at += 5 + length;
+  }
+  return frames;
+}
+
+const eventsOf = (frames: readonly string[]) => frames.filter((frame) => /^\d+$/.test(frame)).map(Number);
+const upTo = (last: number) => Array.from({ length: last }, (_, at) => at + 1);
+
+type World = ReturnType<typeof createWorld>;
+
+/** What the next step may be. */
+function choices(world: World, events: number): Map<string, () => void> {
+  const found = new Map(world.steps);
+  for (const count of [1, 2])
+    if (world.log.length + count <= events) found.set(`commit ${count}`, () => void world.commit(count));
+  if (world.log.length > 0)
+    found.set("repeat", () => world.tail.range({ ...range(world), events: world.log.slice(-2) }));
+  if (world.undrained > 0) found.set("drain", world.drain);
+  return found;
+}
+
+const range = ({ log }: World) => ({
+  appId: APP,
+  generationId: GENERATION.generationId,
+  generationFirstPos: 0,
+  events: log,
+});
+
+describe("subscription", () => {
+  test.each([
+    { name: "events that come later", events: 4, start: 0, queueWrites: 0 },
+    { name: "events that come later, with room for two writes", events: 4, start: 0, queueWrites: 1 },
+    { name: "events on both sides of the opening", events: 6, start: 3, queueWrites: 0 },
+  ])("every interleaving: $name", async (shape) => {
+    let visited = 0;
+    let fellBehind = 0;
+    const known = new Set<string>();
+    const replay = async (path: readonly string[]) => {
+      const world = createWorld(shape);
+      await settle();
+      for (const step of path) {
+        choices(world, shape.events).get(step)?.();
+        await settle();
+      }
+      return world;
+    };
+    const open: string[][] = [[]];
+    for (let path = open.pop(); path !== undefined; path = open.pop()) {
+      const world = await replay(path);
+      const next = [...choices(world, shape.events).keys()];
+      const { log, undrained, waitsForRoom, frames, subscription, lastRead } = world;
+      // Paths that cannot be told apart go on alike.
+      const state = [log.length, undrained, waitsForRoom, subscription.isLive, frames, lastRead, next].join("|");
+      if (known.has(state)) continue;
+      known.add(state);
+      visited++;
+      const seen = eventsOf(frames);
+      const at = path.join(", ");
+      expect(seen, `dense and in order after ${at}`).toEqual(upTo(seen.length));
+      // What was written and not drained: the room, one chunk, and the word that it has caught up.
+      expect(world.most, `writes that wait after ${at}`).toBeLessThanOrEqual(shape.queueWrites + 2);
+      for (const step of next) if (step !== "repeat" || path.at(-1) !== "repeat") open.push([...path, step]);
+      await world.finish();
+      expect(eventsOf(frames), `all of it in the end after ${at}`).toEqual(upTo(log.length));
+      expect(subscription.isLive, `live in the end after ${at}`).toBe(true);
+      expect(frames.filter((frame) => frame === "caughtUp")).toHaveLength(1);
+      expect([world.errors, world.gaps, world.ending]).toEqual([[], 0, undefined]);
+      fellBehind += world.fallen;
+    }
+    expect(visited).toBeGreaterThan(50);
+    expect(fellBehind).toBeGreaterThan(10);
+  });
+
+  test("random interleavings of many events, with a floor that rises under it, tell of every gap", async () => {
+    const script = fc.array(fc.nat(99), { minLength: 40, maxLength: 120, size: "max" });
+    await fc.assert(
+      fc.asyncProperty(script, fc.integer({ min: 0, max: 3 }), async (numbers, queueWrites) => {
+        const world = createWorld({ queueWrites, start: 5 });
+        await settle();
+        for (const number of numbers) {
+          const found = [...choices(world, 60)];
+          if (number === 0) world.trim(world.log.length);
+          else found[number % found.length]?.[1]();
+          await settle();
+        }
+        await world.finish();
+        let last = 0;
+        let told = false;
+        for (const frame of world.frames) {
+          const pos = Number(frame);
+          if (Number.isNaN(pos)) told ||= frame === "resync EXPIRED";
+          else {
+            if (told ? pos <= last : pos !== last + 1) expect.fail(`${pos} after ${last} in ${world.frames.join()}`);
+            last = pos;
+            told = false;
+          }
+        }
+        if (!told && last !== world.log.length) expect.fail(`ends at ${last} of ${world.log.length}`);
+        expect(world.most).toBeLessThanOrEqual(queueWrites + 3);
+        expect(world.subscription.isLive).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("a peer that takes nothing for as long as a write may stall is cut, without a word", async () => {
+    const world = createWorld({ queueWrites: 0, start: 6 });
+    await settle();
+    world.steps.get("prelude")?.();
+    await settle();
+    world.steps.get("read")?.();
+    await settle();
+    world.steps.get("read")?.();
+    await settle();
+    expect(world.waitsForRoom).toBe(true);
+    world.clock.advance(29_999);
+    await settle();
+    expect([world.destroyed, world.ending]).toEqual([[], undefined]);
+    world.clock.advance(1);
+    await settle();
+    expect(world.destroyed).toHaveLength(1);
+    expect(world.ending).toEqual({ reason: undefined, reconnect: true });
+    expect(world.clock.pending).toBe(0);
+  });
+
+  test("a stall that ends in time leaves no timer", async () => {
+    const world = createWorld({ queueWrites: 0, start: 6 });
+    await settle();
+    await world.finish();
+    expect(eventsOf(world.frames)).toEqual(upTo(6));
+    expect(world.clock.pending).toBe(0);
+  });
+
+  test("a quiet stream tells the watermark at each heartbeat, a busy one nothing", async () => {
+    const world = createWorld({ queueWrites: 5 });
+    await settle();
+    await world.finish();
+    world.clock.advance(19_999);
+    world.subscription.beat(world.clock.mono());
+    expect(world.frames).toEqual(["caughtUp"]);
+    world.clock.advance(1);
+    world.subscription.beat(world.clock.mono());
+    expect(world.frames).toEqual(["caughtUp", "heartbeat"]);
+    world.clock.advance(19_000);
+    world.commit(1);
+    world.clock.advance(19_000);
+    world.subscription.beat(world.clock.mono());
+    expect(world.frames).toEqual(["caughtUp", "heartbeat", "1"]);
+  });
+
+  test("the first reason to end counts, and nothing is written after it", async () => {
+    const world = createWorld({ queueWrites: 5 });
+    await settle();
+    await world.finish();
+    const ending = { reason: GoodbyeReason.DRAIN, reconnect: true, retryDelayMs: 7 };
+    world.subscription.end(ending);
+    world.subscription.end({ reason: GoodbyeReason.REPLACED, reconnect: false });
+    world.commit(1);
+    world.clock.advance(60_000);
+    world.subscription.beat(world.clock.mono());
+    world.leave.abort();
+    await settle();
+    expect(world.ending).toEqual(ending);
+    expect(world.frames).toEqual(["caughtUp"]);
+    expect([...world.tail.all()]).toEqual([]);
+  });
+
+  test("a client that leaves in the middle of a read or a stall is cleaned up after", async () => {
+    for (const stopAt of ["prelude", "read", "room"]) {
+      const world = createWorld({ queueWrites: 0, start: 6 });
+      await settle();
+      if (stopAt !== "prelude") world.steps.get("prelude")?.();
+      await settle();
+      if (stopAt === "room")
+        for (let i = 0; i < 2; i++) {
+          world.steps.get("read")?.();
+          await settle();
+        }
+      expect(world.waitsForRoom).toBe(stopAt === "room");
+      world.leave.abort();
+      await settle();
+      const written = world.frames.length;
+      for (const step of [...world.steps.values()]) step();
+      await settle();
+      expect(world.ending, stopAt).toEqual({ reason: undefined, reconnect: false });
+      expect(world.frames).toHaveLength(written);
+      expect([[...world.tail.all()], world.tail.ofSession("s1"), world.clock.pending]).toEqual([[], undefined, 0]);
+    }
+  });
+
+  test("a read that fails ends the stream with the advice to come back", async () => {
+    const world = createWorld({ queueWrites: 0, start: 1 });
+    world.log.splice(0, 1, { pos: 1, kind: 1, audiences: [], payload: null as unknown as Uint8Array });
+    await settle();
+    world.steps.get("prelude")?.();
+    await settle();
+    world.steps.get("read")?.();
+    await settle();
+    expect(world.errors).toHaveLength(1);
+    expect(world.ending).toEqual({ reason: GoodbyeReason.INTERNAL, reconnect: true });
+  });
+});

@@ -1,0 +1,32 @@
+import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
+import type { SendMessageRequest } from "@parley/proto/parley/v1/message_service_pb.js";
+import type { SendTarget } from "./send-target.js";
+
+/** The app's rules that a send depends on. */
+export interface SendRules {
+  allowStrangerMessages: boolean;
+}
+
+/** One send, checked as far as it can be without the store. */
+export interface Send {
+  /** The user who sends, or empty for the system. */
+  senderId: string;
+  target: SendTarget;
+  /** The request with a client_message_id, made by the server when the sender gave none. */
+  request: SendMessageRequest;
+  /** The mark of its payload, for repeats. */
+  hash: Buffer;
+}
+
+/** The answer to a send. */
+export interface Sent {
+  message: ChatMessage;
+  deduplicated: boolean;
+}
+
+/** Sends of one call, in order. */
+export interface SendJob {
+  sends: readonly Send[];
+  rules: SendRules;
+  newId(): string;
+}

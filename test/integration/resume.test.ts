@@ -1,0 +1,196 @@
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
+import Database from "better-sqlite3";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { decodeCursor, encodeCursor } from "../../server/src/store/cursor.js";
+import {
+  newUser,
+  refusal,
+  startTestServer,
+  subscribe,
+  type TestServer,
+  type TestUser,
+  withToken,
+} from "../support/index.js";
+import { count, metric, must, newPair, otherApp, say, says, streamFailure, textsOf, toUser } from "../support/messaging.js";
+
+// Lost history is logged as an error; here it is meant.
+const quiet = { logLevel: "silent" } as const;
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer({ settings: quiet });
+});
+afterAll(() => server.close());
+
+/** A user on another address: the server came back on another port. */
+const at = (place: TestServer, user: TestUser): TestUser => ({ ...user, rpc: withToken(place, user.token) });
+const cursorOf = async (user: TestUser) => (await user.rpc.message.listEvents({})).cursor;
+
+/** Opens a stream that must not resume, tells why, and sees that it starts at the head. */
+async function resyncOf(user: TestUser, cursor: string): Promise<string> {
+  const stream = await subscribe(user, { cursor });
+  expect(stream.frames.map((frame) => frame.case)).toEqual(["started", "resyncRequired", "caughtUp"]);
+  const started = await stream.frame("started");
+  expect(started).toMatchObject({ resumed: false, cursor: await cursorOf(user) });
+  expect((await stream.frame("caughtUp")).cursor).toBe(started.cursor);
+  await stream.close();
+  return ResyncReason[(await stream.frame("resyncRequired")).reason];
+}
+
+/** The texts a stream replays from a cursor that must be honoured. */
+async function resumed(user: TestUser, cursor: string): Promise<string[]> {
+  const stream = await subscribe(user, { cursor });
+  expect(await stream.frame("started")).toMatchObject({ resumed: true, cursor });
+  await stream.close();
+  return textsOf(stream.events());
+}
+
+describe("P4: a cursor that cannot be honoured is told, never passed over", () => {
+  test("malformed, cut, lengthened, and with any bit flipped", async () => {
+    const [tom, jerry] = await newPair(server);
+    await say(tom, toUser(jerry.userId), "x");
+    const cursor = await cursorOf(jerry);
+    const bytes = Buffer.from(cursor, "base64url");
+    const flipped = count(bytes.length * 8)
+      .filter((bit) => bit % 7 === 0)
+      .map((bit) => {
+        const copy = Buffer.from(bytes);
+        const byte = Math.floor((bit - 1) / 8);
+        copy[byte] = must(copy[byte]) ^ (1 << (bit - 1) % 8);
+        return copy.toString("base64url");
+      });
+    const others = ["nonsense", cursor.slice(0, -1), `${cursor}A`, `${cursor}=`, "é漢", " ", cursor.toLowerCase()];
+    expect(flipped).toHaveLength(27);
+    for (const bad of [...others, ...flipped]) expect([bad, await resyncOf(jerry, bad)]).toEqual([bad, "INVALID"]);
+  });
+
+  test("and the stream is live from the head on", async () => {
+    const [tom, jerry] = await newPair(server);
+    const stream = await subscribe(jerry, { cursor: "nonsense" });
+    await say(tom, toUser(jerry.userId), "live");
+    await stream.event(says("live"));
+    expect(stream.events()).toHaveLength(1);
+    await stream.close();
+  });
+
+  test("of another app", async () => {
+    const [app, tom] = [await otherApp(server), await newUser(server)];
+    const foreign = await newUser(app);
+    await say(foreign, toUser(foreign.userId), "x");
+    expect(await resyncOf(tom, await cursorOf(foreign))).toBe("INVALID");
+  });
+
+  test("ahead of the log, or of a history that this server does not know", async () => {
+    const tom = await newUser(server);
+    const place = must(decodeCursor(server.appId, await cursorOf(tom)));
+    const before = await metric(server, "parley_history_changed_total");
+    const ahead = encodeCursor(server.appId, { ...place, pos: place.pos + 1000 });
+    expect(await resyncOf(tom, ahead)).toBe("HISTORY_CHANGED");
+    const unknown = encodeCursor(server.appId, { ...place, generationId: "00112233aabbccdd" });
+    expect(await resyncOf(tom, unknown)).toBe("HISTORY_CHANGED");
+    expect(await metric(server, "parley_history_changed_total")).toBe(before + 2);
+    for (const cursor of [ahead, unknown])
+      expect(await refusal(tom.rpc.message.listEvents({ cursor }))).toMatchObject({ reason: "CURSOR_INVALID" });
+  });
+
+  test("longer than a cursor can be", async () => {
+    const tom = await newUser(server);
+    const cursor = "x".repeat(257);
+    expect(await refusal(streamFailure(tom, { cursor }))).toMatchObject({ reason: "TOO_LARGE", field: "cursor" });
+  });
+
+  test("another user's cursor is only a place: one's own events follow it", async () => {
+    const [tom, jerry] = await newPair(server);
+    const cursor = await cursorOf(tom);
+    await say(tom, toUser(tom.userId), "tom's own");
+    await say(tom, toUser(jerry.userId), "for jerry");
+    expect(await resumed(jerry, cursor)).toEqual(["for jerry"]);
+  });
+
+  test("older than the log reaches back", async () => {
+    let own = await startTestServer({ settings: quiet });
+    const [tom, jerry] = await newPair(own);
+    const old = await cursorOf(jerry);
+    for (const words of ["a", "b", "c", "d"]) await say(tom, toUser(jerry.userId), words);
+    const stream = await subscribe(jerry, { cursor: old });
+    const [, second] = stream.events();
+    await stream.close();
+    await own.running.close();
+    const floor = must(decodeCursor(own.appId, must(second).cursor)).pos;
+    const database = new Database(join(own.dataDir, "parley.db"));
+    for (const table of ["event", "audience"])
+      database.prepare(`delete from ${table} where app_id = ? and pos <= ?`).run(own.appId, floor);
+    database.prepare("update app_log set floor_pos = ? where app_id = ?").run(floor, own.appId);
+    database.close();
+    own = await own.restart();
+    const again = at(own, jerry);
+    expect(await refusal(again.rpc.message.listEvents({ cursor: old }))).toMatchObject({
+      code: "OutOfRange",
+      reason: "CURSOR_EXPIRED",
+    });
+    expect(await resumed(again, must(second).cursor)).toEqual(["c", "d"]);
+    expect(await resyncOf(again, old)).toBe("EXPIRED");
+    await own.close();
+  });
+});
+
+describe("P8: generations", () => {
+  test("restarts cost nobody anything: cursors of every earlier run go on exactly", async () => {
+    let own = await startTestServer({ settings: quiet });
+    const [tom, jerry] = await newPair(own);
+    const cursors: string[] = [await cursorOf(jerry)];
+    for (const run of count(4)) {
+      // The third run writes nothing.
+      if (run !== 3) await say(at(own, tom), toUser(jerry.userId), `run ${run}`);
+      cursors.push(await cursorOf(at(own, jerry)));
+      own = await own.restart();
+    }
+    const all = ["run 1", "run 2", "run 4"];
+    const expected = [all, all.slice(1), all.slice(2), all.slice(2), []];
+    for (const [run, cursor] of cursors.entries()) expect(await resumed(at(own, jerry), cursor)).toEqual(expected[run]);
+    await say(at(own, tom), toUser(jerry.userId), "last");
+    for (const [run, cursor] of cursors.entries())
+      expect(await resumed(at(own, jerry), cursor)).toEqual([...must(expected[run]), "last"]);
+    await own.close();
+  });
+
+  test("after an older copy of the data is put back, exactly those who saw lost events are told", async () => {
+    const backup = mkdtempSync(join(tmpdir(), "parley-backup-"));
+    let own = await startTestServer({ settings: quiet });
+    const [tom, jerry] = await newPair(own);
+    const start = await cursorOf(jerry);
+    await say(tom, toUser(jerry.userId), "kept");
+    const kept = await cursorOf(jerry);
+    await own.running.close();
+    cpSync(own.dataDir, backup, { recursive: true });
+    own = await own.restart();
+    await say(at(own, tom), toUser(jerry.userId), "lost");
+    const lost = await cursorOf(at(own, jerry));
+    await own.running.close();
+    rmSync(own.dataDir, { recursive: true });
+    cpSync(backup, own.dataDir, { recursive: true });
+    own = await own.restart();
+    const [tom2, jerry2] = [at(own, tom), at(own, jerry)];
+    const check = async (later: string[]) => {
+      expect(await resumed(jerry2, start)).toEqual(["kept", ...later]);
+      expect(await resumed(jerry2, kept)).toEqual(later);
+      const stream = await subscribe(jerry2, { cursor: lost });
+      expect(await stream.frame("started")).toMatchObject({ resumed: false });
+      expect((await stream.frame("resyncRequired")).reason).toBe(ResyncReason.HISTORY_CHANGED);
+      expect(stream.events()).toEqual([]);
+      await stream.close();
+      expect(await refusal(jerry2.rpc.message.listEvents({ cursor: lost }))).toMatchObject({ reason: "CURSOR_INVALID" });
+    };
+    await check([]);
+    // The new history is as long as the lost one was, and longer: its positions are others.
+    await say(tom2, toUser(jerry.userId), "new 1");
+    await check(["new 1"]);
+    await say(tom2, toUser(jerry.userId), "new 2");
+    await check(["new 1", "new 2"]);
+    await own.close();
+    rmSync(backup, { recursive: true });
+  });
+});

@@ -1,0 +1,73 @@
+import { type Chat, inBackground } from "../model/chat.js";
+import type { Thread } from "../model/thread.js";
+import { setUpAsk } from "./ask.js";
+import { paintAvatar } from "./avatar.js";
+import { renderChats } from "./chat-list.js";
+import { describeConnection } from "./connection.js";
+import { byId, setText, show } from "./dom.js";
+import { renderFriends } from "./friend-list.js";
+import { setUpNewMenu } from "./menus.js";
+import { setUpThread } from "./thread-view.js";
+
+const tabs = ["chats", "friends"] as const;
+
+function selectTab(selected: (typeof tabs)[number]): void {
+  for (const name of tabs) {
+    byId(`tab-${name}`).setAttribute("aria-selected", String(name === selected));
+    show(byId(name), name === selected);
+  }
+}
+
+function pause(chat: Chat): void {
+  chat.pausedByUser = true;
+  inBackground(chat, chat.client.pause());
+}
+
+function resume(chat: Chat): void {
+  chat.pausedByUser = false;
+  inBackground(chat, chat.client.resume());
+}
+
+function renderHead(chat: Chat): void {
+  const { word, tone, banner = "", action = "" } = describeConnection(chat);
+  setText(byId("my-id"), chat.names.of(chat.me));
+  paintAvatar(byId("my-avatar"), `userId:${chat.me}`, chat.names.of(chat.me));
+  setText(byId("connection"), word);
+  byId("connection").dataset.tone = tone;
+  setText(byId("pause"), chat.pausedByUser ? "Resume" : "Pause");
+  show(byId("banner"), banner !== "");
+  setText(byId("banner-text"), banner);
+  show(byId("banner-action"), action !== "");
+  setText(byId("banner-action"), action);
+}
+
+function unreadTotal({ threads }: Chat): number {
+  let total = 0;
+  for (const { unread } of threads.values()) total += unread;
+  return total;
+}
+
+/** Shows the chat and keeps it shown as it changes. */
+export function showChat(chat: Chat): void {
+  const thread = setUpThread(chat);
+  const openThread = (opened: Thread) => thread.open(opened);
+
+  function render(): void {
+    renderHead(chat);
+    renderChats(chat, openThread);
+    renderFriends(chat, openThread);
+    thread.render();
+    const unread = unreadTotal(chat);
+    document.title = unread > 0 ? `(${unread}) Parley` : "Parley";
+  }
+
+  setUpAsk();
+  setUpNewMenu(chat, openThread);
+  for (const name of tabs) byId(`tab-${name}`).addEventListener("click", () => selectTab(name));
+  byId("pause").addEventListener("click", () => (chat.pausedByUser ? resume(chat) : pause(chat)));
+  byId("banner-action").addEventListener("click", () => resume(chat));
+  selectTab("chats");
+  show(byId("chat"), true);
+  chat.on(render);
+  render();
+}
