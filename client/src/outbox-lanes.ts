@@ -7,10 +7,10 @@ import { peerKey } from "./peer.js";
 export const batchLimit = 100;
 
 /** The largest size of the sends in one call, in bytes: half of what the server reads. */
-export const batchBytes = 512 * 1024;
+const batchBytes = 512 * 1024;
 
 /** The sends to one conversation: they leave one after the other, in one call at a time. */
-export interface Lane {
+interface Lane {
   readonly key: string;
   /** Room talk and transient sends: they never wait and are never repeated. */
   readonly volatile: boolean;

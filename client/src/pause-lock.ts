@@ -1,5 +1,5 @@
 /** Why a stream is held back: the application asked for it, the page is hidden, or the network is gone. */
-export type PauseReason = "app" | "hidden" | "offline";
+type PauseReason = "app" | "hidden" | "offline";
 
 /** A set of reasons. It is held while one is left, so lifting one never overrides another. */
 export interface PauseLock {

@@ -31,7 +31,7 @@ export type CloseReason =
   | "shut_down";
 
 /** A state in which the client holds or seeks a stream. */
-export type ActiveName = "connecting" | "replaying" | "live" | "waiting";
+type ActiveName = "connecting" | "replaying" | "live" | "waiting";
 
 interface Common {
   /** The number of the latest attempt; 0 before the first. It never goes back. */
@@ -57,7 +57,7 @@ export type StreamState = Common &
 export type StateName = StreamState["name"];
 
 /** The kinds of frames that go on with the stream. The server's farewell is the event `lost` or `refused`. */
-export type FrameKind = "started" | "event" | "caught_up" | "heartbeat" | "resync_required" | "unknown";
+type FrameKind = "started" | "event" | "caught_up" | "heartbeat" | "resync_required" | "unknown";
 
 export type StreamEvent =
   /** A session exists: seek a stream. */
@@ -85,7 +85,7 @@ export type StreamEvent =
   /** The stream has been live for a good while. */
   | { readonly type: "steady"; readonly attempt: number };
 
-export type EventType = StreamEvent["type"];
+type EventType = StreamEvent["type"];
 
 export type StreamEffect =
   /** Open the stream and tag all that comes of it with this number. */

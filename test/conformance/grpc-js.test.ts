@@ -16,7 +16,12 @@ describe("@grpc/grpc-js with the protos loaded at run time", () => {
     await server.close();
   });
 
-  const at = (service: string) => (stubs[service] ??= grpc.stub(server, `parley.v1.${service}`));
+  const at = (service: string): Stub => {
+    const name = service.includes(".") ? service : `parley.v1.${service}`;
+    const stub = stubs[name] ?? grpc.stub(server, name);
+    stubs[name] = stub;
+    return stub;
+  };
   const login = async (name: string) => {
     const userId = `${name}-${randomUUID().slice(0, 8)}`;
     const request = { appId: server.appId, clientKey: server.clientKey, bareId: { userId } };
@@ -152,7 +157,7 @@ describe("@grpc/grpc-js with the protos loaded at run time", () => {
   });
 
   test("grpc.health.v1 says that the server serves", async () => {
-    const health = (stubs.health ??= grpc.stub(server, "grpc.health.v1.Health"));
+    const health = at("grpc.health.v1.Health");
     expect(await call(health, "check", {})).toEqual({ status: "SERVING" });
     expect(await call(health, "check", { service: "parley.v1.MessageService" })).toEqual({ status: "SERVING" });
     await expect(call(health, "check", { service: "none" })).rejects.toMatchObject({ code: status.NOT_FOUND });

@@ -4,7 +4,6 @@ import {
   credentials,
   loadPackageDefinition,
   Metadata,
-  type ServiceClient,
   type ServiceClientConstructor,
   type ServiceError,
 } from "@grpc/grpc-js";
@@ -18,7 +17,7 @@ const loading = { enums: String, longs: String, oneofs: true, defaults: true } a
 /** What proto-loader makes of messages: plain objects. */
 export type Plain = { [field: string]: unknown };
 /** A stub as grpc-js makes it. */
-export type Stub = ServiceClient;
+export type Stub = InstanceType<ServiceClientConstructor>;
 
 interface AnyValue {
   type_url: string;

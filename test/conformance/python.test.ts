@@ -124,7 +124,9 @@ async function deafProxy(target: string) {
   });
   return {
     url: `http://127.0.0.1:${(proxy.address() as net.AddressInfo).port}`,
-    dropAnswers: () => void (dropping = true),
+    dropAnswers() {
+      dropping = true;
+    },
     cut,
   };
 }

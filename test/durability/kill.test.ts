@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { backend, eventually, login, type TestUser } from "../support/index.js";
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
 
-const TIER_2 = process.env["PARLEY_TEST_TIER"] === "2";
+const TIER_2 = process.env.PARLEY_TEST_TIER === "2";
 const ROUNDS = TIER_2 ? 300 : 5;
 const SENDERS = 8;
 

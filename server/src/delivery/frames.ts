@@ -25,8 +25,12 @@ export function encodeEvent(kind: number, pos: number, cursor: string, payload: 
     kind,
     pos,
     frame(codec) {
-      if (codec === "binary") return (binary ??= envelope(eventMessage(cursor, payload)));
-      return (json ??= envelope(eventJson(cursor, payload)));
+      if (codec === "json") {
+        json ??= envelope(eventJson(cursor, payload));
+        return json;
+      }
+      binary ??= envelope(eventMessage(cursor, payload));
+      return binary;
     },
   };
 }

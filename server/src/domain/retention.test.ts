@@ -40,8 +40,7 @@ async function createWorld(rules: Partial<AppRules> = {}) {
   const floors: number[] = [];
   const forget = vi.fn();
   const run = <T>(work: (tx: Tx) => Promise<T>) => temp.committer.run("a", work);
-  const all = <T extends keyof typeof tables>(table: T) => tables[table]();
-  const tables = {
+  const rows = {
     event: () => read.selectFrom("event").selectAll().where("app_id", "=", "a").orderBy("pos").execute(),
     audience: () => read.selectFrom("audience").selectAll().orderBy("pos").execute(),
     generation: () => read.selectFrom("generation").selectAll().orderBy("first_pos").execute(),
@@ -80,7 +79,7 @@ async function createWorld(rules: Partial<AppRules> = {}) {
     floors,
     forget,
     run,
-    all,
+    rows,
     addApp,
     /** Begins retention as a new process does. */
     start(options: Partial<RetentionOptions> = {}): Retention {
@@ -119,9 +118,9 @@ async function createWorld(rules: Partial<AppRules> = {}) {
     state: () => readLogState(read, "a"),
     /** Where each conversation's floor is, and the seqs that are stored. */
     async history() {
-      const messages = await all("message");
+      const messages = await rows.message();
       return Object.fromEntries(
-        (await all("conversation")).map(({ conversation_id, floor_seq, head_seq }) => {
+        (await rows.conversation()).map(({ conversation_id, floor_seq, head_seq }) => {
           const stored = messages.filter((row) => row.conversation_id === conversation_id).map((row) => row.seq);
           return [conversation_id, `floor ${floor_seq} of ${head_seq}, stored ${stored.join()}`];
         }),
@@ -142,8 +141,8 @@ describe("retention of the event log", () => {
     expect((await retention.runNow()).events).toBe(0);
     world.clock.advance(1);
     expect(await retention.runNow()).toMatchObject({ stopped: undefined, events: 2 });
-    expect((await world.all("event")).map((row) => row.pos)).toEqual([3, 4]);
-    expect((await world.all("audience")).map((row) => `${row.audience} ${row.pos}`).sort()).toEqual([
+    expect((await world.rows.event()).map((row) => row.pos)).toEqual([3, 4]);
+    expect((await world.rows.audience()).map((row) => `${row.audience} ${row.pos}`).sort()).toEqual([
       "* 4",
       "u:ann 4",
       "u:tom 3",
@@ -152,11 +151,11 @@ describe("retention of the event log", () => {
     expect(world.floors).toEqual([2]);
     world.clock.advance(DAY);
     await retention.runNow();
-    expect(await world.all("audience")).toEqual([]);
+    expect(await world.rows.audience()).toEqual([]);
     expect(await world.state()).toMatchObject({ floor: 4, head: 4 });
     // An empty log goes on where it was.
     await world.emit(1, "u:tom");
-    expect((await world.all("event")).map((row) => row.pos)).toEqual([5]);
+    expect((await world.rows.event()).map((row) => row.pos)).toEqual([5]);
     await retention.close();
   });
 
@@ -168,7 +167,7 @@ describe("retention of the event log", () => {
     const retention = world.start();
     expect((await retention.runNow()).events).toBe(2_500);
     expect(world.floors).toEqual([1_000, 2_000, 2_500]);
-    expect((await world.all("audience")).map((row) => row.pos)).toEqual([2_501]);
+    expect((await world.rows.audience()).map((row) => row.pos)).toEqual([2_501]);
     await retention.close();
   });
 
@@ -180,8 +179,8 @@ describe("retention of the event log", () => {
     world.clock.advance(1000 * DAY);
     const retention = world.start();
     expect((await retention.runNow()).events).toBe(1);
-    expect(await world.all("event")).toHaveLength(3);
-    expect(await world.all("audience")).toHaveLength(3);
+    expect(await world.rows.event()).toHaveLength(3);
+    expect(await world.rows.audience()).toHaveLength(3);
     await retention.close();
   });
 
@@ -260,7 +259,7 @@ describe("retention of the event log", () => {
     await world.run(change("g:a", ["bob"], ChangeKind.REMOVED));
     await world.emit(1, "u:tom");
     const stays = async () =>
-      (await world.all("member")).map((row) => `${row.place} ${row.user_id} ${row.joined_pos}-${row.left_pos ?? ""}`);
+      (await world.rows.member()).map((row) => `${row.place} ${row.user_id} ${row.joined_pos}-${row.left_pos ?? ""}`);
     const retention = world.start();
     expect(await stays()).toHaveLength(5);
     world.clock.advance(DAY - HOUR + 1);
@@ -381,8 +380,8 @@ describe("retention of history", () => {
     world.clock.advance(8 * DAY);
     const retention = world.start();
     expect(await retention.runNow()).toMatchObject({ hidden: 1_450, deleted: 1_450 });
-    expect(await world.all("message")).toEqual([]);
-    for (const { floor_seq, head_seq } of await world.all("conversation")) expect(floor_seq).toBe(head_seq);
+    expect(await world.rows.message()).toEqual([]);
+    for (const { floor_seq, head_seq } of await world.rows.conversation()) expect(floor_seq).toBe(head_seq);
     await retention.close();
   });
 });
@@ -425,10 +424,10 @@ describe("the housekeeping of retention", () => {
     expect((await retention.runNow()).sessions).toBe(0);
     world.clock.advance(1);
     expect((await retention.runNow()).sessions).toBe(1);
-    expect((await world.all("session")).map((row) => row.session_id)).toEqual(["new"]);
-    expect((await world.all("used_token")).map((row) => row.token_id)).toEqual(["new"]);
-    expect((await world.all("answered")).map((row) => row.user_id)).toEqual(["new"]);
-    expect((await world.all("audience")).map((row) => row.audience)).toEqual(["s:old"]);
+    expect((await world.rows.session()).map((row) => row.session_id)).toEqual(["new"]);
+    expect((await world.rows.used_token()).map((row) => row.token_id)).toEqual(["new"]);
+    expect((await world.rows.answered()).map((row) => row.user_id)).toEqual(["new"]);
+    expect((await world.rows.audience()).map((row) => row.audience)).toEqual(["s:old"]);
     expect(world.forget.mock.calls).toEqual([["a", "old"]]);
     await retention.close();
   });
@@ -584,7 +583,7 @@ describe("the guard of retention", () => {
     world.clock.advance(30 * DAY);
     const retention = world.start();
     expect((await retention.runNow()).stopped).toBeDefined();
-    expect(await world.all("message")).toHaveLength(1_000);
+    expect(await world.rows.message()).toHaveLength(1_000);
     await retention.close();
   });
 

@@ -1,4 +1,4 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { SendMessageRequestSchema } from "@parley/proto/parley/v1/message_service_pb.js";
 import { UserKind } from "@parley/proto/parley/v1/user_pb.js";
@@ -76,9 +76,13 @@ async function createWorld(rules = { allowStrangerMessages: true }) {
   };
 }
 
-type Init = MessageInitShape<typeof SendMessageRequestSchema>;
-
-function send(from: string, to: string, clientMessageId: string, text = "hello", more: Init = {}): Send {
+function send(
+  from: string,
+  to: string,
+  clientMessageId: string,
+  text = "hello",
+  more: { replyToMessageId?: string } = {},
+): Send {
   const [kind, id] = to.includes(":") ? to.split(":") : ["u", to];
   const peer =
     kind === "g" ? ({ case: "groupId", value: id ?? "" } as const) : ({ case: "userId", value: id ?? "" } as const);

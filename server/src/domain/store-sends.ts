@@ -7,7 +7,7 @@ import { addParticipants, type ConversationGrowth, growConversations } from "../
 import { findByClientMessageIds, insertMessages } from "../store/messages.js";
 import type { Row } from "../store/schema.js";
 import { authorizeSends } from "./authorize-sends.js";
-import { DomainError, ErrorReason, tooLarge } from "./errors.js";
+import { DomainError, ErrorReason } from "./errors.js";
 import { newMessageEvent } from "./events.js";
 import type { Send, SendJob, Sent } from "./send.js";
 
@@ -38,8 +38,11 @@ export async function storeSends(tx: Tx, jobs: readonly SendJob[]): Promise<Outc
   });
   if (fresh.length > 0) await storeFresh(tx, fresh, known);
   const outcomes = plan.map((answer) => answer());
-  let at = 0;
-  return jobs.map((job) => ({ ok: true, value: outcomes.slice(at, (at += job.sends.length)) }));
+  let end = 0;
+  return jobs.map(({ sends: { length } }) => {
+    end += length;
+    return { ok: true, value: outcomes.slice(end - length, end) };
+  });
 }
 
 interface Stored {

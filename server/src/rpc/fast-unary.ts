@@ -61,7 +61,10 @@ function serve(
     if (request.httpVersionMajor === 1) response.setHeader("connection", "close");
     answerError(response, wireError(error, ""));
   };
-  if (Number(request.headers["content-length"] ?? 0) > requestBytes) return tooLarge();
+  if (Number(request.headers["content-length"] ?? 0) > requestBytes) {
+    tooLarge();
+    return;
+  }
   request.on("data", (chunk: Buffer) => {
     length += chunk.length;
     if (length > requestBytes) {

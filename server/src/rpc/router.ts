@@ -19,7 +19,7 @@ import { conversationHandlers } from "./conversation-service.js";
 import { createExchanges, type Request, type Response } from "./exchange.js";
 import { createFastUnary } from "./fast-unary.js";
 import { friendHandlers } from "./friend-service.js";
-import type { Funnel, Handlers } from "./funnel.js";
+import type { Funnel } from "./funnel.js";
 import { groupHandlers } from "./group-service.js";
 import { historyHandlers } from "./history-service.js";
 import { messageHandlers } from "./message-service.js";

@@ -56,7 +56,9 @@ function valueCheck(field: DescField): ((value: unknown, path: string) => void) 
           : field.listKind === "scalar" && field.scalar === ScalarType.STRING
             ? checkValue
             : undefined;
-      return item && ((list, path) => (list as unknown[]).forEach((value, at) => item(value, `${path}[${at}]`)));
+      return item && ((list, path) => {
+          for (const [at, value] of (list as unknown[]).entries()) item(value, `${path}[${at}]`);
+        }));
     }
     case "map":
       return checkValue;
