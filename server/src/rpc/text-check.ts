@@ -56,9 +56,10 @@ function valueCheck(field: DescField): ((value: unknown, path: string) => void) 
           : field.listKind === "scalar" && field.scalar === ScalarType.STRING
             ? checkValue
             : undefined;
-      return item && ((list, path) => {
-          for (const [at, value] of (list as unknown[]).entries()) item(value, `${path}[${at}]`);
-        }));
+      if (item === undefined) return undefined;
+      return (list, path) => {
+        for (const [at, value] of (list as unknown[]).entries()) item(value, `${path}[${at}]`);
+      };
     }
     case "map":
       return checkValue;
