@@ -131,6 +131,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     fallback: notFound,
     requestBytes: limits.requestBytes,
     responseBytes: limits.responseBytes,
+    compressMinBytes: limits.compressMinBytes,
     maxTimeoutMs: times.unaryMaxMs,
     addressOf: createAddressOf(settings.trustedProxies),
     fastUnary: options.fastUnary ?? true,

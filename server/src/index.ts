@@ -1,13 +1,15 @@
 import { createHash } from "node:crypto";
 import { createApp } from "./app.js";
 import { readVersion, type Settings } from "./config.js";
+import { listOpenApps } from "./domain/apps.js";
+import type { Ctx } from "./domain/context.js";
 import { type DevelopmentApp, ensureDevelopmentApp } from "./domain/development-app.js";
 import { loadOperatorToken } from "./domain/operator-token.js";
 import { loadSecretKey } from "./domain/secret-box.js";
 import { listenOnePort } from "./http/one-port.js";
 import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
 import { type Clock, systemClock } from "./ops/clock.js";
-import { createLogger } from "./ops/logger.js";
+import { createLogger, type Logger } from "./ops/logger.js";
 import { openSqlite } from "./store/sqlite.js";
 
 export type { Settings } from "./config.js";
@@ -69,6 +71,7 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
     });
     app.ready();
     logger.info({ url: port.url, dataDir: settings.dataDir }, "serving");
+    await warnOfOpenApps(app.ctx, settings.host, logger);
     let closing: Promise<void> | undefined;
     const close = async () => {
       logger.info("stopping");
@@ -88,6 +91,15 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
   } catch (error) {
     await store.close();
     throw error;
+  }
+}
+
+/** Says loudly which apps let anyone who has their client key log in as anyone. */
+async function warnOfOpenApps(ctx: Ctx, host: string, logger: Logger): Promise<void> {
+  const loopback = host === "localhost" || host === "::1" || host.startsWith("127.");
+  for (const { appId, name } of await listOpenApps(ctx)) {
+    const reach = loopback ? "" : ", and this server listens beyond this machine";
+    logger.warn({ appId, name }, `login by bare id is on: anyone with the client key can act as anyone${reach}`);
   }
 }
 

@@ -8,6 +8,7 @@ export const LIMITS = {
   structDepth: 16,
   requestBytes: 1024 * 1024,
   responseBytes: 16 * 1024 * 1024,
+  compressMinBytes: 32 * 1024,
   urlBytes: 8 * 1024,
   headerBytes: 16 * 1024,
   headerPairs: 64,

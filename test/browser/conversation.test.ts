@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { startTestServer, type TestServer } from "../support/index.js";
+import { login, startTestServer, type TestServer } from "../support/index.js";
 import { accidents, openWindow } from "./support/chat-window.js";
 import { describeInBrowser } from "./support/suite.js";
 
@@ -77,12 +77,14 @@ describeInBrowser("a conversation in the browser", (browser) => {
 
   test("older messages load on scrolling up", async () => {
     const window = await openWindow(browser(), server);
-    await window.logIn("Hana");
-    await window.choose("Write to a user", { id: "Hana" });
     const all = Array.from({ length: 130 }, (_, n) => `line ${n + 1}`);
-    await window.send(...all);
-    await window.shows(all, 20_000);
-    await window.page.reload();
+    const { rpc } = await login(server, "Hana");
+    for (const text of all)
+      await rpc.message.sendMessage({
+        receiver: { peer: { case: "userId", value: "Hana" } },
+        content: { content: { case: "text", value: { text } } },
+      });
+    await window.logIn("Hana");
     await window.open("Hana");
     await window.page.getByText("line 130", { exact: true }).last().waitFor();
     expect((await window.texts()).length).toBeLessThan(130);

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { eventually, newUser, type TestUser } from "../support/index.js";
 import { mainFile, type ServerProcess, startProcess } from "./process.js";
-import { describeWith, output, run, start } from "./programs.js";
+import { installed, output, run, start } from "./programs.js";
 import { connectError } from "./wire.js";
 
-describeWith(["curl"], "curl", () => {
+describe.skipIf(!installed("curl", ["curl"]))("curl", () => {
   test("the lines that a first start prints, pasted into a shell, make two users talk", async () => {
     const folder = mkdtempSync(join(tmpdir(), "parley-first-"));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

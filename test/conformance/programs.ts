@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { describe, onTestFinished, test } from "vitest";
+import { onTestFinished } from "vitest";
 import { eventually } from "../support/index.js";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -19,20 +19,14 @@ const debian = {
   "python3-protobuf": () => hasModule("google.protobuf"),
 };
 
-/** A suite that needs programs of Debian: without them it is skipped aloud, or fails when PARLEY_REQUIRE_ALL is set. */
-export function describeWith(packages: (keyof typeof debian)[], name: string, body: () => void): void {
+/** Whether the packages that a suite needs are there. When not, it says so aloud; with PARLEY_REQUIRE_ALL it throws instead. */
+export function installed(suite: string, packages: readonly (keyof typeof debian)[]): boolean {
   const missing = packages.filter((each) => !debian[each]());
-  if (missing.length === 0) {
-    describe(name, body);
-    return;
-  }
+  if (missing.length === 0) return true;
   const advice = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
-  if (process.env.PARLEY_REQUIRE_ALL === "1") {
-    test(name, () => Promise.reject(new Error(`needs: ${advice}`)));
-    return;
-  }
-  console.warn(`SKIPPED: ${name}. It needs: ${advice}`);
-  describe.skip(name, body);
+  if (process.env.PARLEY_REQUIRE_ALL === "1") throw new Error(`${suite} needs: ${advice}`);
+  console.warn(`SKIPPED: ${suite}. It needs: ${advice}`);
+  return false;
 }
 
 export interface RunOptions {

@@ -1,11 +1,10 @@
 import { once } from "node:events";
 import net from "node:net";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { eventually, newUser, startTestServer, type TestServer } from "../support/index.js";
-import { describeWith } from "./programs.js";
-import { generatePython, isLive, type PythonLine, pythonPackages, startPython, textsOf } from "./python.js";
+import { generatePython, isLive, type PythonLine, pythonInstalled, startPython, textsOf } from "./python.js";
 
-describeWith([...pythonPackages], "Python with grpcio", () => {
+describe.skipIf(!pythonInstalled)("Python with grpcio", () => {
   let server: TestServer;
   let folder: string;
   beforeAll(async () => {

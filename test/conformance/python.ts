@@ -2,14 +2,14 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Address } from "../support/index.js";
-import { output, type Program, python, root, type StartOptions, start } from "./programs.js";
+import { installed, output, type Program, python, root, type StartOptions, start } from "./programs.js";
 
-export const pythonPackages = [
+export const pythonInstalled = installed("Python with grpcio", [
   "protobuf-compiler",
   "protobuf-compiler-grpc",
   "python3-grpcio",
   "python3-protobuf",
-] as const;
+]);
 
 /** A line that chat.py prints: a frame of Subscribe, or the answer to a command. */
 export interface PythonLine {

@@ -56,13 +56,13 @@ describe("I7: a consumer that does not read", () => {
     const healthy = await Promise.all(devices.slice(0, 2).map((device) => subscribe(device)));
     const stalled = await Promise.all(devices.slice(2, 5).map((device) => openRawStream(server.url, device)));
     expect(await streams()).toBe(5);
-    let most = await flood(tom, jerry, 0, 15);
+    let most = await flood(tom, jerry, 0, 10);
     // These begin with a backlog that they do not read.
     stalled.push(...(await Promise.all(devices.slice(5).map((device) => openRawStream(server.url, device, cursor)))));
-    most = Math.max(most, await flood(tom, jerry, 300, 15));
-    const all = count(600);
+    most = Math.max(most, await flood(tom, jerry, 200, 10));
+    const all = count(400);
     for (const stream of healthy) {
-      await eventually(() => expect(textsOf(stream.events())).toHaveLength(600));
+      await eventually(() => expect(textsOf(stream.events())).toHaveLength(400));
       expect(numbersOf(stream)).toEqual(all);
     }
     // Each holds at most its queue, and what came in one piece while that had room.
@@ -72,15 +72,15 @@ describe("I7: a consumer that does not read", () => {
     expect(await metric(server, "parley_stream_live_to_reading_total")).toBeGreaterThanOrEqual(3);
     for (const stream of stalled) stream.read();
     for (const stream of stalled) {
-      await eventually(() => expect(rawTexts(stream)).toHaveLength(600));
+      await eventually(() => expect(rawTexts(stream)).toHaveLength(400));
       expect(numbers(rawTexts(stream))).toEqual(all);
       const cases = new Set(stream.frames.map((frame) => frame.case));
       expect(cases).toEqual(new Set(["started", "caughtUp", "event"]));
     }
     // Awake, it is live again: what comes now needs no reading of the log.
     const fellBehind = await metric(server, "parley_stream_live_to_reading_total");
-    await flood(tom, jerry, 600, 1);
-    for (const stream of stalled) await eventually(() => expect(rawTexts(stream)).toHaveLength(620));
+    await flood(tom, jerry, 400, 1);
+    for (const stream of stalled) await eventually(() => expect(rawTexts(stream)).toHaveLength(420));
     expect(await metric(server, "parley_stream_live_to_reading_total")).toBe(fellBehind);
     for (const stream of stalled) stream.leave("close");
     for (const stream of stalled) stream.leave("cut");

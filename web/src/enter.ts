@@ -2,7 +2,7 @@ import { createClient, toParleyError } from "@parley/client";
 import { type Chat, createChat } from "./model/chat.js";
 import { listen } from "./model/listen.js";
 import { trackPending } from "./model/sending.js";
-import { type App, forgetTabUser, forgetUser, rememberUser, saveApp } from "./settings.js";
+import { type App, forgetTabUser, forgetUser, leaveNotice, rememberUser, saveApp } from "./settings.js";
 import { holdUser } from "./tabs.js";
 import { showChat } from "./view/chat-view.js";
 import { byId } from "./view/dom.js";
@@ -60,6 +60,8 @@ function begin(app: App, chat: Chat): void {
     leave();
   });
   chat.client.on("state", (state) => {
-    if (state.name === "closed" && state.reason === "session_rejected") leave();
+    if (state.name !== "closed" || state.reason !== "session_rejected") return;
+    leaveNotice("Your session has ended. Log in again.");
+    leave();
   });
 }

@@ -1,8 +1,8 @@
 import { logIn, resumeSession } from "./enter.js";
-import { type App, knownUsers, readApp, tabUser } from "./settings.js";
+import { type App, knownUsers, readApp, tabUser, takeNotice } from "./settings.js";
 import { usersOfOtherTabs } from "./tabs.js";
 import { showLogin } from "./view/login-view.js";
-import { showProblem } from "./view/problems.js";
+import { showNotice, showProblem } from "./view/problems.js";
 
 /** The user to go on as: this tab's, or in a fresh tab the latest, unless another tab shows that one. */
 async function userToResume(app: App): Promise<string | undefined> {
@@ -15,6 +15,8 @@ async function userToResume(app: App): Promise<string | undefined> {
 
 async function start(): Promise<void> {
   const app = readApp();
+  const notice = takeNotice();
+  if (notice !== "") showNotice(notice);
   const userId = app && (await userToResume(app));
   try {
     if (app && userId !== undefined && (await resumeSession(app, userId))) return;

@@ -37,6 +37,8 @@ export interface StreamRequest {
   visible: boolean;
 }
 
+type Chunk = Exclude<Awaited<ReturnType<typeof readVisible>>, "expired">;
+
 const ALWAYS: ReadonlySet<number> = new Set([EventKind.SESSION_REVOKED]);
 
 /** Serves one stream until it is over. `prelude` gives what must be told between started and caught_up. */
@@ -79,8 +81,9 @@ export async function openStream(
     onError: (error) => deps.logger.error({ err: error, sessionId }, "a stream failed"),
     async read(from, to) {
       if (from < tail.state().floor) return "expired";
-      const chunk = await readVisible(read, tail.appId, reader, from, to, limits.streamChunkEvents);
-      if (chunk === "expired") return "expired";
+      const whole = await readVisible(read, tail.appId, reader, from, to, limits.streamChunkEvents);
+      if (whole === "expired") return "expired";
+      const chunk = firstBytes(whole, limits.streamQueueBytes);
       // The content of a deleted event is blanked in place.
       const events = chunk.events.filter((event) => event.payload.length > 0).map(tail.encode);
       return { events, upTo: chunk.upTo };
@@ -95,6 +98,15 @@ export async function openStream(
     leave(ending.reason === GoodbyeReason.PAUSED || ending.reason === GoodbyeReason.SESSION_REVOKED ? "once" : "grace");
   });
   return await running;
+}
+
+/** As much of a chunk as may wait in memory for one slow consumer, and at least one event. */
+function firstBytes(chunk: Chunk, most: number): Chunk {
+  let bytes = 0;
+  const over = chunk.events.findIndex((event) => (bytes += event.payload.length) > most);
+  if (over < 0) return chunk;
+  const events = chunk.events.slice(0, Math.max(1, over));
+  return { events, upTo: events.at(-1)?.pos ?? chunk.upTo };
 }
 
 /** One stream a session, and a bound on those of a user: the oldest makes room. */

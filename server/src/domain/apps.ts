@@ -1,6 +1,6 @@
 import type { AppSettings } from "@parley/proto/parley/v1/app_pb.js";
 import { APP_DEFAULTS, type AppRules } from "../limits.js";
-import { findApp } from "../store/apps.js";
+import { findApp, listApps } from "../store/apps.js";
 import type { Db } from "../store/schema.js";
 
 /** An app with its settings in force. */
@@ -47,6 +47,13 @@ export function createAppCache(read: Db): AppCache {
       known.delete(appId);
     },
   };
+}
+
+/** The apps that allow login by a bare id, the first thousand. */
+export async function listOpenApps(ctx: { read: Db; apps: AppCache }): Promise<AppRecord[]> {
+  const rows = await listApps(ctx.read, "", 1000);
+  const apps = await Promise.all(rows.map((row) => ctx.apps.find(row.app_id)));
+  return apps.filter((app) => app?.rules.allowBareIdLogin === true) as AppRecord[];
 }
 
 /** The settings that a request names, in the form they are stored in. */

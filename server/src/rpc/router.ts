@@ -1,6 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
 import { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
 import { AuthService } from "@parley/proto/parley/v1/auth_service_pb.js";
 import { ConversationService } from "@parley/proto/parley/v1/conversation_service_pb.js";
@@ -54,6 +54,7 @@ export interface RpcOptions {
   fallback(request: Request, response: Response): void;
   requestBytes: number;
   responseBytes: number;
+  compressMinBytes: number;
   maxTimeoutMs: number;
   /** The address of a request's client. */
   addressOf(request: Request): string;
@@ -80,8 +81,9 @@ export function createRpcHandler(options: RpcOptions): (request: Request, respon
   table.add(ServerService, serverHandlers(ctx));
   table.add(UserService, userHandlers(ctx));
   const adapter = connectNodeAdapter({
-    // Most messages are smaller than what compressing them costs.
-    acceptCompression: [],
+    // A request may be compressed; an answer is only when it is far larger than a message, since compressing costs more than sending.
+    acceptCompression: [compressionGzip],
+    compressMinBytes: options.compressMinBytes,
     readMaxBytes: options.requestBytes,
     writeMaxBytes: options.responseBytes,
     maxTimeoutMs: options.maxTimeoutMs,

@@ -56,6 +56,9 @@ function watch(page: Page, origin: string): void {
     accidents.push(`a dialog: ${dialog.message()}`);
     void dialog.dismiss();
   });
+  page.on("console", (entry) => {
+    if (/Content Security Policy|Refused to/.test(entry.text())) accidents.push(entry.text());
+  });
   page.on("pageerror", (error) => accidents.push(`an error: ${error.stack ?? error.message}`));
   page.on("request", (request) => {
     const { protocol, origin: to } = new URL(request.url());

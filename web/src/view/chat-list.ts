@@ -17,7 +17,8 @@ function isListed(chat: Chat, thread: Thread): boolean {
 }
 
 function preview(chat: Chat, thread: Thread): string {
-  const waiting = thread.outgoing.length > 0 ? "Not sent yet…" : "";
+  const out = thread.outgoing.at(-1);
+  const waiting = out ? (out.status === "failed" ? "Not sent" : "Not sent yet…") : "";
   const busy = typingText(chat, thread) || waiting;
   const { last } = thread;
   if (busy || !last) return busy || (thread.notices.at(-1)?.text ?? "");

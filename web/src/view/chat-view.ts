@@ -8,6 +8,7 @@ import { byId, setText, show } from "./dom.js";
 import { renderFriends } from "./friend-list.js";
 import { setUpNewMenu } from "./menus.js";
 import { setUpThread } from "./thread-view.js";
+import { isCurrent } from "./titles.js";
 
 const tabs = ["chats", "friends"] as const;
 
@@ -35,6 +36,7 @@ function renderHead(chat: Chat): void {
   setText(byId("connection"), word);
   byId("connection").dataset.tone = tone;
   setText(byId("pause"), chat.pausedByUser ? "Resume" : "Pause");
+  byId("chat").toggleAttribute("data-stale", !isCurrent(chat));
   show(byId("banner"), banner !== "");
   setText(byId("banner-text"), banner);
   show(byId("banner-action"), action !== "");

@@ -18,12 +18,18 @@ export function threadTitle(chat: Chat, { peer }: Thread): string {
   }
 }
 
+/** Whether what is known of the others' presence is of now: while the stream is held back or lost it grows old. */
+export function isCurrent({ state }: Pick<Chat, "state">): boolean {
+  return state.name === "live" || state.name === "replaying" || (state.name === "connecting" && state.failures === 0);
+}
+
 /** The line under the title. */
 export function threadSubtitle(chat: Chat, { peer }: Thread): string {
   const id = peerId(peer);
   switch (peer.peer.case) {
     case "userId":
       if (!chat.friends.has(id)) return id === chat.me ? "You" : "Not a friend";
+      if (!isCurrent(chat)) return "A friend";
       return chat.online.has(id) ? "Online" : "Offline";
     case "groupId":
     case "roomId": {
