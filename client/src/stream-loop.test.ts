@@ -69,9 +69,9 @@ describe("the stream", () => {
           await client.close();
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 150, interruptAfterTimeLimit: 1500 },
     );
-  });
+  }, 30_000);
 
   it("L2: saves a cursor after the listeners have returned, and asks from there after a pause", async () => {
     const saved: string[] = [];

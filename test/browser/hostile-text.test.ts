@@ -25,7 +25,7 @@ const payloads = [
   "data:text/html,<script>alert(1)</script>",
   'http://x" onmouseover="alert(1)',
   "{{constructor.constructor('alert(1)')()}}",
-  "${alert(1)}",
+  "#{alert(1)}",
   "&lt;script&gt;alert(1)&lt;/script&gt;",
   "__proto__",
   "‮gnp.exe",

@@ -6,7 +6,7 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { eventually, newUser, startTestServer, type TestServer } from "../support/index.js";
-import { buf, output, root, run, start } from "./programs.js";
+import { buf, indentedValues, output, root, run, start } from "./programs.js";
 
 let server: TestServer;
 beforeAll(async () => {
@@ -26,10 +26,6 @@ interface BufFrame {
   caughtUp?: { cursor: string };
   event?: { cursor: string; messageCreated?: { message: { content: { text: { text: string } } } } };
 }
-
-/** The JSON values that buf curl has printed in full, each from a line `{` to a line `}`. */
-const framesIn = (text: string) =>
-  [...text.matchAll(/^\{\n[\s\S]*?^\}\n/gm)].map(([json]) => JSON.parse(json) as BufFrame);
 
 describe.each(["connect", "grpc", "grpcweb"])("buf curl --protocol %s, by reflection", (protocol) => {
   const call = async <T>(method: string, request: object, token?: string) =>
@@ -65,7 +61,7 @@ describe.each(["connect", "grpc", "grpcweb"])("buf curl --protocol %s, by reflec
     const stream = start(buf, argsFor(protocol, "MessageService/Subscribe", {}, jerry.token));
     const until = (count: number) =>
       eventually(() => {
-        const frames = framesIn(stream.text());
+        const frames = indentedValues<BufFrame>(stream.text());
         if (frames.length >= count) return frames;
         throw new Error(`${frames.length} frames so far: ${stream.text()}${stream.stderr()}`);
       }, 10_000);

@@ -1,3 +1,4 @@
+import http from "node:http";
 import { gzipSync } from "node:zlib";
 import {
   create,
@@ -10,7 +11,7 @@ import {
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { SendMessageRequestSchema } from "@parley/proto/parley/v1/message_service_pb.js";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { newUser } from "../support/index.js";
 import { type ServerProcess, startProcess } from "./process.js";
 import {
@@ -224,6 +225,17 @@ describe.each([
       expect(over).toMatchObject({ code: "resource_exhausted", reason: "TOO_LARGE" });
     });
 
+    test.each(["application/json", "application/grpc-web+proto", "application/connect+json"])(
+      "%s over HTTP/1.1: the request after an oversized one is answered, on its connection or a new one",
+      async (type) => {
+        const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+        onTestFinished(() => agent.destroy());
+        const path = type.includes("connect") ? "parley.v1.MessageService/Subscribe" : info;
+        await postWith(agent, `${server.url}/${path}`, type, envelope(Buffer.alloc(2 * MIB)));
+        expect(await postWith(agent, `${server.url}/${info}`, "application/json", Buffer.from("{}"))).toBe(200);
+      },
+    );
+
     test("a body of unknown length is counted as it comes", async () => {
       const chunks = [Buffer.alloc(MIB, " "), Buffer.from("{}")];
       const body = new ReadableStream({
@@ -352,6 +364,18 @@ describe.each([
     });
   });
 });
+
+/** Posts over a given agent and gives the status; a request that is not answered fails. */
+function postWith(agent: http.Agent, url: string, type: string, body: Buffer): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const headers = { "content-type": type, "content-length": body.length };
+    const request = http.request(url, { agent, method: "POST", headers, timeout: 5_000 }, (response) => {
+      response.resume().on("end", () => resolve(response.statusCode));
+    });
+    request.on("timeout", () => request.destroy(new Error("no answer in time"))).on("error", reject);
+    request.end(body);
+  });
+}
 
 function lengthDelimited(field: number, bytes: Uint8Array): Uint8Array {
   return new BinaryWriter().tag(field, WireType.LengthDelimited).bytes(bytes).finish();

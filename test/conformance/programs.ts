@@ -123,6 +123,11 @@ export function start(command: string, args: string[], options: StartOptions = {
   return program;
 }
 
+/** The JSON values in what buf curl printed, each from a line `{` to a line `}`; the last may be half there. */
+export function indentedValues<T>(text: string): T[] {
+  return [...text.matchAll(/^\{\n[\s\S]*?^\}\n/gm)].map(([json]) => JSON.parse(json) as T);
+}
+
 const open = new Set<ChildProcess>();
 // A test that hangs is killed without its clean-up; what it started must not outlive it.
 process.once("exit", () => {

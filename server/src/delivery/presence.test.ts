@@ -65,6 +65,16 @@ describe("presence", () => {
     expect(changes).toEqual(["a tom on", "a tom off"]);
   });
 
+  test("a second leave of the same stream does not lengthen the grace", () => {
+    const { clock, changes, arrive, leave } = createWorld();
+    arrive("1");
+    leave("1");
+    clock.advance(6_000);
+    leave("1");
+    clock.advance(4_000);
+    expect(changes).toEqual(["a tom on", "a tom off"]);
+  });
+
   test("a pause takes effect at once, also within the grace, but not while another device is here", () => {
     const { changes, clock, arrive, leave } = createWorld();
     arrive("1");

@@ -24,9 +24,10 @@ const commit = (changes: Change[]): fc.Arbitrary<Command> =>
     users: fc.uniqueArray(fc.nat(USERS.length - 1), { minLength: 1 }),
   });
 const others: fc.Arbitrary<Command> = fc.oneof(
-  fc.record({ do: fc.constant("route" as const) }),
-  fc.record({ do: fc.constant("add" as const), user: fc.nat(USERS.length - 1) }),
-  fc.record({ do: fc.constantFrom("read", "read", "load", "load", "remove"), which: fc.nat(5) } as const),
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("route" as const) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("add" as const), user: fc.nat(USERS.length - 1) }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom("read" as const, "load" as const), which: fc.nat(5) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("remove" as const), which: fc.nat(5) }) },
 );
 
 interface Listener {
@@ -118,7 +119,8 @@ function createWorld() {
         });
         void routes.add(listener, user, ["*", `u:${user}`], () => load);
       } else {
-        const listener = listeners[command.which % Math.max(1, listeners.length)];
+        const open = command.do === "remove" ? listeners : listeners.filter(({ loaded }) => !loaded);
+        const listener = open[command.which % Math.max(1, open.length)];
         if (listener === undefined) return;
         if (command.do === "remove") {
           routes.remove(listener);
@@ -127,7 +129,7 @@ function createWorld() {
         } else if (command.do === "read") {
           // As the database answers at this moment, which a lagging watermark has not reached.
           listener.read ??= stays.filter(({ user }) => user === listener.user).map(({ stay }) => ({ ...stay }));
-        } else if (listener.read !== undefined && !listener.loaded) {
+        } else if (listener.read !== undefined) {
           listener.resolve(listener.read);
           await new Promise((resolve) => setImmediate(resolve));
           listener.loaded = true;

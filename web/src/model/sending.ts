@@ -5,6 +5,7 @@ import type { Thread } from "./thread.js";
 
 /** Sends a text as it is. */
 export function sendText(chat: Chat, thread: Thread, text: string): void {
+  thread.newAfterSeq = undefined;
   track(chat, chat.client.messages.send(thread.peer, { text }));
 }
 

@@ -2,7 +2,7 @@ import type { Chat } from "../model/chat.js";
 import { peerId, senderId } from "../model/peers.js";
 import type { Thread } from "../model/thread.js";
 import { paintAvatar } from "./avatar.js";
-import { previewText } from "./content.js";
+import { contentText, previewText } from "./content.js";
 import { byId, h, type Item, reconcile } from "./dom.js";
 import { threadTitle, typingText } from "./titles.js";
 import { listLabel } from "./when.js";
@@ -17,11 +17,12 @@ function isListed(chat: Chat, thread: Thread): boolean {
 }
 
 function preview(chat: Chat, thread: Thread): string {
-  const out = thread.outgoing.at(-1);
-  const waiting = out ? (out.status === "failed" ? "Not sent" : "Not sent yet…") : "";
-  const busy = typingText(chat, thread) || waiting;
   const { last } = thread;
-  if (busy || !last) return busy || (thread.notices.at(-1)?.text ?? "");
+  const typing = typingText(chat, thread);
+  if (typing) return typing;
+  const out = thread.outgoing.at(-1);
+  if (out) return `${out.status === "failed" ? "Not sent" : "You"}: ${contentText(out.content)}`;
+  if (!last) return thread.notices.at(-1)?.text ?? "";
   const from = senderId(last);
   const author = from === chat.me ? "You" : from === undefined ? "System" : chat.names.of(from);
   const named = from === chat.me || thread.peer.peer.case === "groupId" || thread.peer.peer.case === "roomId";

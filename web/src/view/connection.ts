@@ -26,9 +26,9 @@ export function describeConnection({ state, pausedByUser, lost }: Seen): Connect
     case "replaying":
       return { word: "Catching up…", tone: "busy" };
     case "connecting":
-      return state.failures > 0 ? lostConnection("Reconnecting…", lost) : { word: "Connecting…", tone: "busy" };
+      return state.failures > 0 ? lostConnection("Trying again…", lost) : { word: "Connecting…", tone: "busy" };
     case "waiting":
-      return { ...lostConnection("Waiting to reconnect…", lost), action: "Try now" };
+      return { ...lostConnection("Waiting to try again…", lost), action: "Try now" };
     case "paused":
       if (!pausedByUser)
         return { word: "No network", tone: "off", banner: "There is no network. What you write waits." };
@@ -37,12 +37,13 @@ export function describeConnection({ state, pausedByUser, lost }: Seen): Connect
       return { word: "Logged out", tone: "off" };
     case "closed": {
       const banner = closedWords[state.reason];
-      return { word: "Closed", tone: "off", banner, action: state.reason === "replaced" ? "Use here" : "Try again" };
+      if (state.reason === "replaced") return { word: "In another tab", tone: "off", banner, action: "Use here" };
+      return { word: "Offline", tone: "off", banner, action: "Try again" };
     }
   }
 }
 
-function lostConnection(word: string, lost: Seen["lost"]): Connection {
+function lostConnection(next: string, lost: Seen["lost"]): Connection {
   const why = lost ? explain(lost) : "The connection was lost.";
-  return { word, tone: "busy", banner: `${why} ${word} What you write is kept.` };
+  return { word: "Reconnecting…", tone: "busy", banner: `${why} ${next} What you write is kept.` };
 }

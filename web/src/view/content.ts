@@ -34,7 +34,15 @@ export function messageParts(message: ChatMessage): TextPart[] {
 
 /** One line for the list of conversations. */
 export function previewText(message: ChatMessage): string {
-  return messageParts(message)
+  return oneLine(messageParts(message));
+}
+
+export function contentText(content: MessageContent): string {
+  return oneLine(contentParts(content));
+}
+
+function oneLine(parts: readonly TextPart[]): string {
+  return parts
     .map(({ text }) => text)
     .join("")
     .slice(0, 200);

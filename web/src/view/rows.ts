@@ -1,5 +1,5 @@
 import type { ChatMessage, OutgoingMessage } from "@parley/client";
-import { peerId, senderId } from "../model/peers.js";
+import { senderId } from "../model/peers.js";
 import type { Notice, Thread } from "../model/thread.js";
 import { timeMs } from "../model/time.js";
 import { dayLabel } from "./when.js";
@@ -74,5 +74,5 @@ export function rowsOf(thread: Thread, me: string, nowMs: number): Row[] {
 
 /** Whether the author of each message must be told, because there are several. */
 export function hasAuthors({ peer }: Thread): boolean {
-  return peer.peer.case !== "userId" || peerId(peer) === "";
+  return peer.peer.case === "groupId" || peer.peer.case === "roomId";
 }
