@@ -55,8 +55,8 @@ export interface Presence {
 
 /** What the rules may ask of the live end of the log. */
 export interface Tail {
-  /** Resolves when the app's log has passed a position, or the wait is over. */
-  passed(appId: string, pos: number, waitMs: number, signal: AbortSignal): Promise<void>;
+  /** Resolves when the app's log has passed a position, or the wait is over: by its time, its caller or a shutdown. Tells whether it has. */
+  passed(appId: string, pos: number, waitMs: number, signal: AbortSignal): Promise<boolean>;
   /** Takes an acknowledgement: the client of a session is alive and, with a position above 0, has applied everything up to it. */
   acknowledge(appId: string, sessionId: string, pos: number): void;
 }

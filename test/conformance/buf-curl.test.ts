@@ -10,7 +10,7 @@ import { buf, indentedValues, output, root, run, start } from "./programs.js";
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await startTestServer({ settings: { fastUnary: true } });
+  server = await startTestServer();
 });
 afterAll(() => server.close());
 

@@ -15,7 +15,7 @@ type Seen = () => string[];
 let server: TestServer;
 let tom: TestUser;
 beforeAll(async () => {
-  server = await startTestServer({ settings: { fastUnary: true } });
+  server = await startTestServer();
   tom = await newUser(server, "Tom");
 });
 afterAll(() => server.close());

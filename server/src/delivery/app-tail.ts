@@ -24,8 +24,10 @@ export interface AppTail {
   /** The open streams of a user, oldest first. */
   ofUser(userId: string): Iterable<Subscription>;
   all(): Iterable<Subscription>;
-  /** Resolves when the watermark has passed a position, or the wait is over. */
-  passed(pos: number, signal: AbortSignal): Promise<void>;
+  /** Resolves when the watermark has passed a position, or the wait is over; tells whether it has. */
+  passed(pos: number, signal: AbortSignal): Promise<boolean>;
+  /** Ends all waits, and every stream, those that still come too, with the advice to come back after a delay within the spread. */
+  drain(spreadMs: number): void;
 }
 
 export function createAppTail(appId: string, initial: LogState, onGap: () => void): AppTail {
@@ -35,6 +37,7 @@ export function createAppTail(appId: string, initial: LogState, onGap: () => voi
   const routes = createRoutes<Subscription>(() => watermark);
   const subscriptions = new Set<Subscription>();
   const waiting = new Set<() => void>();
+  let drainMs: number | undefined;
   let headCursor: { pos: number; cursor: string } | undefined;
 
   const state = (): LogState => ({ head: watermark, floor, generations });
@@ -67,6 +70,13 @@ export function createAppTail(appId: string, initial: LogState, onGap: () => voi
         subscription.end({ reason: GoodbyeReason.SESSION_REVOKED, reconnect: false });
       }
   };
+
+  const sendAway = (subscription: Subscription, spreadMs: number) =>
+    subscription.end({
+      reason: GoodbyeReason.DRAIN,
+      reconnect: true,
+      retryDelayMs: Math.round(Math.random() * spreadMs),
+    });
 
   return {
     appId,
@@ -103,6 +113,7 @@ export function createAppTail(appId: string, initial: LogState, onGap: () => voi
     },
     async add(subscription, audiences, loadStays) {
       subscriptions.add(subscription);
+      if (drainMs !== undefined) sendAway(subscription, drainMs);
       await routes.add(subscription, subscription.userId, audiences, loadStays);
     },
     remove(subscription) {
@@ -117,15 +128,21 @@ export function createAppTail(appId: string, initial: LogState, onGap: () => voi
     all: () => subscriptions,
     passed: (pos, signal) =>
       new Promise((resolve) => {
-        if (watermark > pos || signal.aborted) return resolve();
+        const isOver = () => watermark > pos || signal.aborted || drainMs !== undefined;
+        if (isOver()) return resolve(watermark > pos);
         const wake = () => {
-          if (watermark <= pos && !signal.aborted) return;
+          if (!isOver()) return;
           waiting.delete(wake);
           signal.removeEventListener("abort", wake);
-          resolve();
+          resolve(watermark > pos);
         };
         waiting.add(wake);
         signal.addEventListener("abort", wake, { once: true });
       }),
+    drain(spreadMs) {
+      drainMs = spreadMs;
+      for (const subscription of [...subscriptions]) sendAway(subscription, spreadMs);
+      for (const wake of [...waiting]) wake();
+    },
   };
 }

@@ -64,9 +64,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         const stop = () => over.abort();
         const timer = clock.setTimer(stop, waitMs, { keepAlive: true });
         signal.addEventListener("abort", stop, { once: true });
-        await tail.passed(pos, over.signal);
+        const passed = await tail.passed(pos, over.signal);
         timer.cancel();
         signal.removeEventListener("abort", stop);
+        return passed;
       },
     },
     remember(users) {

@@ -17,7 +17,7 @@ export interface Hub {
   all(): Iterable<Subscription>;
   /** Tells retention's new floor. */
   raiseFloor(appId: string, pos: number): void;
-  /** Ends every stream with the advice to come back after a spread of delays. */
+  /** Ends every stream with the advice to come back after a spread of delays, and all waits for events. */
   drain(spreadMs: number): void;
   close(): void;
 }
@@ -35,11 +35,16 @@ const SWEEP_MS = 1000;
 export function createHub(options: HubOptions): Hub {
   const { read, bus, clock, logger, metrics } = options;
   const tails = new Map<string, AppTail>();
+  let drainMs: number | undefined;
   // Ranges that come while a tail is being opened; they are applied to it in order.
   const opening = new Map<string, { tail: Promise<AppTail>; early: LogRange[] }>();
 
   const open = async (appId: string, early: LogRange[]): Promise<AppTail> => {
-    const state = await readLogState(read, appId);
+    const state = await readLogState(read, appId).catch((error: unknown) => {
+      // The next who asks tries again.
+      opening.delete(appId);
+      throw error;
+    });
     const tail = createAppTail(appId, state, () => {
       metrics.invariantViolations.inc({ invariant: "contiguous_ranges" });
       logger.error({ appId }, "a range of the log skipped positions; its streams are sent away");
@@ -49,6 +54,7 @@ export function createHub(options: HubOptions): Hub {
     tails.set(appId, tail);
     opening.delete(appId);
     for (const range of early) tail.range(range);
+    if (drainMs !== undefined) tail.drain(drainMs);
     return tail;
   };
 
@@ -70,12 +76,8 @@ export function createHub(options: HubOptions): Hub {
     },
     raiseFloor: (appId, pos) => tails.get(appId)?.raiseFloor(pos),
     drain(spreadMs) {
-      for (const subscription of [...hub.all()])
-        subscription.end({
-          reason: GoodbyeReason.DRAIN,
-          reconnect: true,
-          retryDelayMs: Math.round(Math.random() * spreadMs),
-        });
+      drainMs = spreadMs;
+      for (const tail of tails.values()) tail.drain(spreadMs);
     },
     close: () => sweep.cancel(),
   };

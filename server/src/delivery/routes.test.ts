@@ -217,7 +217,7 @@ describe("routes", () => {
         for (const command of all) await world.run(command, true);
         await world.empty();
       }),
-      { numRuns: 250 },
+      { numRuns: 400 },
     );
   });
 

@@ -39,6 +39,7 @@ export async function listEvents(
   if (command.cursor === "") return { events: [], cursor: cursorAt(appId, state, state.head) };
   let pos = placeOf(appId, state, command.cursor);
   const deadlineMs = ctx.clock.mono() + command.waitMs;
+  let waits = true;
   for (;;) {
     const chunk = await readVisible(ctx.read, appId, reader, pos, state.head, limit);
     if (chunk === "expired") throw expired();
@@ -46,7 +47,7 @@ export async function listEvents(
     const events = upToRevocation(chunk.events).filter((event) => event.payload.length > 0);
     const leftMs = deadlineMs - ctx.clock.mono();
     const atHead = pos >= state.head;
-    if (events.length > 0 || (atHead && leftMs <= 0) || command.signal.aborted) {
+    if (events.length > 0 || (atHead && (leftMs <= 0 || !waits)) || command.signal.aborted) {
       const current = state;
       return {
         events: events.map(({ pos: at, payload }) => {
@@ -57,7 +58,7 @@ export async function listEvents(
         cursor: cursorAt(appId, state, pos),
       };
     }
-    if (atHead) await ctx.tail.passed(appId, pos, leftMs, command.signal);
+    if (atHead) waits = await ctx.tail.passed(appId, pos, leftMs, command.signal);
     state = await readLogState(ctx.read, appId);
     if (pos < state.floor) throw expired();
   }

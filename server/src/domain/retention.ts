@@ -33,7 +33,7 @@ export interface RetentionOptions {
 }
 
 /** What a run did. */
-export interface RetentionReport {
+interface RetentionReport {
   /** Why it removed nothing at all, or undefined. */
   stopped: string | undefined;
   /** Events removed from the logs. */

@@ -19,7 +19,7 @@ import { ServerReflection as ServerReflectionAlpha } from "@parley/proto/grpc/re
 type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
 
 /** The files and all they import, each once, imports first: the order protoc and buf require. */
-export function filesInOrder(roots: readonly DescFile[]): DescFile[] {
+function filesInOrder(roots: readonly DescFile[]): DescFile[] {
   const ordered = new Map<string, DescFile>();
   const add = (file: DescFile): void => {
     if (ordered.has(file.proto.name)) return;

@@ -20,7 +20,7 @@ export interface UnaryTable {
 }
 
 /** A unary method in the form Connect wants. */
-export type ConnectMethod = (request: Message, context: HandlerContext) => Promise<never>;
+type ConnectMethod = (request: Message, context: HandlerContext) => Promise<never>;
 
 type Work = (call: Call, request: Message) => Promise<MessageInitShape<DescMethodUnary["output"]>>;
 
