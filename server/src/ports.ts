@@ -28,6 +28,13 @@ export interface TransientEvent extends NewEvent {
   appId: string;
 }
 
+/** The state of an app's log: its head, its floor and the generations it is made of, oldest first. */
+export interface LogState {
+  head: number;
+  floor: number;
+  generations: readonly { generationId: string; firstPos: number }[];
+}
+
 /**
  * The wake-up between nodes. Ranges and transient events may be lost, repeated or reordered: the log is the truth.
  * A node hears its own publications too, before `publish` returns.
@@ -57,6 +64,8 @@ export interface Presence {
 export interface Tail {
   /** Resolves when the app's log has passed a position, or the wait is over: by its time, its caller or a shutdown. Tells whether it has. */
   passed(appId: string, pos: number, waitMs: number, signal: AbortSignal): Promise<boolean>;
+  /** The log as this node has delivered it. */
+  state(appId: string): Promise<LogState>;
   /** Takes an acknowledgement: the client of a session is alive and, with a position above 0, has applied everything up to it. */
   acknowledge(appId: string, sessionId: string, pos: number): void;
 }

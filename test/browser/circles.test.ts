@@ -91,15 +91,24 @@ describeInBrowser("groups, rooms and system messages in the browser", (browser) 
 
   test("failures are told in words, and can be dismissed", async () => {
     const [dora] = await three("Dora");
-    await dora.choose("Write to a user", { id: "nobody-here" });
+    await dora.choose("New room", { name: "Echo" });
+    await dora.page.locator("#pause").click();
     await dora.send("Anybody?");
-    await dora.sees("Not sent. There is nobody and nothing with this id.");
-    await dora.page.getByRole("button", { name: "Retry" }).waitFor();
+    await dora.sees("Not sent. You are offline, and room talk does not wait.");
     await dora.screenshot("failed-send");
-    await dora.act("Add friend");
-    await dora.page.locator("#problems").getByText("There is nobody and nothing with this id.").waitFor();
+    await dora.page.locator("#pause").click();
+    await dora.is("Online");
+    await dora.page.getByRole("button", { name: "Retry" }).click();
+    await dora.page.locator(".own .status[data-status=sent]").waitFor();
+    expect(await dora.texts()).toEqual(["Anybody?"]);
+
+    await dora.context.setOffline(true);
+    await dora.act("Leave room");
+    await dora.page.locator("#problems").getByText("The server cannot be reached.").waitFor();
+    await dora.screenshot("notice");
     await dora.page.getByRole("button", { name: "Dismiss" }).click();
     expect(await dora.page.locator("#problems li").count()).toBe(0);
+    await dora.context.setOffline(false);
 
     await dora.page.getByRole("button", { name: "New", exact: true }).click();
     await dora.page.locator("#new-menu").getByRole("button", { name: "Join a room" }).click();

@@ -24,6 +24,7 @@ describeInBrowser("a conversation in the browser", (browser) => {
     await tom.page.locator("#thread-subtitle").getByText("Online").waitFor();
     await jerry.page.getByRole("tab", { name: "Friends" }).click();
     await jerry.page.locator('[data-friend="Tom"] .dot.online').waitFor();
+    await jerry.screenshot("friends");
 
     await tom.send("Hi!");
     await jerry.page.getByRole("tab", { name: "Chats" }).click();
@@ -64,6 +65,9 @@ describeInBrowser("a conversation in the browser", (browser) => {
     await desk.choose("Write to a user", { id: "Vera" });
     await desk.send("from the desk");
     await phone.screenshot("phone-list-dark");
+    await phone.page.getByRole("button", { name: "New", exact: true }).click();
+    await phone.screenshot("phone-menu-dark");
+    await phone.page.keyboard.press("Escape");
     await phone.open("Vera");
     await phone.shows(["from the desk"]);
     await phone.send("from the phone");

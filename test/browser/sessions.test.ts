@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { login, startTestServer, type TestServer } from "../support/index.js";
+import { eventually, login, startTestServer, type TestServer } from "../support/index.js";
 import { accidents, openTab, openWindow } from "./support/chat-window.js";
 import { describeInBrowser } from "./support/suite.js";
 
@@ -103,6 +103,26 @@ describeInBrowser("sessions in the browser", (browser) => {
     await rpc.auth.revokeSession({ sessionId: others[0]?.sessionId ?? "" });
     await window.page.getByLabel("User id").waitFor();
     await window.sees("Your session has ended. Log in again.");
+  });
+
+  test("a logout without a network is at once here, and the server hears of it later", async () => {
+    const window = await openWindow(browser(), server);
+    await window.logIn("Quinn");
+    await window.is("Online");
+    await window.context.setOffline(true);
+    await window.page.getByRole("button", { name: "Account" }).click();
+    await window.page.getByRole("button", { name: "Log out" }).click();
+    await window.page.getByLabel("User id").waitFor();
+    await window.sees("You are logged out here.");
+    await window.screenshot("logged-out-offline");
+    await window.context.setOffline(false);
+    const { rpc, sessionId } = await login(server, "Quinn");
+    await eventually(async () => {
+      const { sessions } = await rpc.auth.listSessions({});
+      expect(sessions.map((session) => session.sessionId)).toEqual([sessionId]);
+    }, 20_000);
+    const saved = await window.page.evaluate(() => Object.keys(localStorage).filter((key) => key.includes("Quinn")));
+    expect(saved).toEqual([]);
   });
 
   test("what is refused at login is told in the form", async () => {

@@ -1,13 +1,6 @@
 import type { Conversation } from "@parley/proto/parley/v1/conversation_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  backend,
-  newUser,
-  startTestServer,
-  subscribe,
-  type TestServer,
-  type TestUser,
-} from "../support/index.js";
+import { backend, newUser, startTestServer, subscribe, type TestServer, type TestUser } from "../support/index.js";
 import {
   count,
   eventsAfter,
@@ -19,10 +12,10 @@ import {
   otherApp,
   say,
   says,
+  type To,
   text,
   textOf,
   textsOf,
-  type To,
   toEveryone,
   toGroup,
   toRoom,
@@ -70,7 +63,10 @@ describe("ListConversations", () => {
   });
 
   test("pages of every size give each once, and the last says that it is", async () => {
-    const [tom, ...others] = await newUsers(server, count(7).map((at) => `u${at}`));
+    const [tom, ...others] = await newUsers(
+      server,
+      count(7).map((at) => `u${at}`),
+    );
     const me = must(tom);
     for (const other of others) await say(other, toUser(me.userId), "hi");
     for (const pageSize of [1, 2, 3, 4, 6, 100]) {
@@ -197,12 +193,17 @@ describe("MarkRead", () => {
     const { conversationId } = await say(tom, toUser(jerry.userId), "1");
     const inGroup = await say(tom, toGroup(group), "1");
     const system = must((await fromSystem(toUser(jerry.userId), "1")).message);
-    const cursors = await Promise.all([jerry, tom, spike].map(async (user) => (await user.rpc.message.listEvents({})).cursor));
+    const cursors = await Promise.all(
+      [jerry, tom, spike].map(async (user) => (await user.rpc.message.listEvents({})).cursor),
+    );
     for (const _ of count(2))
-      for (const peer of [toUser(tom.userId), toGroup(group), toSystem]) await jerry.rpc.conversation.markRead({ peer });
+      for (const peer of [toUser(tom.userId), toGroup(group), toSystem])
+        await jerry.rpc.conversation.markRead({ peer });
     const told = async (user: TestUser, at: number) =>
       (await eventsAfter(user.rpc, must(cursors[at]))).events.map(({ event }) =>
-        event.case === "readMarkerChanged" ? [event.value.conversationId, event.value.userId, event.value.readSeq] : event.case,
+        event.case === "readMarkerChanged"
+          ? [event.value.conversationId, event.value.userId, event.value.readSeq]
+          : event.case,
       );
     const direct = [conversationId, jerry.userId, 1];
     expect(await told(jerry, 0)).toEqual([

@@ -35,10 +35,12 @@ describe("a server that is asked to stop", () => {
     for (const at of count(9)) {
       const { token } = await newDevice(server, jerry);
       const headers = { authorization: `Bearer ${token}` };
-      const bearer = [(next: (r: never) => never) => (request: { header: Headers }) => {
-        request.header.set("authorization", headers.authorization);
-        return next(request as never);
-      }];
+      const bearer = [
+        (next: (r: never) => never) => (request: { header: Headers }) => {
+          request.header.set("authorization", headers.authorization);
+          return next(request as never);
+        },
+      ];
       const transports = [
         () => transportTo(server.url, headers),
         () => transportTo(server.url, headers, "2"),
@@ -78,7 +80,10 @@ describe("a server that is asked to stop", () => {
     };
     await Promise.all(count(8).map(sender));
     const again = await server.restart();
-    const [tom2, jerry2] = [tom, jerry].map((user) => ({ ...user, rpc: withToken(again, user.token) })) as [TestUser, TestUser];
+    const [tom2, jerry2] = [tom, jerry].map((user) => ({ ...user, rpc: withToken(again, user.token) })) as [
+      TestUser,
+      TestUser,
+    ];
     for (const clientMessageId of unanswered)
       answered.set(clientMessageId, (await say(tom2, toUser(jerry.userId), clientMessageId, { clientMessageId })).seq);
     const { messages } = await jerry2.rpc.history.listMessages({
@@ -111,7 +116,8 @@ describe("a server that is asked to stop", () => {
     // The last of what was sent is under way once an earlier one is answered: one connection keeps their order.
     await sends[0];
     await server.running.close();
-    for (const call of await Promise.all(sends)) expect(call.results.every((result) => result.message !== undefined)).toBe(true);
+    for (const call of await Promise.all(sends))
+      expect(call.results.every((result) => result.message !== undefined)).toBe(true);
     for (const answer of await Promise.all(waiting)) expect(answer.events).toEqual([]);
     expect(performance.now() - began).toBeLessThan(2900);
     await server.close();

@@ -1,8 +1,8 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ListMessagesRequest } from "@parley/proto/parley/v1/history_service_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { backend, newUser, refusal, startTestServer, type TestServer, type TestUser } from "../support/index.js";
 import { fakeClock } from "../support/fake-clock.js";
+import { backend, newUser, refusal, startTestServer, type TestServer, type TestUser } from "../support/index.js";
 import {
   count,
   must,
@@ -11,9 +11,9 @@ import {
   newUsers,
   otherApp,
   say,
+  type To,
   text,
   textsOf,
-  type To,
   toEveryone,
   toGroup,
   toRoom,
@@ -59,7 +59,10 @@ describe("a page of history", () => {
   test("is the newest without a position, rising in seq, with both ends of the conversation", async () => {
     expect(await page(undefined)).toMatchObject({ seqs: range(231, 250), oldestAvailableSeq: 1, headSeq: 250 });
     expect((await page(undefined, { pageSize: 100 })).seqs).toEqual(range(151, 250));
-    expect(await refused(page(undefined, { pageSize: 101 }))).toMatchObject({ reason: "INVALID_FIELD", field: "page_size" });
+    expect(await refused(page(undefined, { pageSize: 101 }))).toMatchObject({
+      reason: "INVALID_FIELD",
+      field: "page_size",
+    });
   });
 
   const positions: [string, Position, number[]][] = [
@@ -91,24 +94,27 @@ describe("a page of history", () => {
     expect(await before(startMs + 1000)).toEqual(range(241, 250));
   });
 
-  test.each([1, 7, 20, 50, 100])("of %i leads to the next, both ways, through 250 messages without loss or repeat", async (pageSize) => {
-    const walk = async (position: Position | undefined) => {
-      const pages: number[][] = [];
-      let pageToken = "";
-      do {
-        const next = await page(position, { pageSize, pageToken });
-        expect(next.seqs.length).toBeGreaterThan(0);
-        pages.push(next.seqs);
-        pageToken = next.nextPageToken;
-      } while (pageToken !== "");
-      return pages;
-    };
-    expect((await walk(undefined)).reverse().flat()).toEqual(range(1, 250));
-    expect((await walk({ case: "afterSeq", value: 0 })).flat()).toEqual(range(1, 250));
-    const older = await walk({ case: "beforeTime", value: timestampFromMs(startMs + 25) });
-    expect(older.reverse().flat()).toEqual(range(1, 125));
-    expect((await page({ case: "aroundSeq", value: 100 }, { pageSize })).nextPageToken).toBe("");
-  });
+  test.each([1, 7, 20, 50, 100])(
+    "of %i leads to the next, both ways, through 250 messages without loss or repeat",
+    async (pageSize) => {
+      const walk = async (position: Position | undefined) => {
+        const pages: number[][] = [];
+        let pageToken = "";
+        do {
+          const next = await page(position, { pageSize, pageToken });
+          expect(next.seqs.length).toBeGreaterThan(0);
+          pages.push(next.seqs);
+          pageToken = next.nextPageToken;
+        } while (pageToken !== "");
+        return pages;
+      };
+      expect((await walk(undefined)).reverse().flat()).toEqual(range(1, 250));
+      expect((await walk({ case: "afterSeq", value: 0 })).flat()).toEqual(range(1, 250));
+      const older = await walk({ case: "beforeTime", value: timestampFromMs(startMs + 25) });
+      expect(older.reverse().flat()).toEqual(range(1, 125));
+      expect((await page({ case: "aroundSeq", value: 100 }, { pageSize })).nextPageToken).toBe("");
+    },
+  );
 
   test("goes on where it was, whatever is said meanwhile", async () => {
     const [spike, tyke] = await newPair(server);
@@ -133,26 +139,41 @@ describe("whose history", () => {
     expect(await refused(list(tom, toUser("nobody")))).toEqual(nobody);
     expect(await refused(list(tom, toUser(foreign.userId)))).toEqual(nobody);
     expect(await refused(list(tom, toGroup("none")))).toEqual({ ...nobody, field: "peer.group_id" });
-    expect(await refused(list(tom, toRoom("any")))).toEqual({ code: "Unimplemented", reason: "UNSUPPORTED", field: "peer.room_id" });
+    expect(await refused(list(tom, toRoom("any")))).toEqual({
+      code: "Unimplemented",
+      reason: "UNSUPPORTED",
+      field: "peer.room_id",
+    });
     expect(await refused(list(tom, toEveryone))).toMatchObject({ reason: "INVALID_FIELD", field: "peer" });
   });
 
   test("of a conversation in which nothing was said is empty", async () => {
     const [spike, tyke] = await newPair(server);
     for (const peer of [toUser(tyke.userId), toUser(spike.userId), toSystem, toGroup(await newGroup(spike, []))])
-      expect(await list(spike, peer)).toMatchObject({ messages: [], nextPageToken: "", oldestAvailableSeq: 0, headSeq: 0 });
+      expect(await list(spike, peer)).toMatchObject({
+        messages: [],
+        nextPageToken: "",
+        oldestAvailableSeq: 0,
+        headSeq: 0,
+      });
   });
 
   test("two users' is theirs alone: a third finds its own, empty", async () => {
     const spike = await newUser(server);
     expect((await list(spike, toUser(jerry.userId))).messages).toEqual([]);
     expect((await list(jerry, toUser(tom.userId))).headSeq).toBe(250);
-    const acting = await backend(server).as(jerry.userId).history.listMessages({ peer: toUser(tom.userId) });
+    const acting = await backend(server)
+      .as(jerry.userId)
+      .history.listMessages({ peer: toUser(tom.userId) });
     expect(acting.headSeq).toBe(250);
   });
 
   test.each([false, true])("a group's, with history_for_new_members %s", async (historyForNewMembers) => {
-    const [owner, member, late] = (await newUsers(server, ["owner", "member", "late"])) as [TestUser, TestUser, TestUser];
+    const [owner, member, late] = (await newUsers(server, ["owner", "member", "late"])) as [
+      TestUser,
+      TestUser,
+      TestUser,
+    ];
     const groupId = await newGroup(owner, [member], { historyForNewMembers });
     const peer = toGroup(groupId);
     const [one, two] = [await say(owner, peer, "1"), await say(member, peer, "2")];
@@ -186,14 +207,22 @@ describe("GetMessage", () => {
     const sent = await say(tom, toUser(tom.userId), "mine");
     const there = await say(foreign, toUser(foreign.userId), "theirs");
     const direct = await say(spike, toUser(tom.userId), "hi");
-    const system = must((await backend(server).admin.sendSystemMessage({ receiver: toUser(tom.userId), content: text("s") })).message);
+    const system = must(
+      (await backend(server).admin.sendSystemMessage({ receiver: toUser(tom.userId), content: text("s") })).message,
+    );
     const get = (user: TestUser, messageId: string) => user.rpc.history.getMessage({ messageId });
     for (const message of [sent, direct, system]) expect((await get(tom, message.messageId)).message).toEqual(message);
     expect((await get(spike, direct.messageId)).message).toEqual(direct);
     const answers = [];
-    for (const id of [sent.messageId, there.messageId, system.messageId, "none"]) answers.push(await refusal(get(spike, id)));
+    for (const id of [sent.messageId, there.messageId, system.messageId, "none"])
+      answers.push(await refusal(get(spike, id)));
     for (const answer of answers)
-      expect(answer).toMatchObject({ code: "NotFound", reason: "NOT_FOUND", field: "message_id", message: answers[0]?.message });
+      expect(answer).toMatchObject({
+        code: "NotFound",
+        reason: "NOT_FOUND",
+        field: "message_id",
+        message: answers[0]?.message,
+      });
   });
 
   test("P6: what was sent is read at once, by all who read", async () => {

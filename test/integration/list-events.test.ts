@@ -1,7 +1,17 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { backend, newUser, refusal, startTestServer, subscribe, type TestServer, withToken } from "../support/index.js";
-import { count, eventsAfter, newGroup, newPair, otherApp, say, textsOf, toGroup, toUser } from "../support/messaging.js";
+import {
+  count,
+  eventsAfter,
+  newGroup,
+  newPair,
+  otherApp,
+  say,
+  textsOf,
+  toGroup,
+  toUser,
+} from "../support/messaging.js";
 
 let server: TestServer;
 beforeAll(async () => {
@@ -34,7 +44,8 @@ test("pages hold every event once and in order, of every size, and the same as S
       const page = await jerry.rpc.message.listEvents({ cursor: at, pageSize });
       expect(page.events.length).toBeLessThanOrEqual(pageSize === 0 ? 20 : pageSize);
       expect(pages).toBeLessThan(26);
-      if (page.events.length > 0 && events.length + page.events.length < 25) expect(page.cursor).toBe(page.events.at(-1)?.cursor);
+      if (page.events.length > 0 && events.length + page.events.length < 25)
+        expect(page.cursor).toBe(page.events.at(-1)?.cursor);
       events.push(...page.events);
       at = page.cursor;
     }
@@ -106,7 +117,14 @@ test("cursors that are malformed, altered, foreign or ahead are refused, telling
   const { cursor } = await jerry.rpc.message.listEvents({});
   const middle = cursor.length / 2;
   const flipped = cursor.slice(0, middle) + (cursor[middle] === "A" ? "B" : "A") + cursor.slice(middle + 1);
-  const cursors = [flipped, cursor.slice(1), `${cursor}A`, "nonsense", "é", (await foreign.rpc.message.listEvents({})).cursor];
+  const cursors = [
+    flipped,
+    cursor.slice(1),
+    `${cursor}A`,
+    "nonsense",
+    "é",
+    (await foreign.rpc.message.listEvents({})).cursor,
+  ];
   for (const bad of cursors)
     expect(await refusal(tom.rpc.message.listEvents({ cursor: bad }))).toMatchObject({
       code: "OutOfRange",

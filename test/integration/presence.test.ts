@@ -1,6 +1,7 @@
 import { PresenceMode } from "@parley/proto/parley/v1/message_service_pb.js";
 import { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fakeClock } from "../support/fake-clock.js";
 import {
   backend,
   eventually,
@@ -11,7 +12,6 @@ import {
   type TestUser,
   withToken,
 } from "../support/index.js";
-import { fakeClock } from "../support/fake-clock.js";
 import { count, eventsAfter, millis, must, newDevice, newUsers, say, says, toUser } from "../support/messaging.js";
 
 const clock = fakeClock();
@@ -30,9 +30,13 @@ async function cast(on = server): Promise<[TestUser, TestUser, TestUser]> {
 
 /** What a stream was told of presence, as "name on" and "name off". */
 const told = (stream: TestStream): string[] =>
-  stream.events().flatMap(({ event }) =>
-    event.case === "presenceChanged" ? [`${event.value.userId.split("-")[0]} ${event.value.online ? "on" : "off"}`] : [],
-  );
+  stream
+    .events()
+    .flatMap(({ event }) =>
+      event.case === "presenceChanged"
+        ? [`${event.value.userId.split("-")[0]} ${event.value.online ? "on" : "off"}`]
+        : [],
+    );
 
 /** Lets everything that was under way to a stream arrive, and tells what it was told of presence. */
 async function toldBy(stream: TestStream, reader: TestUser): Promise<string[]> {
@@ -42,7 +46,8 @@ async function toldBy(stream: TestStream, reader: TestUser): Promise<string[]> {
   return told(stream);
 }
 
-const onlineTo = async (user: TestUser, userId: string) => (await user.rpc.user.getPresence({ userId })).presence?.online;
+const onlineTo = async (user: TestUser, userId: string) =>
+  (await user.rpc.user.getPresence({ userId })).presence?.online;
 
 /** Closes a stream and waits until the server knows. */
 async function lose(stream: TestStream, user: TestUser): Promise<void> {

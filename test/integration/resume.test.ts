@@ -14,7 +14,18 @@ import {
   type TestUser,
   withToken,
 } from "../support/index.js";
-import { count, metric, must, newPair, otherApp, say, says, streamFailure, textsOf, toUser } from "../support/messaging.js";
+import {
+  count,
+  metric,
+  must,
+  newPair,
+  otherApp,
+  say,
+  says,
+  streamFailure,
+  textsOf,
+  toUser,
+} from "../support/messaging.js";
 
 // Lost history is logged as an error; here it is meant.
 const quiet = { logLevel: "silent" } as const;
@@ -59,7 +70,7 @@ describe("P4: a cursor that cannot be honoured is told, never passed over", () =
       .map((bit) => {
         const copy = Buffer.from(bytes);
         const byte = Math.floor((bit - 1) / 8);
-        copy[byte] = must(copy[byte]) ^ (1 << (bit - 1) % 8);
+        copy[byte] = must(copy[byte]) ^ (1 << ((bit - 1) % 8));
         return copy.toString("base64url");
       });
     const others = ["nonsense", cursor.slice(0, -1), `${cursor}A`, `${cursor}=`, "é漢", " ", cursor.toLowerCase()];
@@ -182,7 +193,9 @@ describe("P8: generations", () => {
       expect((await stream.frame("resyncRequired")).reason).toBe(ResyncReason.HISTORY_CHANGED);
       expect(stream.events()).toEqual([]);
       await stream.close();
-      expect(await refusal(jerry2.rpc.message.listEvents({ cursor: lost }))).toMatchObject({ reason: "CURSOR_INVALID" });
+      expect(await refusal(jerry2.rpc.message.listEvents({ cursor: lost }))).toMatchObject({
+        reason: "CURSOR_INVALID",
+      });
     };
     await check([]);
     // The new history is as long as the lost one was, and longer: its positions are others.

@@ -152,7 +152,10 @@ describe("P7: a member who is removed", () => {
   test("gets its removal and nothing of the group after it, until it is back; live and replayed alike", async () => {
     const [tom, jerry, spike] = (await newUsers(server, ["tom", "jerry", "spike"])) as [TestUser, TestUser, TestUser];
     const groupId = await newGroup(tom, [spike]);
-    const start = { tom: (await tom.rpc.message.listEvents({})).cursor, jerry: (await jerry.rpc.message.listEvents({})).cursor };
+    const start = {
+      tom: (await tom.rpc.message.listEvents({})).cursor,
+      jerry: (await jerry.rpc.message.listEvents({})).cursor,
+    };
     const stream = await subscribe(jerry);
     const userIds = [jerry.userId];
     for (const round of count(200)) {

@@ -1,5 +1,5 @@
-import type { SendMessageResult } from "@parley/proto/parley/v1/message_service_pb.js";
 import { ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
+import type { SendMessageResult } from "@parley/proto/parley/v1/message_service_pb.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { refusal, startTestServer, subscribe, type TestServer, type TestUser } from "../support/index.js";
 import {
@@ -58,7 +58,10 @@ test("each send has its own outcome, in order, and one that is refused takes no 
     "h 3",
   ]);
   expect(results[6]?.message).toEqual(results[5]?.message);
-  expect(results[1]?.error).toMatchObject({ message: "no such user", detail: { field: "receiver.user_id", retryable: false } });
+  expect(results[1]?.error).toMatchObject({
+    message: "no such user",
+    detail: { field: "receiver.user_id", retryable: false },
+  });
   expect(must(results[1]?.error?.detail).metadata.request_id).not.toBe("");
 });
 

@@ -3,8 +3,8 @@ import { StructSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type ChatMessage, MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { MessageContentSchema } from "@parley/proto/parley/v1/message_content_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { backend, newUser, refusal, startTestServer, subscribe, type TestServer } from "../support/index.js";
 import { fakeClock } from "../support/fake-clock.js";
+import { backend, newUser, refusal, startTestServer, subscribe, type TestServer } from "../support/index.js";
 import {
   count,
   eventsAfter,
@@ -36,8 +36,10 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const historyOf = async (reader: Awaited<ReturnType<typeof newUser>>, receiver: ReturnType<typeof toUser | typeof toGroup>) =>
-  (await reader.rpc.history.listMessages({ peer: receiver, pageSize: 100 })).messages;
+const historyOf = async (
+  reader: Awaited<ReturnType<typeof newUser>>,
+  receiver: ReturnType<typeof toUser | typeof toGroup>,
+) => (await reader.rpc.history.listMessages({ peer: receiver, pageSize: 100 })).messages;
 const nowhere = { code: "NotFound", reason: "NOT_FOUND", field: "receiver.user_id" };
 const tooLarge = (field: string, limit: number) => ({
   code: "ResourceExhausted",
@@ -87,7 +89,10 @@ describe("what is stored", () => {
       expect(event.createTime).toEqual(second.createTime);
       await stream.close();
     }
-    for (const [reader, other] of [[tom, jerry], [jerry, tom]] as const)
+    for (const [reader, other] of [
+      [tom, jerry],
+      [jerry, tom],
+    ] as const)
       expect(await historyOf(reader, toUser(other.userId))).toEqual([first, second]);
   });
 
@@ -110,16 +115,19 @@ describe("what is stored", () => {
     { case: "location", value: { latitude: -90, longitude: 179.999_999_999, name: "Pole" } },
     { case: "custom", value: { type: "card", data: { b: [true, null, 1.5e300, "x"], a: {} }, fallbackText: "card" } },
   ];
-  test.each(kinds.map((content) => [content.case, content] as const))("%s comes back byte for byte", async (_, content) => {
-    const [tom, jerry] = await newPair(server);
-    const { cursor } = await jerry.rpc.message.listEvents({});
-    const sent = toBinary(MessageContentSchema, create(MessageContentSchema, { content }));
-    const stored = await say(tom, toUser(jerry.userId), "", { content: { content } });
-    const [read] = await historyOf(jerry, toUser(tom.userId));
-    const [event] = (await eventsAfter(jerry.rpc, cursor)).events;
-    for (const message of [stored, read, event && messageOf(event)])
-      expect(toBinary(MessageContentSchema, must(message?.content))).toEqual(sent);
-  });
+  test.each(kinds.map((content) => [content.case, content] as const))(
+    "%s comes back byte for byte",
+    async (_, content) => {
+      const [tom, jerry] = await newPair(server);
+      const { cursor } = await jerry.rpc.message.listEvents({});
+      const sent = toBinary(MessageContentSchema, create(MessageContentSchema, { content }));
+      const stored = await say(tom, toUser(jerry.userId), "", { content: { content } });
+      const [read] = await historyOf(jerry, toUser(tom.userId));
+      const [event] = (await eventsAfter(jerry.rpc, cursor)).events;
+      for (const message of [stored, read, event && messageOf(event)])
+        expect(toBinary(MessageContentSchema, must(message?.content))).toEqual(sent);
+    },
+  );
 
   test("takes messages to oneself and to strangers", async () => {
     const [tom] = await newPair(server);
@@ -131,7 +139,10 @@ describe("what is stored", () => {
 
 describe("I5: seq is dense and equals commit order", () => {
   test("under 64 senders to one conversation, with times that never fall", async () => {
-    const users = await newUsers(server, count(64).map((at) => `sender${at}`));
+    const users = await newUsers(
+      server,
+      count(64).map((at) => `sender${at}`),
+    );
     const [owner] = users;
     const group = await newGroup(must(owner), users.slice(1));
     const { cursor } = await must(owner).rpc.message.listEvents({});
@@ -147,7 +158,10 @@ describe("I5: seq is dense and equals commit order", () => {
   });
 
   test("under 64 senders to many conversations", async () => {
-    const users = await newUsers(server, count(64).map((at) => `mesh${at}`));
+    const users = await newUsers(
+      server,
+      count(64).map((at) => `mesh${at}`),
+    );
     const peers = users.slice(0, 3);
     const sent = await Promise.all(
       users.flatMap((user) => peers.flatMap((peer) => count(2).map(() => say(user, toUser(peer.userId), "x")))),
@@ -164,7 +178,9 @@ describe("I4: one client_message_id never makes two messages", () => {
 
   test("100 repeats at once store one and answer all alike", async () => {
     const [tom, jerry] = await newPair(server);
-    const answers = await Promise.all(count(100).map(() => send(tom, toUser(jerry.userId), "hi", { clientMessageId: "one" })));
+    const answers = await Promise.all(
+      count(100).map(() => send(tom, toUser(jerry.userId), "hi", { clientMessageId: "one" })),
+    );
     expect(answers.filter((answer) => answer.deduplicated)).toHaveLength(99);
     for (const answer of answers) expect(answer.message).toEqual(answers[0]?.message);
     expect(await historyOf(jerry, toUser(tom.userId))).toHaveLength(1);
@@ -187,9 +203,9 @@ describe("I4: one client_message_id never makes two messages", () => {
       { receiver: toUser((spike as { userId: string }).userId) },
     ];
     for (const difference of differences)
-      expect(await refused(send(tom, peer, "hi", { ...once("k", { a: 1, b: { c: [1, 2], d: 2 } }), ...difference }))).toEqual(
-        conflict,
-      );
+      expect(
+        await refused(send(tom, peer, "hi", { ...once("k", { a: 1, b: { c: [1, 2], d: 2 } }), ...difference })),
+      ).toEqual(conflict);
     // The key is the sender's own.
     expect(await send(spike, peer, "hi", once("k", {}))).toMatchObject({ deduplicated: false });
   });
@@ -253,9 +269,17 @@ describe("who may not", () => {
     const [tom, jerry] = await newPair(server);
     const group = await newGroup(tom, [jerry]);
     const mute = (untilMs: number) =>
-      tom.rpc.group.updateGroupMember({ groupId: group, userId: jerry.userId, muteUntilTime: timestampFromMs(untilMs) });
+      tom.rpc.group.updateGroupMember({
+        groupId: group,
+        userId: jerry.userId,
+        muteUntilTime: timestampFromMs(untilMs),
+      });
     await mute(Date.now() + 60_000);
-    expect(await refused(send(jerry, toGroup(group), "hi"))).toEqual({ code: "PermissionDenied", reason: "MUTED", field: "" });
+    expect(await refused(send(jerry, toGroup(group), "hi"))).toEqual({
+      code: "PermissionDenied",
+      reason: "MUTED",
+      field: "",
+    });
     await mute(Date.now() - 1);
     expect((await say(jerry, toGroup(group), "hi")).seq).toBe(1);
   });
@@ -265,7 +289,10 @@ describe("who may not", () => {
     const guest = await newGuest(server);
     const [group, room] = [await newGroup(tom, []), await newRoom(tom, [])];
     for (const peer of [toGroup(group), toRoom(room)])
-      expect(await refused(send(guest, peer, "hi"))).toMatchObject({ code: "PermissionDenied", reason: "ROLE_TOO_LOW" });
+      expect(await refused(send(guest, peer, "hi"))).toMatchObject({
+        code: "PermissionDenied",
+        reason: "ROLE_TOO_LOW",
+      });
     expect((await say(guest, toUser(tom.userId), "hi")).seq).toBe(1);
     expect((await say(tom, toUser(guest.userId), "hi")).seq).toBe(2);
   });
@@ -275,7 +302,8 @@ describe("who may not", () => {
     const notice: SendInit = { content: { content: { case: "notice", value: { text: "joined" } } } };
     const invalid = (field: string) => ({ code: "InvalidArgument", reason: "INVALID_FIELD", field });
     expect(await refused(send(tom, toUser(jerry.userId), "", notice))).toEqual(invalid("content.notice"));
-    for (const peer of [toEveryone, toSystem]) expect(await refused(send(tom, peer, "hi"))).toEqual(invalid("receiver"));
+    for (const peer of [toEveryone, toSystem])
+      expect(await refused(send(tom, peer, "hi"))).toEqual(invalid("receiver"));
     expect(await refused(tom.rpc.message.sendMessage({ content: text("hi") }))).toEqual(invalid("receiver"));
     expect(await refused(tom.rpc.message.sendMessage({ receiver: toUser("x") }))).toEqual(invalid("content"));
   });
@@ -285,14 +313,18 @@ describe("reply_to_message_id", () => {
   test("names a message of the same conversation that the sender can see", async () => {
     const [tom, jerry] = await newPair(server);
     const group = await newGroup(tom, []);
-    const [early, elsewhere] = [await say(tom, toGroup(group), "early"), await say(tom, toUser(jerry.userId), "direct")];
+    const [early, elsewhere] = [
+      await say(tom, toGroup(group), "early"),
+      await say(tom, toUser(jerry.userId), "direct"),
+    ];
     await tom.rpc.group.addGroupMembers({ groupId: group, userIds: [jerry.userId] });
     const late = await say(tom, toGroup(group), "late");
     const reply = (message: ChatMessage | { messageId: string }) =>
       send(jerry, toGroup(group), "re", { replyToMessageId: message.messageId });
     expect((await reply(late)).message?.replyToMessageId).toBe(late.messageId);
     const unseen = { code: "NotFound", reason: "NOT_FOUND", field: "reply_to_message_id" };
-    for (const message of [early, elsewhere, { messageId: "none" }]) expect(await refused(reply(message))).toEqual(unseen);
+    for (const message of [early, elsewhere, { messageId: "none" }])
+      expect(await refused(reply(message))).toEqual(unseen);
     await tom.rpc.group.updateGroup({ groupId: group, historyForNewMembers: true });
     expect((await reply(early)).message?.replyToMessageId).toBe(early.messageId);
   });
@@ -308,16 +340,43 @@ describe("limits, at the edge and one past it", () => {
     return made;
   };
   const deep = (levels: number): JsonObject => (levels === 1 ? { x: 1 } : { x: deep(levels - 1) });
-  const custom = (data: JsonObject): SendInit => ({ content: { content: { case: "custom", value: { type: "t", data } } } });
+  const custom = (data: JsonObject): SendInit => ({
+    content: { content: { case: "custom", value: { type: "t", data } } },
+  });
   const cases: [string, SendInit, SendInit, object][] = [
-    ["text, in bytes", { content: text("x".repeat(8192)) }, { content: text("x".repeat(8193)) }, tooLarge("content.text.text", 8192)],
-    ["text of wide characters", { content: text("é".repeat(4096)) }, { content: text("漢".repeat(2731)) }, tooLarge("content.text.text", 8192)],
+    [
+      "text, in bytes",
+      { content: text("x".repeat(8192)) },
+      { content: text("x".repeat(8193)) },
+      tooLarge("content.text.text", 8192),
+    ],
+    [
+      "text of wide characters",
+      { content: text("é".repeat(4096)) },
+      { content: text("漢".repeat(2731)) },
+      tooLarge("content.text.text", 8192),
+    ],
     ["remark", { remark: "r".repeat(1024) }, { remark: "r".repeat(1025) }, tooLarge("remark", 1024)],
-    ["attributes, in bytes", { attributes: structOf(16_384) }, { attributes: structOf(16_385) }, tooLarge("attributes", 16_384)],
+    [
+      "attributes, in bytes",
+      { attributes: structOf(16_384) },
+      { attributes: structOf(16_385) },
+      tooLarge("attributes", 16_384),
+    ],
     ["attributes, in levels", { attributes: deep(16) }, { attributes: deep(17) }, tooLarge("attributes", 16)],
-    ["custom data, in bytes", custom(structOf(16_384)), custom(structOf(16_385)), tooLarge("content.custom.data", 16_384)],
+    [
+      "custom data, in bytes",
+      custom(structOf(16_384)),
+      custom(structOf(16_385)),
+      tooLarge("content.custom.data", 16_384),
+    ],
     ["custom data, in levels", custom(deep(16)), custom(deep(17)), tooLarge("content.custom.data", 16)],
-    ["mentions", { mentions: { userIds: count(50).map(String) } }, { mentions: { userIds: count(51).map(String) } }, tooLarge("mentions.user_ids", 50)],
+    [
+      "mentions",
+      { mentions: { userIds: count(50).map(String) } },
+      { mentions: { userIds: count(51).map(String) } },
+      tooLarge("mentions.user_ids", 50),
+    ],
     [
       "client_message_id",
       { clientMessageId: "c".repeat(64) },

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fakeClock } from "../support/fake-clock.js";
 import {
   eventually,
   startTestServer,
@@ -7,7 +8,6 @@ import {
   type TestStream,
   type TestUser,
 } from "../support/index.js";
-import { fakeClock } from "../support/fake-clock.js";
 import { count, metric, must, newDevice, newPair, text, textsOf, toUser } from "../support/messaging.js";
 import { openRawStream, type RawStream } from "../support/raw-stream.js";
 
@@ -96,7 +96,8 @@ describe("I7: a consumer that does not read", () => {
       const stalled = await Promise.all(devices.map((device) => openRawStream(server.url, device)));
       await eventually(async () => expect(await streams()).toBe(9));
       await flood(tom, jerry, 0, 4);
-      for (const [at, stream] of stalled.entries()) stream.leave((["reset", "close", "cut"] as const)[(at + round) % 3] ?? "cut");
+      for (const [at, stream] of stalled.entries())
+        stream.leave((["reset", "close", "cut"] as const)[(at + round) % 3] ?? "cut");
       for (const stream of stalled) stream.leave("cut");
       await eventually(async () => expect(await streams()).toBe(0));
     }

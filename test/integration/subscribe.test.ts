@@ -71,7 +71,12 @@ describe("the frames", () => {
     const group = await newGroup(tom, [jerry]);
     const { cursor } = await jerry.rpc.message.listEvents({});
     const live = await subscribe(jerry);
-    for (const at of count(12)) await say(at % 3 === 0 ? jerry : tom, at % 2 === 0 ? toGroup(group) : toUser(at % 3 === 0 ? tom.userId : jerry.userId), `m${at}`);
+    for (const at of count(12))
+      await say(
+        at % 3 === 0 ? jerry : tom,
+        at % 2 === 0 ? toGroup(group) : toUser(at % 3 === 0 ? tom.userId : jerry.userId),
+        `m${at}`,
+      );
     await jerry.rpc.friend.addFriend({ userId: tom.userId });
     await live.event((event) => event.kind === EventKind.FRIEND_CHANGED);
     const { cursor: head } = await jerry.rpc.message.listEvents({});
@@ -142,7 +147,9 @@ describe("the frames", () => {
     expect((await eventsAfter(jerry.rpc, caughtUp)).events).toEqual([]);
     await say(tom, toUser(jerry.userId), "m3");
     const { cursor: head } = await jerry.rpc.message.listEvents({});
-    await eventually(() => must(stream.frames.find((frame) => frame.case === "heartbeat" && frame.value.cursor === head)));
+    await eventually(() =>
+      must(stream.frames.find((frame) => frame.case === "heartbeat" && frame.value.cursor === head)),
+    );
     await tom.rpc.friend.removeFriend({ userId: jerry.userId });
     await eventually(() => expect(stream.events()).toHaveLength(2));
     await jerry.rpc.auth.logout({});
@@ -219,10 +226,13 @@ describe("one stream a session", () => {
 });
 
 describe("every protocol gives the same events", () => {
-  const withHeader = (token: string): Interceptor => (next) => (request) => {
-    request.header.set("authorization", `Bearer ${token}`);
-    return next(request);
-  };
+  const withHeader =
+    (token: string): Interceptor =>
+    (next) =>
+    (request) => {
+      request.header.set("authorization", `Bearer ${token}`);
+      return next(request);
+    };
   type Make = (baseUrl: string, interceptors: Interceptor[]) => Transport;
   const transports: [string, Make][] = [true, false].flatMap((useBinaryFormat): [string, Make][] => {
     const codec = useBinaryFormat ? "binary" : "JSON";

@@ -1,7 +1,15 @@
 import { MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { backend, newUser, refusal, startTestServer, subscribe, type TestServer, type TestUser } from "../support/index.js";
+import {
+  backend,
+  newUser,
+  refusal,
+  startTestServer,
+  subscribe,
+  type TestServer,
+  type TestUser,
+} from "../support/index.js";
 import {
   count,
   eventsAfter,
@@ -16,9 +24,9 @@ import {
   type SendInit,
   say,
   says,
+  type To,
   text,
   textsOf,
-  type To,
   toEveryone,
   toGroup,
   toRoom,
@@ -37,7 +45,8 @@ const announce = (receiver: To, words: string, rest: SendInit = {}, on = server)
   const { content = text(words), clientMessageId = "", remark = "" } = rest;
   return backend(on).admin.sendSystemMessage({ receiver, content, clientMessageId, remark });
 };
-const threeUsers = async (on = server) => (await newUsers(on, ["tom", "jerry", "spike"])) as [TestUser, TestUser, TestUser];
+const threeUsers = async (on = server) =>
+  (await newUsers(on, ["tom", "jerry", "spike"])) as [TestUser, TestUser, TestUser];
 const cursorOf = async (user: TestUser) => (await user.rpc.message.listEvents({})).cursor;
 
 describe("a system message", () => {
@@ -105,7 +114,12 @@ describe("a system message", () => {
     const cursors = await Promise.all([jerry, guest, foreign].map(cursorOf));
     const stream = await subscribe(tom);
     const sent = must((await announce(toEveryone, "to all", {}, app)).message);
-    expect(sent).toMatchObject({ seq: 0, conversationId: "", receiver: { peer: { case: "everyone" } }, transient: false });
+    expect(sent).toMatchObject({
+      seq: 0,
+      conversationId: "",
+      receiver: { peer: { case: "everyone" } },
+      transient: false,
+    });
     const event = await stream.event(says("to all"));
     expect([event.kind, event.cursor === "", messageOf(event)]).toEqual([EventKind.SYSTEM_MESSAGE, false, sent]);
     await stream.close();
@@ -114,7 +128,9 @@ describe("a system message", () => {
     expect((await eventsAfter(foreign.rpc, must(cursors[2]))).events).toEqual([]);
     expect((await jerry.rpc.history.listMessages({ peer: toSystem })).messages).toEqual([]);
     expect(await jerry.rpc.conversation.listConversations({})).toMatchObject({ conversations: [], unreadTotal: 0 });
-    expect(await refused(jerry.rpc.history.getMessage({ messageId: sent.messageId }))).toMatchObject({ reason: "NOT_FOUND" });
+    expect(await refused(jerry.rpc.history.getMessage({ messageId: sent.messageId }))).toMatchObject({
+      reason: "NOT_FOUND",
+    });
     // A cursor is only a place, so a later user may hold an earlier one; it sees nothing from before it came to be.
     const late = await newUser(app, "late");
     expect((await eventsAfter(late.rpc, must(cursors[0]))).events).toEqual([]);
@@ -171,12 +187,17 @@ describe("who and what", () => {
 
   test("carries every content that users may send, and notices too, with the same limits", async () => {
     const [tom] = await threeUsers();
-    const content: SendInit["content"] = { content: { case: "notice", value: { type: "join", text: "hi", data: { a: 1 } } } };
+    const content: SendInit["content"] = {
+      content: { case: "notice", value: { type: "join", text: "hi", data: { a: 1 } } },
+    };
     expect((await announce(toUser(tom.userId), "", { content })).message?.content).toMatchObject(content);
     for (const receiver of [toUser(tom.userId), toEveryone]) {
       expect((await announce(receiver, "x".repeat(8192))).deduplicated).toBe(false);
       expect(await refused(announce(receiver, "x".repeat(8193)))).toMatchObject({ reason: "TOO_LARGE" });
-      expect(await refused(announce(receiver, "\0"))).toMatchObject({ reason: "INVALID_FIELD", field: "content.text.text" });
+      expect(await refused(announce(receiver, "\0"))).toMatchObject({
+        reason: "INVALID_FIELD",
+        field: "content.text.text",
+      });
     }
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { eventually, refusal, startTestServer, subscribe, type TestServer, type TestUser } from "../support/index.js";
 import { fakeClock } from "../support/fake-clock.js";
+import { eventually, refusal, startTestServer, subscribe, type TestServer, type TestUser } from "../support/index.js";
 import {
   count,
   eventsAfter,
@@ -15,8 +15,8 @@ import {
   say,
   says,
   send,
-  textsOf,
   type To,
+  textsOf,
   toGroup,
   toRoom,
   toUser,
@@ -49,7 +49,12 @@ describe("P9: a transient message", () => {
     const stream = await subscribe(jerry);
     for (const [name, place] of all) {
       const sent = await say(tom, place, name, passing());
-      expect(sent).toMatchObject({ seq: 0, transient: true, sender: { sender: { value: tom.userId } }, receiver: place });
+      expect(sent).toMatchObject({
+        seq: 0,
+        transient: true,
+        sender: { sender: { value: tom.userId } },
+        receiver: place,
+      });
       const event = await stream.event(says(name));
       expect(event.cursor).toBe("");
       expect(messageOf(event)).toEqual(sent);

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
@@ -123,3 +124,6 @@ export async function metric(server: Pick<TestServer, "url">, name: string): Pro
   const found = lines.filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
   return found.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
 }
+
+/** A name that no other test has. */
+export const subject = (name: string): string => `${name}${randomUUID().slice(0, 12)}`;

@@ -1,7 +1,11 @@
 import { once } from "node:events";
 import http2 from "node:http2";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { SubscribeRequestSchema, type SubscribeResponse, SubscribeResponseSchema } from "@parley/proto/parley/v1/message_service_pb.js";
+import {
+  SubscribeRequestSchema,
+  type SubscribeResponse,
+  SubscribeResponseSchema,
+} from "@parley/proto/parley/v1/message_service_pb.js";
 import type { TestUser } from "./clients.js";
 
 /** A Subscribe stream over a bare HTTP/2 connection of its own, which reads only when it is told to. */

@@ -1,12 +1,20 @@
-import { createClient, toParleyError } from "@parley/client";
+import { createClient } from "@parley/client";
 import { type Chat, createChat } from "./model/chat.js";
 import { listen } from "./model/listen.js";
 import { trackPending } from "./model/sending.js";
-import { type App, forgetTabUser, forgetUser, leaveNotice, rememberUser, saveApp } from "./settings.js";
+import { type App, forgetTabUser, forgetUser, rememberUser, saveApp } from "./settings.js";
 import { holdUser } from "./tabs.js";
 import { showChat } from "./view/chat-view.js";
 import { byId } from "./view/dom.js";
-import { showProblem } from "./view/problems.js";
+import { showNotice, showProblem } from "./view/problems.js";
+
+/** Shows the login again, on a page as it was before anybody logged in. */
+export type StartOver = () => void;
+
+/** Tells the server of logouts that an earlier page could not tell it. */
+export function finishLogouts(app: App): void {
+  createClient({ baseUrl: location.origin, ...app });
+}
 
 function newChat(app: App, userId: string): Chat {
   const client = createClient({ baseUrl: location.origin, ...app });
@@ -16,7 +24,7 @@ function newChat(app: App, userId: string): Chat {
 }
 
 /** Logs in, by the session this browser still has of the user or by a new one. */
-export async function logIn(app: App, userId: string): Promise<void> {
+export async function logIn(app: App, userId: string, startOver: StartOver): Promise<void> {
   const chat = newChat(app, userId);
   try {
     if (!(await chat.client.restore(userId))) await chat.client.login({ bareId: userId });
@@ -24,44 +32,49 @@ export async function logIn(app: App, userId: string): Promise<void> {
     await chat.client.close();
     throw error;
   }
-  begin(app, chat);
+  begin(app, chat, startOver);
 }
 
 /** Goes on with the session of an earlier page; false when there is none. */
-export async function resumeSession(app: App, userId: string): Promise<boolean> {
+export async function resumeSession(app: App, userId: string, startOver: StartOver): Promise<boolean> {
   const chat = newChat(app, userId);
   if (await chat.client.restore(userId)) {
-    begin(app, chat);
+    begin(app, chat, startOver);
     return true;
   }
   await chat.client.close();
   return false;
 }
 
-function begin(app: App, chat: Chat): void {
+function begin(app: App, chat: Chat, startOver: StartOver): void {
+  const { client, me } = chat;
   saveApp(app);
-  rememberUser(chat.me);
-  const release = holdUser(app, chat.me);
+  rememberUser(me);
+  const release = holdUser(app, me);
   trackPending(chat);
   showChat(chat);
 
-  /** Every user gets a fresh page, so that nothing of one is left to the next. */
   function leave(): void {
+    chat.end();
     forgetTabUser();
     release();
-    location.reload();
+    startOver();
   }
 
-  byId("switch-user").addEventListener("click", () => void chat.client.close().then(leave));
-  byId("log-out").addEventListener("click", async () => {
-    forgetUser(chat.me);
-    // When the server cannot be reached, the SDK goes on telling it from the next page.
-    await chat.client.logout().catch(toParleyError);
+  byId("switch-user").addEventListener("click", async () => {
+    await client.close();
     leave();
   });
-  chat.client.on("state", (state) => {
-    if (state.name !== "closed" || state.reason !== "session_rejected") return;
-    leaveNotice("Your session has ended. Log in again.");
+  byId("log-out").addEventListener("click", () => {
+    forgetUser(me);
+    client
+      .logout()
+      .catch(() => showNotice("You are logged out here. The server is told as soon as it can be reached."));
     leave();
+  });
+  client.on("state", (state) => {
+    if (state.name !== "closed" || state.reason !== "session_rejected") return;
+    leave();
+    showNotice("Your session has ended. Log in again.");
   });
 }

@@ -1,8 +1,21 @@
-import { logIn, resumeSession } from "./enter.js";
-import { type App, knownUsers, readApp, tabUser, takeNotice } from "./settings.js";
+import { finishLogouts, logIn, resumeSession } from "./enter.js";
+import { type App, knownUsers, readApp, tabUser } from "./settings.js";
 import { usersOfOtherTabs } from "./tabs.js";
 import { showLogin } from "./view/login-view.js";
-import { showNotice, showProblem } from "./view/problems.js";
+import { showProblem } from "./view/problems.js";
+
+/** The page before anything happened: every user gets a fresh one, so that nothing of one is left to the next. */
+const pristine = document.body.cloneNode(true);
+
+function startOver(): void {
+  document.body.replaceWith(pristine.cloneNode(true));
+  document.title = "Parley";
+  askForUser(readApp());
+}
+
+function askForUser(app: App | undefined): void {
+  showLogin(app, (given, userId) => logIn(given, userId, startOver));
+}
 
 /** The user to go on as: this tab's, or in a fresh tab the latest, unless another tab shows that one. */
 async function userToResume(app: App): Promise<string | undefined> {
@@ -15,15 +28,14 @@ async function userToResume(app: App): Promise<string | undefined> {
 
 async function start(): Promise<void> {
   const app = readApp();
-  const notice = takeNotice();
-  if (notice !== "") showNotice(notice);
   const userId = app && (await userToResume(app));
   try {
-    if (app && userId !== undefined && (await resumeSession(app, userId))) return;
+    if (app && userId !== undefined && (await resumeSession(app, userId, startOver))) return;
   } catch (error) {
     showProblem(error);
   }
-  showLogin(app, logIn);
+  if (app) finishLogouts(app);
+  askForUser(app);
 }
 
 addEventListener("hashchange", () => location.reload());

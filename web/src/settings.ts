@@ -7,7 +7,6 @@ export interface App {
 const appKey = "parley-page/app";
 const usersKey = "parley-page/users";
 const tabUserKey = "parley-page/user";
-const noticeKey = "parley-page/notice";
 const knownUsersLimit = 5;
 
 /** Takes the app from the link the server prints (`#app_id=…&client_key=…`), else from the last visit, and cleans the address. */
@@ -57,17 +56,6 @@ export function forgetTabUser(): void {
 export function forgetUser(userId: string): void {
   const left = knownUsers().filter((known) => known !== userId);
   write(localStorage, usersKey, left);
-}
-
-/** Leaves a text for the next page of this tab to show. */
-export function leaveNotice(text: string): void {
-  write(sessionStorage, noticeKey, text);
-}
-
-export function takeNotice(): string {
-  const text = read(sessionStorage, noticeKey, "");
-  sessionStorage.removeItem(noticeKey);
-  return text;
 }
 
 function read<T>(storage: Storage, key: string, otherwise: T): T {

@@ -2,6 +2,9 @@
 export interface Signal {
   changed(): void;
   on(listener: () => void): void;
+  /** Nothing is told any more. */
+  end(): void;
+  readonly ended: AbortSignal;
 }
 
 /** Not a frame callback: a hidden page gets none, and would grow stale. */
@@ -9,6 +12,7 @@ const frameMs = 16;
 
 export function createSignal(): Signal {
   const listeners: (() => void)[] = [];
+  const ending = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function tell(): void {
@@ -23,5 +27,10 @@ export function createSignal(): Signal {
     on(listener) {
       listeners.push(listener);
     },
+    end() {
+      listeners.length = 0;
+      ending.abort();
+    },
+    ended: ending.signal,
   };
 }

@@ -1,4 +1,4 @@
-import { type ParleyErrorReason, toParleyError } from "@parley/client";
+import { ParleyError, type ParleyErrorReason } from "@parley/client";
 
 const words: Partial<Record<ParleyErrorReason, string>> = {
   ALREADY_EXISTS: "That exists already.",
@@ -33,7 +33,8 @@ const words: Partial<Record<ParleyErrorReason, string>> = {
 
 /** What went wrong, in words for the user. */
 export function explain(thrown: unknown): string {
-  const { reason, field } = toParleyError(thrown);
+  if (!(thrown instanceof ParleyError)) return "Something went wrong.";
+  const { reason, field } = thrown;
   if (reason === "INVALID_FIELD") return `The server does not accept this${field ? ` (${field})` : ""}.`;
   return words[reason] ?? `Something went wrong (${reason.toLowerCase().replaceAll("_", " ")}).`;
 }

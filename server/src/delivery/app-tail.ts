@@ -1,9 +1,9 @@
 import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
-import type { LogEvent, LogRange, TransientEvent } from "../ports.js";
+import type { LogEvent, LogRange, LogState, TransientEvent } from "../ports.js";
 import { sessionAudience, userAudience } from "../store/audience.js";
 import { encodeCursor } from "../store/cursor.js";
-import { generationAt, type LogState, type Stay } from "../store/log.js";
+import { generationAt, type Stay } from "../store/log.js";
 import { type EncodedEvent, encodeEvent } from "./frames.js";
 import { createRoutes } from "./routes.js";
 import type { Subscription } from "./subscription.js";

@@ -57,6 +57,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       },
     },
     tail: {
+      state: async (appId) => (await hub.tail(appId)).state(),
       acknowledge: liveness.ack,
       async passed(appId, pos, waitMs, signal) {
         const tail = await hub.tail(appId);

@@ -68,7 +68,7 @@ export function createLiveness(options: LivenessOptions): Liveness {
         // A newer stream of the session has taken over.
         if (leases.get(key) !== lease) return;
         leases.delete(key);
-        presence.leave(appId, userId, sessionId, at);
+        if (visible) presence.leave(appId, userId, sessionId, at);
       };
     },
     ack(appId, sessionId, pos) {

@@ -102,10 +102,14 @@ export async function openStream(
 
 /** As much of a chunk as may wait in memory for one slow consumer, and at least one event. */
 function firstBytes(chunk: Chunk, most: number): Chunk {
+  const events: Chunk["events"] = [];
   let bytes = 0;
-  const over = chunk.events.findIndex((event) => (bytes += event.payload.length) > most);
-  if (over < 0) return chunk;
-  const events = chunk.events.slice(0, Math.max(1, over));
+  for (const event of chunk.events) {
+    bytes += event.payload.length;
+    if (bytes > most && events.length > 0) break;
+    events.push(event);
+  }
+  if (events.length === chunk.events.length) return chunk;
   return { events, upTo: events.at(-1)?.pos ?? chunk.upTo };
 }
 

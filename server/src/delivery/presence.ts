@@ -42,6 +42,8 @@ export function createPresenceBoard({ clock, graceMs, onChange }: PresenceOption
     if (state.online === online) return;
     state.online = online;
     state.lastActiveMs = clock.now();
+    // Who is away is told from the store.
+    if (!online) users.delete(`${appId}|${userId}`);
     onChange({ appId, userId, online, atMs: state.lastActiveMs });
   };
   const goAfter = (appId: string, userId: string, state: State, ms: number) => {

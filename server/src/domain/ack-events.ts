@@ -1,10 +1,9 @@
-import { readLogState } from "../store/log.js";
 import type { UserCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
 import { placeOf } from "./list-events.js";
 
 /** Takes a session's word that it is alive and has applied everything up to a cursor; see MessageService.AckEvents. */
 export async function ackEvents(ctx: Ctx, caller: UserCaller & { sessionId: string }, cursor: string): Promise<void> {
-  const pos = cursor === "" ? 0 : placeOf(caller.appId, await readLogState(ctx.read, caller.appId), cursor);
+  const pos = cursor === "" ? 0 : placeOf(caller.appId, await ctx.tail.state(caller.appId), cursor);
   ctx.tail.acknowledge(caller.appId, caller.sessionId, pos);
 }

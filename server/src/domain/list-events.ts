@@ -1,15 +1,8 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { EventKind, type StreamEvent, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
+import type { LogState } from "../ports.js";
 import { decodeCursor, encodeCursor } from "../store/cursor.js";
-import {
-  generationAt,
-  type LogReader,
-  type LogState,
-  readLogState,
-  readVisible,
-  refusalOf,
-  type StoredEvent,
-} from "../store/log.js";
+import { generationAt, type LogReader, readLogState, readVisible, refusalOf, type StoredEvent } from "../store/log.js";
 import { findUser } from "../store/users.js";
 import type { UserCaller } from "./caller.js";
 import type { Ctx } from "./context.js";

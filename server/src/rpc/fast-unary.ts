@@ -12,6 +12,7 @@ type Codec = "proto" | "json";
 
 export interface FastUnaryOptions {
   requestBytes: number;
+  maxTimeoutMs: number;
   addressOf(request: Request): string;
 }
 
@@ -27,17 +28,21 @@ export function createFastUnary(
   viaConnect: (request: Request, response: Response) => void,
 ): (request: Request, response: Response) => void {
   return (request, response) => {
-    const codec = codecOf(request);
+    const codec = isPlain(request, options.maxTimeoutMs) ? codecOf(request) : undefined;
     const method = codec === undefined ? undefined : table.at(request.url ?? "");
     if (codec === undefined || method === undefined) viaConnect(request, response);
     else serve(method, codec, options, request, response);
   };
 }
 
-function codecOf({ method, headers }: Request): Codec | undefined {
-  if (method !== "POST" || headers["connect-timeout-ms"] !== undefined) return undefined;
-  const encoding = headers["content-encoding"];
-  if (encoding !== undefined && encoding !== "identity") return undefined;
+function isPlain({ method, headers }: Request, maxTimeoutMs: number): boolean {
+  const { "content-encoding": encoding, "connect-timeout-ms": timeout } = headers;
+  if (method !== "POST" || (encoding !== undefined && encoding !== "identity")) return false;
+  // An odd deadline is Connect's to refuse.
+  return timeout === undefined || (/^[1-9]\d{0,9}$/.test(String(timeout)) && Number(timeout) <= maxTimeoutMs);
+}
+
+function codecOf({ headers }: Request): Codec | undefined {
   const type = headers["content-type"];
   if (type === "application/proto") return "proto";
   return type === "application/json" || type === "application/json; charset=utf-8" ? "json" : undefined;
@@ -75,7 +80,11 @@ function serve(
   });
   request.on("end", () => {
     const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
-    void run(method, codec, body, factsOf(request, response, addressOf(request)), response);
+    const over = lazyAbort(response);
+    const deadline = startDeadline(request, response, over);
+    void run(method, codec, body, factsOf(request, addressOf(request), over), response).then(() =>
+      clearTimeout(deadline),
+    );
   });
   request.on("error", () => undefined);
 }
@@ -93,6 +102,8 @@ async function run(
     const answer = create(method.output, await entry.run(message, facts));
     const bytes =
       codec === "proto" ? toBinary(method.output, answer) : Buffer.from(toJsonString(method.output, answer));
+    // The deadline may have answered already.
+    if (response.headersSent || response.destroyed) return;
     response.writeHead(200, { "content-type": `application/${codec}`, "content-length": bytes.length });
     response.end(bytes);
   } catch (failure) {
@@ -110,24 +121,49 @@ function decode({ method }: UnaryMethod, codec: Codec, body: Buffer): Message {
   }
 }
 
-function factsOf(request: Request, response: Response, address: string): CallFacts {
-  let controller: AbortController | undefined;
+function factsOf(request: Request, address: string, over: LazyAbort): CallFacts {
   return {
     header(name) {
       const value = request.headers[name];
       return Array.isArray(value) ? value[0] : value;
     },
     address,
-    // Few calls wait, so few need to know that their caller has left.
     get signal() {
+      return over.signal();
+    },
+  };
+}
+
+/** The end of a call that its caller no longer waits for. Few calls wait, so few need to know: the signal is made when it is asked for. */
+interface LazyAbort {
+  signal(): AbortSignal;
+  abort(): void;
+}
+
+function lazyAbort(response: Response): LazyAbort {
+  let controller: AbortController | undefined;
+  return {
+    signal() {
       if (controller === undefined) {
-        const left = new AbortController();
-        controller = left;
-        response.once("close", () => left.abort());
+        const made = new AbortController();
+        controller = made;
+        response.once("close", () => made.abort());
       }
       return controller.signal;
     },
+    abort: () => controller?.abort(),
   };
+}
+
+/** Answers a call with DEADLINE_EXCEEDED when the time its caller gave it is over; what it does may still be done. */
+function startDeadline(request: Request, response: Response, over: LazyAbort): NodeJS.Timeout | undefined {
+  const timeout = request.headers["connect-timeout-ms"];
+  if (timeout === undefined) return undefined;
+  return setTimeout(() => {
+    const error = new DomainError(ErrorReason.DEADLINE_EXCEEDED, "the call took longer than its deadline");
+    answerError(response, wireError(error, ""));
+    over.abort();
+  }, Number(timeout));
 }
 
 function answerError(response: Response, failure: WireError): void {

@@ -14,7 +14,9 @@ export interface Tx {
   head(): number;
   /** Adds an event and gives its position. */
   emit(event: NewEvent): number;
-  /** Runs once the transaction is durable, before any caller is answered. */
+  /** Runs in the same transaction once its events are stored, those of others in the batch too. */
+  beforeCommit(work: (db: Db) => Promise<unknown>): void;
+  /** Runs once the transaction is durable, before any caller is answered. It must not throw. */
   afterCommit(effect: () => void): void;
 }
 
@@ -54,6 +56,12 @@ interface Intent {
   reject(error: unknown): void;
 }
 
+/** What is left to do at the end of the open transaction, and after it. */
+interface Ends {
+  finals: ((db: Db) => Promise<unknown>)[];
+  effects: (() => void)[];
+}
+
 /** One app's part of the open transaction. */
 interface AppLog {
   head: number;
@@ -77,12 +85,13 @@ export function createCommitter(options: CommitterOptions): Committer {
   const queue: Intent[] = [];
   // The generation this process writes for each app, begun with the app's first write after the start.
   const generations = new Map<string, Generation>();
+  let queuedWeight = 0;
   let draining: Promise<void> | undefined;
   let closed = false;
 
   const submit = <I, O>(appId: string, handler: RunHandler<I, O>, item: I, weight = 1): Promise<O> => {
     if (closed) return Promise.reject(new StoreError("closed"));
-    if (queue.length >= options.queueItems) return Promise.reject(new StoreError("overloaded"));
+    if (queuedWeight >= options.queueItems) return Promise.reject(new StoreError("overloaded"));
     return new Promise<O>((resolve, reject) => {
       queue.push({
         appId,
@@ -92,8 +101,22 @@ export function createCommitter(options: CommitterOptions): Committer {
         resolve: resolve as (value: unknown) => void,
         reject,
       });
+      queuedWeight += weight;
       draining ??= drain();
     });
+  };
+
+  const take = (): Intent[] => {
+    const batch = queue.splice(0, batchLength(queue, options.batchItems));
+    for (const { weight } of batch) queuedWeight -= weight;
+    return batch;
+  };
+
+  /** Takes no more: what the store holds can no longer be told, so only a new start may answer. */
+  const stop = (failure: StoreError) => {
+    closed = true;
+    for (const intent of queue.splice(0)) intent.reject(failure);
+    options.onFatal(failure);
   };
 
   const drain = async (): Promise<void> => {
@@ -101,22 +124,23 @@ export function createCommitter(options: CommitterOptions): Committer {
     for (;;) {
       await nextTurn();
       if (queue.length === 0) break;
-      await commitBatch(queue.splice(0, batchLength(queue, options.batchItems)));
+      await commitBatch(take());
     }
     draining = undefined;
   };
 
   const commitBatch = async (batch: Intent[]): Promise<void> => {
     const began = performance.now();
-    const effects: (() => void)[] = [];
+    const ends: Ends = { finals: [], effects: [] };
     const logs = new Map<string, AppLog>();
     let answers: (Outcome<unknown> | undefined)[];
     try {
       answers = await options.write.connection().execute(async (db) => {
         await sql`begin immediate`.execute(db);
         try {
-          const outcomes = await writeRuns(db, batch, logs, effects);
+          const outcomes = await writeRuns(db, batch, logs, ends);
           await writeLogs(db, logs, options.now());
+          for (const final of ends.finals) await final(db);
           await sql`commit`.execute(db);
           return outcomes;
         } catch (error) {
@@ -127,15 +151,19 @@ export function createCommitter(options: CommitterOptions): Committer {
     } catch (error) {
       const failure = storeErrorOf(error);
       for (const intent of batch) intent.reject(failure ?? error);
-      if (failure?.kind === "fatal") options.onFatal(failure);
+      if (failure?.kind === "fatal") stop(failure);
       return;
     }
     for (const [appId, log] of logs) if (log.generationStored === "yes") generations.set(appId, log.generation);
-    for (const effect of effects) effect();
-    for (const [appId, log] of logs) {
-      if (log.events.length === 0) continue;
-      const { generation_id, first_pos } = log.generation;
-      options.onCommit({ appId, generationId: generation_id, generationFirstPos: first_pos, events: log.events });
+    try {
+      for (const effect of ends.effects) effect();
+      publish(logs);
+    } catch (error) {
+      // It is durable, but this process no longer knows what it has told whom: those who ask again after a new start are told right.
+      const failure = new StoreError("fatal", { cause: error });
+      for (const intent of batch) intent.reject(failure);
+      stop(failure);
+      return;
     }
     options.onBatch(batch.length, (performance.now() - began) / 1000);
     batch.forEach((intent, at) => {
@@ -146,7 +174,15 @@ export function createCommitter(options: CommitterOptions): Committer {
     });
   };
 
-  const writeRuns = async (db: Db, batch: Intent[], logs: Map<string, AppLog>, effects: (() => void)[]) => {
+  const publish = (logs: ReadonlyMap<string, AppLog>) => {
+    for (const [appId, { events, generation }] of logs) {
+      if (events.length === 0) continue;
+      const { generation_id: generationId, first_pos: generationFirstPos } = generation;
+      options.onCommit({ appId, generationId, generationFirstPos, events });
+    }
+  };
+
+  const writeRuns = async (db: Db, batch: Intent[], logs: Map<string, AppLog>, ends: Ends) => {
     const outcomes: Outcome<unknown>[] = [];
     for (let at = 0; at < batch.length; ) {
       const first = batch[at] as Intent;
@@ -158,7 +194,7 @@ export function createCommitter(options: CommitterOptions): Committer {
         log = await openLog(db, first.appId, generations.get(first.appId));
         logs.set(first.appId, log);
       }
-      outcomes.push(...(await writeRun(db, first, items, log, effects)));
+      outcomes.push(...(await writeRun(db, first, items, log, ends)));
       at = end;
     }
     return outcomes;
@@ -169,10 +205,11 @@ export function createCommitter(options: CommitterOptions): Committer {
     { appId, handler }: Intent,
     items: unknown[],
     log: AppLog,
-    effects: (() => void)[],
+    ends: Ends,
   ): Promise<Outcome<unknown>[]> => {
-    const [head, eventCount, effectCount] = [log.head, log.events.length, effects.length];
-    const tx = openTx(db, appId, options.now(), log, effects);
+    const [head, eventCount] = [log.head, log.events.length];
+    const [finalCount, effectCount] = [ends.finals.length, ends.effects.length];
+    const tx = openTx(db, appId, options.now(), log, ends);
     await sql`savepoint run`.execute(db);
     try {
       const outcomes = [...(await handler(tx, items))];
@@ -184,13 +221,13 @@ export function createCommitter(options: CommitterOptions): Committer {
       await sql`release run`.execute(db);
       log.head = head;
       log.events.length = eventCount;
-      effects.length = effectCount;
+      ends.finals.length = finalCount;
+      ends.effects.length = effectCount;
       if (items.length === 1) return [{ ok: false, error }];
     }
     // Something in the run broke it: write one by one, so that only the one at fault fails.
     const outcomes: Outcome<unknown>[] = [];
-    for (const item of items)
-      outcomes.push(...(await writeRun(db, { appId, handler } as Intent, [item], log, effects)));
+    for (const item of items) outcomes.push(...(await writeRun(db, { appId, handler } as Intent, [item], log, ends)));
     return outcomes;
   };
 
@@ -211,7 +248,7 @@ function batchLength(queue: readonly Intent[], most: number): number {
   return length;
 }
 
-function openTx(db: Db, appId: string, nowMs: number, log: AppLog, effects: (() => void)[]): Tx {
+function openTx(db: Db, appId: string, nowMs: number, log: AppLog, ends: Ends): Tx {
   return {
     db,
     appId,
@@ -222,7 +259,8 @@ function openTx(db: Db, appId: string, nowMs: number, log: AppLog, effects: (() 
       log.events.push({ ...event, pos: log.head });
       return log.head;
     },
-    afterCommit: (effect) => void effects.push(effect),
+    beforeCommit: (work) => void ends.finals.push(work),
+    afterCommit: (effect) => void ends.effects.push(effect),
   };
 }
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { generationAt, type LogState, refusalOf } from "./log.js";
+import type { LogState } from "../ports.js";
+import { generationAt, refusalOf } from "./log.js";
 
 /** What is on the disk: the events by position, and the generations. */
 interface Disk {

@@ -1,3 +1,4 @@
+import type { LogState } from "../ports.js";
 import { EVERYONE, sessionAudience, userAudience } from "./audience.js";
 import type { LogPlace } from "./cursor.js";
 import type { Db } from "./schema.js";
@@ -7,13 +8,6 @@ export interface StoredEvent {
   pos: number;
   kind: number;
   payload: Uint8Array;
-}
-
-/** The state of an app's log: its head, its floor and the generations it is made of, oldest first. */
-export interface LogState {
-  head: number;
-  floor: number;
-  generations: readonly { generationId: string; firstPos: number }[];
 }
 
 /** One stay of a user in a place. */

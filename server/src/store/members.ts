@@ -240,18 +240,24 @@ export async function dissolvePlace(
   await tx.db.deleteFrom("message").where("app_id", "=", tx.appId).where("conversation_id", "=", place).execute();
   await tx.db.deleteFrom("conversation").where("app_id", "=", tx.appId).where("conversation_id", "=", place).execute();
   await tx.db.deleteFrom("participant").where("app_id", "=", tx.appId).where("conversation_id", "=", place).execute();
-  await tx.db
+  // At the end: what was said earlier in the same batch is not stored yet.
+  tx.beforeCommit((db) => blankEvents(db, tx.appId, place, deletedPos, messageKinds));
+}
+
+async function blankEvents(db: Db, appId: string, place: string, beforePos: number, kinds: readonly number[]) {
+  if (kinds.length === 0) return;
+  await db
     .updateTable("event")
     .set({ payload: Buffer.alloc(0) })
-    .where("app_id", "=", tx.appId)
-    .where("kind", "in", messageKinds)
+    .where("app_id", "=", appId)
+    .where("kind", "in", kinds)
     .where("pos", "in", (e) =>
       e
         .selectFrom("audience")
         .select("audience.pos")
-        .where("audience.app_id", "=", tx.appId)
+        .where("audience.app_id", "=", appId)
         .where("audience.audience", "=", place)
-        .where("audience.pos", "<", deletedPos),
+        .where("audience.pos", "<", beforePos),
     )
     .execute();
 }

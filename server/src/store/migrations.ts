@@ -198,6 +198,8 @@ function core(dialect: Dialect): Migration {
         .addColumn("expire_ms", "bigint", (c) => c.notNull())
         .addPrimaryKeyConstraint("answered_pk", ["app_id", "user_id", "request_id"])
         .execute();
+      await db.schema.createIndex("used_token_expire").on("used_token").columns(["app_id", "expire_ms"]).execute();
+      await db.schema.createIndex("answered_expire").on("answered").columns(["app_id", "expire_ms"]).execute();
       await table("meta")
         .addColumn("name", "text", (c) => c.primaryKey())
         .addColumn("value", "text", (c) => c.notNull())

@@ -23,6 +23,8 @@ export interface Chat extends Signal {
   readonly groups: Map<string, Group>;
   readonly rooms: Map<string, Room>;
   readonly online: Set<string>;
+  /** The users whose presence the stream told since the friends were last asked for: it knows better. */
+  readonly presenceNews: Set<string>;
   readonly names: Names;
   /** The thread that is looked at. */
   open: Thread | undefined;
@@ -47,6 +49,7 @@ export function createChat(client: Client, me: string, fail: (error: unknown) =>
     groups: new Map(),
     rooms: new Map(),
     online: new Set(),
+    presenceNews: new Set(),
     names: createNames(client, signal.changed),
     open: undefined,
     state: client.state,

@@ -2,12 +2,17 @@ import { type Friend, toParleyError } from "@parley/client";
 import { type Chat, inBackground } from "./chat.js";
 
 function putFriend(chat: Chat, friend: Friend): void {
-  chat.friends.set(friend.userId, friend);
-  if (friend.user) chat.names.set(friend.user);
+  const { userId, online, user } = friend;
+  chat.friends.set(userId, friend);
+  if (user) chat.names.set(user);
+  if (chat.presenceNews.has(userId)) return;
+  if (online) chat.online.add(userId);
+  else chat.online.delete(userId);
 }
 
-/** Gets all friends. Who of them is online the stream has told before. */
+/** Gets all friends. */
 export async function loadFriends(chat: Chat): Promise<void> {
+  chat.presenceNews.clear();
   const friends = await chat.client.friends.fetch({ detail: true });
   chat.friends.clear();
   for (const friend of friends) putFriend(chat, friend);
@@ -19,10 +24,9 @@ export function takeFriendChange(chat: Chat, userId: string): void {
 }
 
 async function loadFriend(chat: Chat, userId: string): Promise<void> {
+  chat.presenceNews.delete(userId);
   try {
-    const friend = await chat.client.friends.get(userId);
-    putFriend(chat, friend);
-    if (friend.online) chat.online.add(userId);
+    putFriend(chat, await chat.client.friends.get(userId));
   } catch (error) {
     if (toParleyError(error).reason !== "NOT_FRIEND") throw error;
     chat.friends.delete(userId);

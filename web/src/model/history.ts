@@ -8,7 +8,7 @@ const pageSize = 40;
 /** Loads the newest page of a thread, or the page before what is shown. */
 export async function loadOlder(chat: Chat, thread: Thread): Promise<void> {
   const before = thread.history;
-  if (before === "loading" || before === "complete") return;
+  if (before === "loading" || before === "complete" || thread.stuck) return;
   const oldest = thread.messages.find(({ seq }) => seq > 0)?.seq;
   thread.history = "loading";
   try {
@@ -20,6 +20,7 @@ export async function loadOlder(chat: Chat, thread: Thread): Promise<void> {
   } catch (error) {
     if (isReset(thread)) return;
     thread.history = before;
+    thread.stuck = true;
     const { reason } = toParleyError(error);
     // A user who does not exist, or one never written to; sending will tell.
     if (reason === "NOT_FOUND") thread.history = "complete";

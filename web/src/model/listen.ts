@@ -13,12 +13,13 @@ function takeState(chat: Chat): void {
   chat.state = chat.client.state;
   chat.changed();
   if (chat.state.name !== "live" || before === "live") return;
-  for (const thread of chat.threads.values()) thread.marking = false;
+  for (const thread of chat.threads.values()) Object.assign(thread, { marking: false, stuck: false });
   chat.names.retry();
   void loadAll(chat);
 }
 
 function takePresence(chat: Chat, { userId, online }: { userId: string; online: boolean }): void {
+  chat.presenceNews.add(userId);
   if (online) chat.online.add(userId);
   else chat.online.delete(userId);
   chat.changed();
@@ -37,7 +38,7 @@ function takeCircleEvent(chat: Chat, { event, cursor, createTime }: StreamEvent)
 function resync(chat: Chat, reason: ResyncReason): void {
   for (const thread of chat.threads.values()) {
     resetHistory(thread);
-    if (reason === ResyncReason.HISTORY_CHANGED) Object.assign(thread, { headSeq: 0, readSeq: 0, theirReadSeq: 0 });
+    if (reason === ResyncReason.HISTORY_CHANGED) Object.assign(thread, { heardSeq: 0, readSeq: 0, theirReadSeq: 0 });
   }
   chat.changed();
 }

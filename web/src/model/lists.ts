@@ -45,10 +45,10 @@ export function putConversation(chat: Chat, conversation: Conversation): void {
   if (!conversation.peer) return;
   const thread = threadOf(chat, conversation.peer);
   chat.threadKeys.set(conversation.conversationId, thread.key);
-  if (conversation.headSeq < thread.headSeq) return;
-  thread.headSeq = conversation.headSeq;
+  if (conversation.headSeq < thread.heardSeq) return;
+  thread.heardSeq = conversation.headSeq;
   thread.readSeq = Math.max(thread.readSeq, conversation.readSeq);
-  thread.unread = thread.readSeq >= thread.headSeq ? 0 : conversation.unreadCount;
+  thread.unread = thread.readSeq >= thread.heardSeq ? 0 : conversation.unreadCount;
   const { lastMessage } = conversation;
   if (!lastMessage || timeMs(lastMessage.createTime) < timeMs(thread.last?.createTime)) return;
   thread.last = lastMessage;

@@ -1,4 +1,4 @@
-import type { Client, User } from "@parley/client";
+import { type Client, toParleyError, type User } from "@parley/client";
 
 /** What users are called. */
 export interface Names {
@@ -19,7 +19,11 @@ export function createNames(client: Client, changed: () => void): Names {
 
   async function ask(): Promise<void> {
     const userIds = [...wanted].slice(0, batch);
-    for (const { userId, displayName } of await client.users.getMany(userIds)) names.set(userId, displayName);
+    try {
+      for (const user of await client.users.getMany(userIds)) names.set(user.userId, user.displayName);
+    } catch (error) {
+      if (toParleyError(error).retryable) throw error;
+    }
     for (const userId of userIds) {
       if (!names.has(userId)) names.set(userId, "");
       wanted.delete(userId);

@@ -1,12 +1,13 @@
 import type { ReadMarkerChanged } from "@parley/client";
 import { type Chat, inBackground } from "./chat.js";
 import { putConversation } from "./lists.js";
-import type { Thread } from "./thread.js";
+import { isRoom, type Thread } from "./thread.js";
 
 /** Tells the server that the user has seen the thread to its end. When that fails, the next stream tries again. */
 export function markRead(chat: Chat, thread: Thread): void {
+  if (isRoom(thread)) thread.unread = 0;
   if (thread.unread === 0 || thread.marking || chat.state.name !== "live") return;
-  const seen = thread.headSeq;
+  const seen = thread.heardSeq;
   thread.marking = true;
   chat.client.conversations
     .markRead(thread.peer, seen)
@@ -20,7 +21,7 @@ export function markRead(chat: Chat, thread: Thread): void {
 
 function advance(thread: Thread, readSeq: number): void {
   thread.readSeq = Math.max(thread.readSeq, readSeq);
-  if (thread.readSeq >= thread.headSeq) thread.unread = 0;
+  if (thread.readSeq >= thread.heardSeq) thread.unread = 0;
 }
 
 /** Somebody has read: the other side, or this user on another device. */

@@ -1,6 +1,6 @@
 import type { OutgoingMessage } from "@parley/client";
 import { type Chat, threadOf } from "./chat.js";
-import { takeMessage } from "./take-message.js";
+import { takeSent } from "./take-message.js";
 import type { Thread } from "./thread.js";
 
 /** Sends a text as it is. */
@@ -14,7 +14,7 @@ function track(chat: Chat, out: OutgoingMessage): void {
   const thread = threadOf(chat, out.receiver);
   thread.outgoing.push(out);
   thread.activeMs = Math.max(thread.activeMs, Date.now());
-  out.stored.then((message) => takeMessage(chat, message), chat.changed);
+  out.stored.then((message) => takeSent(chat, message), chat.changed);
   chat.changed();
 }
 

@@ -1,18 +1,29 @@
 import type { ChatMessage } from "@parley/client";
 import { type Chat, threadOf } from "./chat.js";
 import { senderId, threadPeer } from "./peers.js";
-import { putMessage, type Thread } from "./thread.js";
+import { isRoom, putMessage, type Thread, trim } from "./thread.js";
 
-/** Takes in a new message, from the stream or as the answer to a send. */
+/** Takes in a new message of the stream. */
 export function takeMessage(chat: Chat, message: ChatMessage): void {
   const thread = threadOf(chat, threadPeer(message, chat.me));
   const from = senderId(message);
   placeMessage(chat, thread, message);
   if (from !== undefined) thread.typing.delete(from);
-  if (message.seq > thread.headSeq) {
-    thread.headSeq = message.seq;
-    if (from !== chat.me && message.content?.content.case !== "notice") thread.unread += 1;
-  }
+  const isNew = message.seq > thread.heardSeq || isRoom(thread);
+  thread.heardSeq = Math.max(thread.heardSeq, message.seq);
+  if (isNew && countsAsUnread(message, thread, chat.me)) thread.unread += 1;
+  if (thread !== chat.open || isRoom(thread)) trim(thread);
+  chat.changed();
+}
+
+function countsAsUnread(message: ChatMessage, { readSeq }: Thread, me: string): boolean {
+  if (message.seq > 0 && message.seq <= readSeq) return false;
+  return senderId(message) !== me && message.content?.content.case !== "notice";
+}
+
+/** Takes in the answer to a send. What others wrote before it may still be under way on the stream. */
+export function takeSent(chat: Chat, message: ChatMessage): void {
+  placeMessage(chat, threadOf(chat, threadPeer(message, chat.me)), message);
   chat.changed();
 }
 

@@ -21,7 +21,10 @@ export interface Thread {
   readonly typing: Map<string, number>;
   /** `head`: only what came since the page was opened is here. */
   history: "head" | "loading" | "more" | "complete";
-  headSeq: number;
+  /** Loading failed; the next stream tries again. */
+  stuck: boolean;
+  /** How far the stream or a list has told of it; what this device just sent may be ahead of that. */
+  heardSeq: number;
   readSeq: number;
   unread: number;
   /** How far the other side of a one-to-one conversation has read, as far as this page has heard. */
@@ -44,8 +47,9 @@ export function createThread(peer: Peer): Thread {
     notices: [],
     outgoing: [],
     typing: new Map(),
-    history: peer.peer.case === "roomId" ? "complete" : "head",
-    headSeq: 0,
+    history: isRoom({ peer }) ? "complete" : "head",
+    stuck: false,
+    heardSeq: 0,
     readSeq: 0,
     unread: 0,
     theirReadSeq: 0,
@@ -54,6 +58,23 @@ export function createThread(peer: Peer): Thread {
     newAfterSeq: undefined,
     marking: false,
   };
+}
+
+const messageLimit = 1000;
+const noticeLimit = 200;
+
+/** Lets go of what is oldest; what is stored can be loaded again. */
+export function trim(thread: Thread): void {
+  const { messages, notices } = thread;
+  notices.splice(0, notices.length - noticeLimit);
+  if (messages.length <= messageLimit) return;
+  messages.splice(0, messages.length - messageLimit / 2);
+  if (thread.history === "complete" && !isRoom(thread)) thread.history = "more";
+}
+
+/** A room has no history and no read marker: what was said is gone with the page. */
+export function isRoom({ peer }: Pick<Thread, "peer">): boolean {
+  return peer.peer.case === "roomId";
 }
 
 /** Seq decides where there is one; messages that are never stored stand at their time. */
@@ -80,7 +101,7 @@ export function putMessage(thread: Thread, message: ChatMessage): void {
 
 /** Forgets what may be out of date; it is loaded again when it is looked at. */
 export function resetHistory(thread: Thread): void {
-  if (thread.peer.peer.case === "roomId") return;
+  if (isRoom(thread)) return;
   thread.messages.length = 0;
   thread.history = "head";
 }

@@ -40,7 +40,10 @@ export function setUpNewMenu(chat: Chat, openThread: (thread: Thread) => void): 
       await addFriend(chat, id.trim());
       open(user(id.trim()));
     }),
-    question("Write to a user", "Write", [userField], async ({ id = "" }) => open(user(id.trim()))),
+    question("Write to a user", "Write", [userField], async ({ id = "" }) => {
+      chat.names.set(await client.users.get(id.trim()));
+      open(user(id.trim()));
+    }),
     question("New group", "Create", [name, members], async (given) => {
       const made = { name: given.name ?? "", memberUserIds: idsIn(given.members) };
       openThread(putCircle(chat, await client.groups.create(made)));

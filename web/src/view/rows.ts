@@ -62,7 +62,7 @@ export function rowsOf(thread: Thread, me: string, nowMs: number): Row[] {
     }
     const first = (by ?? "system") !== run.by || line.ms - run.ms > runMs;
     const read = own && message.seq > 0 && message.seq <= thread.theirReadSeq;
-    rows.push({ kind: "message", key: message.clientMessageId + message.messageId, message, own, read, first });
+    rows.push({ kind: "message", key: message.messageId, message, own, read, first });
     run = { by: by ?? "system", ms: line.ms };
   }
   for (const out of thread.outgoing) {

@@ -24,7 +24,7 @@ export function setUpThread(chat: Chat): ThreadView {
   const composer = setUpComposer(chat, scroll.toEnd);
   byId("to-end").addEventListener("click", scroll.toEnd);
   byId("back").addEventListener("click", close);
-  document.addEventListener("visibilitychange", look);
+  document.addEventListener("visibilitychange", look, { signal: chat.ended });
   byId("thread-menu").addEventListener("beforetoggle", () => chat.open && fillThreadMenu(chat, chat.open, close));
 
   function older(): void {
