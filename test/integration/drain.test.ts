@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import type { Interceptor } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import { describe, expect, test } from "vitest";
 import {
@@ -34,19 +35,17 @@ describe("a server that is asked to stop", () => {
     const streams: TestStream[] = [];
     for (const at of count(9)) {
       const { token } = await newDevice(server, jerry);
-      const headers = { authorization: `Bearer ${token}` };
-      const bearer = [
-        (next: (r: never) => never) => (request: { header: Headers }) => {
-          request.header.set("authorization", headers.authorization);
-          return next(request as never);
-        },
-      ];
-      const transports = [
-        () => transportTo(server.url, headers),
-        () => transportTo(server.url, headers, "2"),
-        () => createGrpcTransport({ baseUrl: server.url, interceptors: bearer as never }),
-      ];
-      streams.push(await subscribe({ rpc: rpcOver(must(transports[at % 3])()) }));
+      const bearer: Interceptor = (next) => (request) => {
+        request.header.set("authorization", `Bearer ${token}`);
+        return next(request);
+      };
+      const shared = { baseUrl: server.url, interceptors: [bearer] };
+      const transport = [
+        createConnectTransport({ ...shared, httpVersion: "1.1" }),
+        createConnectTransport({ ...shared, httpVersion: "2" }),
+        createGrpcTransport(shared),
+      ][at % 3];
+      streams.push(await subscribe({ rpc: rpcOver(must(transport)) }));
     }
     const began = performance.now();
     const closing = server.running.close();

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage, JsonObject, MessageInitShape } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { SendMessageRequestSchema } from "@parley/proto/parley/v1/message_service_pb.js";
@@ -7,7 +7,9 @@ import type { StreamEvent } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { anonymous, backend, newUser, operator, type Rpc, type TestUser, withToken } from "./clients.js";
 import type { TestServer } from "./server.js";
 
-export type SendInit = MessageInitShape<typeof SendMessageRequestSchema>;
+/** What a message may be made from, without the form that is one already. */
+export type Init<T extends DescMessage> = Exclude<MessageInitShape<T>, { $typeName: string }>;
+export type SendInit = Init<typeof SendMessageRequestSchema>;
 type Speaker = Pick<TestUser, "rpc">;
 
 export const toUser = (value: string) => ({ peer: { case: "userId" as const, value } });
