@@ -1,12 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually, newUser, startTestServer, type TestServer } from "../support/index.js";
-import { buf, indentedValues, output, root, run, start } from "./programs.js";
+import { buf, indentedValues, output, root, run, start, temporaryFolder } from "./programs.js";
 
 let server: TestServer;
 beforeAll(async () => {
@@ -92,14 +91,8 @@ describe("reflection and the descriptor", () => {
     expect(methods).toEqual(expect.arrayContaining(["parley.v1.MessageService/Subscribe"]));
   });
 
-  const folder = () => {
-    const made = mkdtempSync(join(tmpdir(), "parley-buf-"));
-    onTestFinished(() => rmSync(made, { recursive: true, force: true }));
-    return made;
-  };
-
   test("buf build URL/descriptor.binpb reads the whole API, dependencies included", async () => {
-    const cwd = folder();
+    const cwd = temporaryFolder();
     await output(buf, ["build", `${server.url}/descriptor.binpb`, "-o", "api.binpb"], { cwd });
     const { file } = fromBinary(FileDescriptorSetSchema, readFileSync(join(cwd, "api.binpb")));
     const names = file.map(({ name }) => name);
@@ -109,7 +102,7 @@ describe("reflection and the descriptor", () => {
   });
 
   test("buf generate URL/descriptor.binpb with a local plugin makes an SDK", async () => {
-    const cwd = folder();
+    const cwd = temporaryFolder();
     const plugin = join(root, "node_modules/.bin/protoc-gen-es");
     writeFileSync(
       join(cwd, "buf.gen.yaml"),

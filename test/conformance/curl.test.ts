@@ -1,16 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually, newUser, type TestUser } from "../support/index.js";
 import { mainFile, type ServerProcess, startProcess } from "./process.js";
-import { installed, output, run, start } from "./programs.js";
+import { installed, output, run, start, temporaryFolder } from "./programs.js";
 import { connectError } from "./wire.js";
 
 describe.skipIf(!installed("curl", ["curl"]))("curl", () => {
   test("the lines that a first start prints, pasted into a shell, make two users talk", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "parley-first-"));
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = temporaryFolder();
     const server = start(process.execPath, [mainFile, "serve", "--port", "0"], { cwd: folder });
     const printed = await eventually(() => {
       const [, lines] = /Paste the lines into another terminal\.\n\n([\s\S]+?)\n\n/.exec(server.text()) ?? [];

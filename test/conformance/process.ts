@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "../support/index.js";
-import { type Program, root, start } from "./programs.js";
+import { type Program, root, start, temporaryFolder } from "./programs.js";
 
 export const mainFile = join(root, "server/dist/main.js");
 
@@ -17,7 +15,7 @@ export interface ServerProcess {
 }
 
 export async function startProcess(env: Record<string, string> = {}): Promise<ServerProcess> {
-  const dataDir = mkdtempSync(join(tmpdir(), "parley-process-"));
+  const dataDir = temporaryFolder();
   const settings = { PARLEY_DATA_DIR: dataDir, PARLEY_SEND_RATE: "0", PARLEY_LOG_LEVEL: "warn", ...env };
   const program = start(process.execPath, [mainFile, "serve", "--port", "0", "--json-ready"], {
     env: settings,
@@ -34,9 +32,6 @@ export async function startProcess(env: Record<string, string> = {}): Promise<Se
     clientKey: ready.client_key,
     serviceKey: ready.service_key,
     program,
-    async stop() {
-      await program.stop();
-      rmSync(dataDir, { recursive: true, force: true });
-    },
+    stop: () => program.stop(),
   };
 }

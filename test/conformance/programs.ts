@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { eventually } from "../support/index.js";
@@ -129,10 +131,19 @@ export function indentedValues<T>(text: string): T[] {
 }
 
 const open = new Set<ChildProcess>();
+const folders: string[] = [];
 // A test that hangs is killed without its clean-up; what it started must not outlive it.
 process.once("exit", () => {
   for (const child of open) end(child, "SIGKILL");
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
+
+/** A new folder that goes when this process does. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "parley-conformance-"));
+  folders.push(folder);
+  return folder;
+}
 
 /** Spawns a program in a process group of its own: some are scripts that start the real one. */
 function launch(command: string, args: string[], { cwd, env }: RunOptions): ChildProcess {

@@ -1,11 +1,10 @@
-import { cpSync, mkdirSync, mkdtempSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { output, root } from "./programs.js";
+import { output, root, temporaryFolder } from "./programs.js";
 
 /** A folder with the protos that ours import, made by the project's own script; `.proto-deps` need not exist. */
 export async function exportProtos(): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), "parley-protos-"));
+  const folder = temporaryFolder();
   mkdirSync(join(folder, "scripts"));
   // The script writes beside the folder it lies in: the checkout is left alone.
   for (const script of ["export-protos.mjs", "print-proto.mjs"])

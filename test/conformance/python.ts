@@ -1,8 +1,16 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Address } from "../support/index.js";
-import { installed, output, type Program, python, root, type StartOptions, start } from "./programs.js";
+import {
+  installed,
+  output,
+  type Program,
+  python,
+  root,
+  type StartOptions,
+  start,
+  temporaryFolder,
+} from "./programs.js";
 
 export const pythonInstalled = installed("Python with grpcio", [
   "protobuf-compiler",
@@ -34,7 +42,7 @@ interface PythonMessage {
 
 /** Makes the Python code of the API out of what the server says of itself, by protoc alone, and gives its folder. */
 export async function generatePython(url: string): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), "parley-python-"));
+  const folder = temporaryFolder();
   const descriptor = join(folder, "descriptor.binpb");
   writeFileSync(descriptor, Buffer.from(await (await fetch(`${url}/descriptor.binpb`)).arrayBuffer()));
   const files = (await output("bash", ["-c", "cd proto && ls parley/v1/*.proto"])).trim().split("\n");
