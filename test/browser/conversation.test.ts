@@ -1,7 +1,23 @@
+import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { login, startTestServer, type TestServer } from "../support/index.js";
 import { accidents, openWindow } from "./support/chat-window.js";
 import { describeInBrowser } from "./support/suite.js";
+
+/** How many timers a page sets in half a second. */
+async function timersOf(page: Page): Promise<number> {
+  return await page.evaluate(async () => {
+    const { setTimeout } = window;
+    let count = 0;
+    window.setTimeout = ((...call: Parameters<typeof setTimeout>) => {
+      count += 1;
+      return setTimeout(...call);
+    }) as typeof setTimeout;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    window.setTimeout = setTimeout;
+    return count;
+  });
+}
 
 describeInBrowser("a conversation in the browser", (browser) => {
   let server: TestServer;
@@ -45,6 +61,7 @@ describeInBrowser("a conversation in the browser", (browser) => {
     expect(await jerry.page.locator("#messages a").getAttribute("href")).toBe("https://example.org/a?b=c");
     expect(await jerry.page.locator("#messages a").getAttribute("rel")).toContain("noopener");
     await tom.screenshot("conversation-tom");
+    expect(await timersOf(tom.page), "nothing happens, nothing is drawn").toBeLessThan(10);
     await jerry.screenshot("conversation-jerry");
 
     await jerry.page.getByRole("button", { name: "Account" }).click();
@@ -60,7 +77,7 @@ describeInBrowser("a conversation in the browser", (browser) => {
     await desk.logIn("Uma");
     const phone = await openWindow(browser(), server, { viewport: { width: 390, height: 780 }, colorScheme: "dark" });
     await phone.logIn("Uma");
-    const other = await openWindow(browser(), server);
+    const other = await openWindow(browser(), server, { viewport: { width: 1100, height: 720 }, colorScheme: "dark" });
     await other.logIn("Vera");
     await desk.choose("Write to a user", { id: "Vera" });
     await desk.send("from the desk");
@@ -77,6 +94,9 @@ describeInBrowser("a conversation in the browser", (browser) => {
     await phone.page.locator("#chats").waitFor();
     await other.open("Uma");
     await other.shows(["from the desk", "from the phone"]);
+    await other.send("from the other side, https://example.org");
+    await desk.shows(["from the desk", "from the phone", "from the other side, https://example.org"]);
+    await other.screenshot("conversation-dark");
   });
 
   test("older messages load on scrolling up", async () => {
@@ -102,8 +122,15 @@ describeInBrowser("a conversation in the browser", (browser) => {
   });
 
   test("pausing waits, resuming catches up", async () => {
+    await login(server, "Ann");
+    const cara = await login(server, "Cara");
+    await cara.rpc.message.sendMessage({
+      receiver: { peer: { case: "userId", value: "Ann" } },
+      content: { content: { case: "text", value: { text: "earlier" } } },
+    });
     const ann = await openWindow(browser(), server);
     await ann.logIn("Ann");
+    await ann.sees("earlier");
     const ben = await openWindow(browser(), server);
     await ben.logIn("Ben");
     await ann.choose("Add friend", { id: "Ben" });
@@ -118,6 +145,11 @@ describeInBrowser("a conversation in the browser", (browser) => {
     await ann.page.locator(".sending").waitFor();
     await ann.screenshot("paused");
     expect(await ann.texts()).toEqual(["written while paused"]);
+
+    // What is asked for is still answered: a pause ends the stream, not the session.
+    await ann.page.locator("[data-thread='userId:Cara'] button").click();
+    await ann.shows(["earlier"]);
+    await ann.open("Ben");
 
     await ann.page.locator("#pause").click();
     await ann.is("Online");

@@ -140,6 +140,17 @@ describe.skipIf(!installed("curl", ["curl"]))("curl", () => {
       }
     });
 
+    test("an answer that does not wait for the request's body arrives every time", async () => {
+      const early = ["/parley.v1.ServerService/GetServerInfo", "/parley.v1.ServerService/NoSuchMethod"];
+      const calls = Array.from({ length: 60 }, (_, at) =>
+        curl(early[at % 2] ?? "", ["-H", "content-type: text/plain", "-d", "{}"]),
+      );
+      const lost = (await Promise.allSettled(calls)).flatMap((call) =>
+        call.status === "rejected" ? [call.reason] : [],
+      );
+      expect(lost).toEqual([]);
+    });
+
     test("a long poll of ListEvents ends at once when something comes, and by its time when nothing does", async () => {
       const { cursor } = JSON.parse((await get("MessageService/ListEvents", jerry, {})).body);
       const began = performance.now();

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
+import { afterAll, onTestFinished } from "vitest";
 import { eventually } from "../support/index.js";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -132,13 +132,13 @@ export function indentedValues<T>(text: string): T[] {
 
 const open = new Set<ChildProcess>();
 const folders: string[] = [];
-// A test that hangs is killed without its clean-up; what it started must not outlive it.
-process.once("exit", () => {
+// The first hook of every file that imports this is the last to run.
+afterAll(() => {
   for (const child of open) end(child, "SIGKILL");
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A new folder that goes when this process does. */
+/** A new folder that goes with the test file. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "parley-conformance-"));
   folders.push(folder);

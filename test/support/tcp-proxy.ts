@@ -6,8 +6,8 @@ export interface TcpProxy {
   /** The address that clients use instead of the server's; it stays the same for as long as the proxy lives. */
   readonly url: string;
   readonly port: number;
-  /** Where connections lead to; connections that are open keep theirs. */
-  target: { host: string; port: number };
+  /** The address of the server that new connections lead to. */
+  target: string;
   /** How long every piece of data is on its way, in each direction. */
   delayMs: number;
   /** The connections that are open. */
@@ -68,7 +68,7 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
       client.resetAndDestroy();
       return;
     }
-    const server = dial({ ...proxy.target, allowHalfOpen: true, noDelay: true });
+    const server = dial({ ...endOf(proxy.target), allowHalfOpen: true, noDelay: true });
     const pair: Pair = { sockets: [client, server], lost: false };
     pairs.add(pair);
     carry(pair, client, server, "up");
@@ -89,7 +89,7 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
   const proxy: TcpProxy = {
     url: `http://127.0.0.1:${port}`,
     port,
-    target: targetOf(serverUrl),
+    target: serverUrl,
     delayMs: 0,
     get connections() {
       return pairs.size;
@@ -122,8 +122,7 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
   return proxy;
 }
 
-/** The end of a proxy that belongs to the server with this address. */
-export function targetOf(serverUrl: string): TcpProxy["target"] {
-  const { hostname, port } = new URL(serverUrl);
+function endOf(url: string): { host: string; port: number } {
+  const { hostname, port } = new URL(url);
   return { host: hostname, port: Number(port) };
 }

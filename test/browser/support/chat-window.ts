@@ -32,7 +32,7 @@ export interface ChatWindow {
 export const accidents: string[] = [];
 
 /** The address that `parley serve` prints: the page with its app. */
-export function pageUrl({ url, appId, clientKey }: App): string {
+function pageUrl({ url, appId, clientKey }: App): string {
   return `${url}/#app_id=${appId}&client_key=${clientKey}`;
 }
 

@@ -10,8 +10,16 @@ from parley.v1 import friend_service_pb2, history_service_pb2
 from parley_client import ParleyClient
 
 
+printing = threading.Lock()
+
+
 def show(message):
-    print(MessageToJson(message, indent=None), flush=True)
+    line(MessageToJson(message, indent=None))
+
+
+def line(text):
+    with printing:  # The stream and the commands run side by side; a line must not be cut by another.
+        print(text, flush=True)
 
 
 def obey(client, command, user_id, text=""):
@@ -29,10 +37,10 @@ def follow(client):
 
 
 client = ParleyClient(*sys.argv[1:])
-print(json.dumps({"token": client.token}), flush=True)
+line(json.dumps({"token": client.token}))
 threading.Thread(target=follow, args=[client], daemon=True).start()
-for line in sys.stdin:
+for command in sys.stdin:
     try:
-        show(obey(client, *line.rstrip("\n").split(" ", 2)))
+        show(obey(client, *command.rstrip("\n").split(" ", 2)))
     except grpc.RpcError as error:
-        print(json.dumps({"error": error.code().name, "message": error.details()}), flush=True)
+        line(json.dumps({"error": error.code().name, "message": error.details()}))

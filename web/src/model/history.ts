@@ -5,10 +5,15 @@ import type { Thread } from "./thread.js";
 
 const pageSize = 40;
 
+/** Whether there may be more to load, and loading it may succeed. */
+export function mayLoad({ history, stuck }: Thread): boolean {
+  return (history === "head" || history === "more") && !stuck;
+}
+
 /** Loads the newest page of a thread, or the page before what is shown. */
 export async function loadOlder(chat: Chat, thread: Thread): Promise<void> {
   const before = thread.history;
-  if (before === "loading" || before === "complete" || thread.stuck) return;
+  if (!mayLoad(thread)) return;
   const oldest = thread.messages.find(({ seq }) => seq > 0)?.seq;
   thread.history = "loading";
   try {

@@ -22,7 +22,7 @@ function preview(chat: Chat, thread: Thread): string {
   if (typing) return typing;
   const out = thread.outgoing.at(-1);
   if (out) return `${out.status === "failed" ? "Not sent" : "You"}: ${contentText(out.content)}`;
-  if (!last) return thread.notices.at(-1)?.text ?? "";
+  if (!last) return thread.notices.at(-1)?.text ?? "No messages yet";
   const from = senderId(last);
   const author = from === chat.me ? "You" : from === undefined ? "System" : chat.names.of(from);
   const named = from === chat.me || thread.peer.peer.case === "groupId" || thread.peer.peer.case === "roomId";

@@ -1,5 +1,5 @@
 import { type Chat, inBackground } from "../model/chat.js";
-import { loadOlder } from "../model/history.js";
+import { loadOlder, mayLoad } from "../model/history.js";
 import { peerId } from "../model/peers.js";
 import { markRead } from "../model/reading.js";
 import type { Thread } from "../model/thread.js";
@@ -28,9 +28,7 @@ export function setUpThread(chat: Chat): ThreadView {
   byId("thread-menu").addEventListener("beforetoggle", () => chat.open && fillThreadMenu(chat, chat.open, close));
 
   function older(): void {
-    const { open, state } = chat;
-    if (open && (open.history === "more" || (open.history === "head" && state.name === "live")))
-      inBackground(chat, loadOlder(chat, open));
+    if (chat.open && mayLoad(chat.open)) inBackground(chat, loadOlder(chat, chat.open));
   }
 
   /** What is in sight is read. */
@@ -76,7 +74,7 @@ export function setUpThread(chat: Chat): ThreadView {
       byId("chat").dataset.pane = "thread";
       scroll.toEnd();
       render();
-      if (thread.history === "head") older();
+      older();
       chat.changed();
     },
     close,

@@ -78,7 +78,8 @@ async function verify(token: string, key: TokenKey, appId: string, nowMs: number
 
 function claimsOf({ sub, iat, exp, jti }: JWTPayload, nowMs: number): SignedClaims {
   const now = nowMs / 1000;
-  if (sub === undefined || iat === undefined || exp === undefined) throw wrongToken();
+  // The types are the library's hope; what a token holds is its maker's.
+  if (typeof sub !== "string" || iat === undefined || exp === undefined) throw wrongToken();
   // The tolerance above is for clocks that are ahead; a token that has expired has expired.
   if (!USER_ID.test(sub) || exp <= now || iat > now + SKEW_SECONDS || exp - iat > LONGEST_LIFE_SECONDS)
     throw wrongToken();
