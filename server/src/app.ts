@@ -120,6 +120,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   const health = createHealthBoard(SERVICES.map((service) => service.typeName));
   const funnel = createFunnel({ ctx, logger, metrics });
+  let draining = false;
   const rpc = createRpcHandler({
     ctx,
     funnel,
@@ -129,6 +130,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       addReflection(router, SERVICES);
     },
     fallback: notFound,
+    onError: (error, method) => logger.error({ err: error, method: method.name }, "a call could not be answered"),
     requestBytes: limits.requestBytes,
     responseBytes: limits.responseBytes,
     compressMinBytes: limits.compressMinBytes,
@@ -136,7 +138,6 @@ export async function createApp(options: AppOptions): Promise<App> {
     addressOf: createAddressOf(settings.trustedProxies),
     fastUnary: options.fastUnary ?? true,
   });
-  let draining = false;
   const descriptor = fileDescriptorSet(SERVICES);
   const handler = createRouter({
     rpc,

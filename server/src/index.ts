@@ -55,7 +55,7 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
       version: readVersion(),
       limits: overrides.limits,
       times: overrides.times,
-      fastUnary: overrides.fastUnary,
+      fastUnary: overrides.fastUnary ?? settings.fastUnary,
       onFatal(error) {
         logger.fatal({ err: error }, "the store can no longer be trusted: stopping");
         finish({ fatal: true });

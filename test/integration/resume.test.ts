@@ -168,42 +168,54 @@ describe("P8: generations", () => {
     await own.close();
   });
 
-  test("after an older copy of the data is put back, exactly those who saw lost events are told", async () => {
-    const backup = mkdtempSync(join(tmpdir(), "parley-backup-"));
-    let own = await startTestServer({ settings: quiet });
-    const [tom, jerry] = await newPair(own);
-    const start = await cursorOf(jerry);
-    await say(tom, toUser(jerry.userId), "kept");
-    const kept = await cursorOf(jerry);
-    await own.running.close();
-    cpSync(own.dataDir, backup, { recursive: true });
-    own = await own.restart();
-    await say(at(own, tom), toUser(jerry.userId), "lost");
-    const lost = await cursorOf(at(own, jerry));
-    await own.running.close();
-    rmSync(own.dataDir, { recursive: true });
-    cpSync(backup, own.dataDir, { recursive: true });
-    own = await own.restart();
-    const [tom2, jerry2] = [at(own, tom), at(own, jerry)];
-    const check = async (later: string[]) => {
-      expect(await resumed(jerry2, start)).toEqual(["kept", ...later]);
-      expect(await resumed(jerry2, kept)).toEqual(later);
-      const stream = await subscribe(jerry2, { cursor: lost });
-      expect(await stream.frame("started")).toMatchObject({ resumed: false });
-      expect((await stream.frame("resyncRequired")).reason).toBe(ResyncReason.HISTORY_CHANGED);
-      expect(stream.events()).toEqual([]);
-      await stream.close();
-      expect(await refusal(jerry2.rpc.message.listEvents({ cursor: lost }))).toMatchObject({
-        reason: "CURSOR_INVALID",
-      });
-    };
-    await check([]);
-    // The new history is as long as the lost one was, and longer: its positions are others.
-    await say(tom2, toUser(jerry.userId), "new 1");
-    await check(["new 1"]);
-    await say(tom2, toUser(jerry.userId), "new 2");
-    await check(["new 1", "new 2"]);
-    await own.close();
-    rmSync(backup, { recursive: true });
-  });
+  test.each(["stopped", "running"])(
+    "after a copy made while the server was %s is put back, exactly those who saw lost events are told",
+    async (state) => {
+      const backup = mkdtempSync(join(tmpdir(), "parley-backup-"));
+      let own = await startTestServer({ settings: quiet });
+      const [tom, jerry] = await newPair(own);
+      const start = await cursorOf(jerry);
+      await say(tom, toUser(jerry.userId), "kept");
+      const kept = await cursorOf(jerry);
+      if (state === "stopped") {
+        await own.running.close();
+        cpSync(own.dataDir, backup, { recursive: true });
+        own = await own.restart();
+      } else {
+        // The lost events are then of a generation that the copy knows.
+        cpSync(own.dataDir, backup, { recursive: true, filter: (file) => !/parley[.](db|lock)/.test(file) });
+        const database = new Database(join(own.dataDir, "parley.db"), { readonly: true });
+        await database.backup(join(backup, "parley.db"));
+        database.close();
+      }
+      for (const words of ["lost", "lost too"]) await say(at(own, tom), toUser(jerry.userId), words);
+      const lost = await cursorOf(at(own, jerry));
+      await own.running.close();
+      rmSync(own.dataDir, { recursive: true });
+      cpSync(backup, own.dataDir, { recursive: true });
+      own = await own.restart();
+      const [tom2, jerry2] = [at(own, tom), at(own, jerry)];
+      const check = async (later: string[]) => {
+        expect(await resumed(jerry2, start)).toEqual(["kept", ...later]);
+        expect(await resumed(jerry2, kept)).toEqual(later);
+        const stream = await subscribe(jerry2, { cursor: lost });
+        expect(await stream.frame("started")).toMatchObject({ resumed: false });
+        expect((await stream.frame("resyncRequired")).reason).toBe(ResyncReason.HISTORY_CHANGED);
+        expect(stream.events()).toEqual([]);
+        await stream.close();
+        expect(await refusal(jerry2.rpc.message.listEvents({ cursor: lost }))).toMatchObject({
+          reason: "CURSOR_INVALID",
+        });
+      };
+      await check([]);
+      // The new history is as long as the lost one was, and longer: its positions are others.
+      const later = ["new 1", "new 2", "new 3"];
+      for (const [sent, words] of later.entries()) {
+        await say(tom2, toUser(jerry.userId), words);
+        await check(later.slice(0, sent + 1));
+      }
+      await own.close();
+      rmSync(backup, { recursive: true });
+    },
+  );
 });

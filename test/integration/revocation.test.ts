@@ -117,7 +117,8 @@ describe("P10: a session that is ended", () => {
     for (const each of count(20)) {
       const phones = await Promise.all(count(10).map(() => newDevice(server, jerry)));
       for (const phone of phones) await phone.rpc.auth.listSessions({});
-      for (const end of await Promise.all(phones.map((phone, at) => round(phone, (at + each) % 2 === 0)))) ends.add(end);
+      for (const end of await Promise.all(phones.map((phone, at) => round(phone, (at + each) % 2 === 0))))
+        ends.add(end);
     }
     for (const end of ends) expect(["goodbye SESSION_REVOKED", "refused SESSION_REVOKED"]).toContain(end);
   });

@@ -34,6 +34,8 @@ export function answer(
   body: string | Uint8Array = "",
 ): void {
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  // In HTTP/2 an answer is lost together with a body that nobody reads.
+  req.resume();
   res.statusCode = status;
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
   if (status !== 204 && status !== 304) res.setHeader("content-length", String(bytes.length));

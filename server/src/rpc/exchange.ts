@@ -1,5 +1,6 @@
 import { type ContextValues, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { DomainError } from "../domain/errors.js";
 import type { CallFacts } from "./funnel.js";
 
 type Handler = ReturnType<typeof connectNodeAdapter>;
@@ -11,29 +12,32 @@ export interface Exchange {
   response: Response;
   address: string;
   json: boolean;
+  /** Why the request is refused although Connect was given one it understands. */
+  refusal: DomainError | undefined;
 }
 
-/** Where a handler finds its exchange. Connect gives contexts the request alone, so the two are paired on the way in. */
+/** Where a handler finds its exchange. */
 export const kExchange = createContextKey<Exchange>(undefined as never, { description: "the HTTP exchange" });
 
-/** Pairs requests with their responses. */
-export function createExchanges(addressOf: (request: Request) => string) {
-  const responses = new WeakMap<Request, Response>();
+/** Begins an exchange: the values that Connect hands to the handler, and the way to refuse it. */
+export function createExchange(request: Request, response: Response, address: string) {
+  const json = String(request.headers["content-type"] ?? "").includes("json");
+  const exchange: Exchange = { response, address, json, refusal: undefined };
+  const values: ContextValues = createContextValues().set(kExchange, exchange);
   return {
-    note: (request: Request, response: Response) => void responses.set(request, response),
-    contextValues(request: Request): ContextValues {
-      const response = responses.get(request);
-      if (response === undefined) throw new Error("a request without a response");
-      const json = String(request.headers["content-type"] ?? "").includes("json");
-      return createContextValues().set(kExchange, { response, address: addressOf(request), json });
+    values,
+    refuse(refusal: DomainError | undefined) {
+      exchange.refusal = refusal;
     },
   };
 }
 
 export function factsOf(context: HandlerContext): CallFacts {
+  const { address, refusal } = context.values.get(kExchange);
   return {
     header: (name) => context.requestHeader.get(name) ?? undefined,
-    address: context.values.get(kExchange).address,
+    address,
+    refusal,
     signal: context.signal,
   };
 }

@@ -36,7 +36,8 @@ export function createFastUnary(
 }
 
 function isPlain({ method, headers }: Request, maxTimeoutMs: number): boolean {
-  const { "content-encoding": encoding, "connect-timeout-ms": timeout } = headers;
+  const { "content-encoding": encoding, "connect-timeout-ms": timeout, "connect-protocol-version": version } = headers;
+  if (version !== undefined && version !== "1") return false;
   if (method !== "POST" || (encoding !== undefined && encoding !== "identity")) return false;
   // An odd deadline is Connect's to refuse.
   return timeout === undefined || (/^[1-9]\d{0,9}$/.test(String(timeout)) && Number(timeout) <= maxTimeoutMs);
@@ -128,6 +129,7 @@ function factsOf(request: Request, address: string, over: LazyAbort): CallFacts 
       return Array.isArray(value) ? value[0] : value;
     },
     address,
+    refusal: undefined,
     get signal() {
       return over.signal();
     },

@@ -3,6 +3,7 @@ import { createValidator } from "@bufbuild/protovalidate";
 import { authenticate } from "../domain/authenticate.js";
 import type { Caller } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
+import type { DomainError } from "../domain/errors.js";
 import type { Logger } from "../ops/logger.js";
 import type { Metrics } from "../ops/metrics.js";
 import { codeName, type WireError, wireError } from "./errors.js";
@@ -14,6 +15,8 @@ export interface CallFacts {
   header(name: string): string | undefined;
   /** The address of the client. */
   address: string;
+  /** Why the call is refused before anything of it is looked at. */
+  refusal: DomainError | undefined;
   signal: AbortSignal;
 }
 
@@ -59,6 +62,7 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics 
     const given = facts.header("x-request-id");
     const requestId = given !== undefined && REQUEST_ID.test(given) ? given : ctx.newId();
     try {
+      if (facts.refusal !== undefined) throw facts.refusal;
       const caller = await authenticate(ctx, {
         authorization: facts.header("authorization"),
         actingUserId: facts.header("parley-acting-user"),

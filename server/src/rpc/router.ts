@@ -1,6 +1,6 @@
-import type { DescService } from "@bufbuild/protobuf";
-import type { ConnectRouter } from "@connectrpc/connect";
-import { compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import { compressionGzip } from "@connectrpc/connect-node";
 import { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
 import { AuthService } from "@parley/proto/parley/v1/auth_service_pb.js";
 import { ConversationService } from "@parley/proto/parley/v1/conversation_service_pb.js";
@@ -15,8 +15,9 @@ import { UserService } from "@parley/proto/parley/v1/user_service_pb.js";
 import type { Ctx } from "../domain/context.js";
 import { adminHandlers } from "./admin-service.js";
 import { authHandlers } from "./auth-service.js";
+import { createConnectHandler } from "./connect-handler.js";
 import { conversationHandlers } from "./conversation-service.js";
-import { createExchanges, type Request, type Response } from "./exchange.js";
+import type { Request, Response } from "./exchange.js";
 import { createFastUnary } from "./fast-unary.js";
 import { friendHandlers } from "./friend-service.js";
 import type { Funnel } from "./funnel.js";
@@ -52,6 +53,8 @@ export interface RpcOptions {
   /** Further services that are not of the contract: health and reflection. */
   extra(router: ConnectRouter): void;
   fallback(request: Request, response: Response): void;
+  /** Told what Connect could not answer. */
+  onError(error: unknown, method: DescMethod): void;
   requestBytes: number;
   responseBytes: number;
   compressMinBytes: number;
@@ -65,7 +68,6 @@ export interface RpcOptions {
 /** The handler of every RPC, in Connect, gRPC and gRPC-Web. */
 export function createRpcHandler(options: RpcOptions): (request: Request, response: Response) => void {
   const { ctx, funnel } = options;
-  const exchanges = createExchanges(options.addressOf);
   const table = createUnaryTable(funnel);
   const reportSend = (error: unknown, call: { requestId: string }) =>
     void funnel.fail(MessageService.method.sendMessages, error, call.requestId);
@@ -80,29 +82,20 @@ export function createRpcHandler(options: RpcOptions): (request: Request, respon
   table.add(RoomService, roomHandlers(ctx));
   table.add(ServerService, serverHandlers(ctx));
   table.add(UserService, userHandlers(ctx));
-  const adapter = connectNodeAdapter({
+  const router = createConnectRouter({
     // A request may be compressed; an answer is only when it is far larger than a message, since compressing costs more than sending.
     acceptCompression: [compressionGzip],
     compressMinBytes: options.compressMinBytes,
     readMaxBytes: options.requestBytes,
     writeMaxBytes: options.responseBytes,
     maxTimeoutMs: options.maxTimeoutMs,
-    // Without this a malformed string would be stored with replacement characters, in silence.
-    jsonOptions: { textDecoder: new TextDecoder("utf-8", { fatal: true }) } as object,
-    contextValues: exchanges.contextValues,
-    fallback: options.fallback,
-    routes(router) {
-      for (const service of SERVICES) {
-        const streams = service === MessageService ? { subscribe: options.subscribe } : {};
-        // The table was filled from handlers typed by each service; here a service is one of many.
-        router.service(service, { ...table.implementation(service), ...streams } as never);
-      }
-      options.extra(router);
-    },
   });
-  const viaConnect = (request: Request, response: Response) => {
-    exchanges.note(request, response);
-    adapter(request, response);
-  };
+  for (const service of SERVICES) {
+    const streams = service === MessageService ? { subscribe: options.subscribe } : {};
+    // The table was filled from handlers typed by each service; here a service is one of many.
+    router.service(service, { ...table.implementation(service), ...streams } as never);
+  }
+  options.extra(router);
+  const viaConnect = createConnectHandler(router, options);
   return options.fastUnary ? createFastUnary(table, options, viaConnect) : viaConnect;
 }
