@@ -21,7 +21,10 @@ function roomRule([room, others]) {
     severity: "error",
     // A room's tests may use test/support too.
     from: { path: `^server/src/${room}/`, pathNot: "\\.test\\.ts$" },
-    to: { path: "^(server|client|web|test|gen)/(?!node_modules/)", pathNot: mayImportGen.includes(room) ? [inside, "^gen/"] : [inside] },
+    to: {
+      path: "^(server|client|web|test|gen)/(?!node_modules/)",
+      pathNot: mayImportGen.includes(room) ? [inside, "^gen/"] : [inside],
+    },
   };
 }
 
@@ -69,7 +72,12 @@ module.exports = {
     onlyIn("sql-only-in-store", "kysely|better-sqlite3|pg", "^server/src/store/"),
     onlyIn("nats-only-in-its-bus", "@nats-io", "^server/src/delivery/nats-bus(\\.test)?\\.ts$"),
     onlyIn("apn-only-in-its-sender", "node-apn|@parse", "^server/src/push/apns(\\.test)?\\.ts$"),
-    onlyIn("node-transport-only-in-node-entry", "@connectrpc/connect-node", "^client/src/platform/node", "^client/src/"),
+    onlyIn(
+      "node-transport-only-in-node-entry",
+      "@connectrpc/connect-node",
+      "^client/src/platform/node",
+      "^client/src/",
+    ),
     onlyIn("web-transport-only-in-web-entry", "@connectrpc/connect-web", "^client/src/platform/web", "^client/src/"),
     {
       name: "client-runs-anywhere",

@@ -4,7 +4,7 @@ export interface ClientEvents {
   createGroup(members: string[], answer: (group: { id: string }) => void): void;
 }
 
-export type SendResult = { seq: number; time: number } | { error: string };
+type SendResult = { seq: number; time: number } | { error: string };
 
 export interface ServerEvents {
   message(message: {
