@@ -167,7 +167,8 @@ function core(dialect: Dialect): Migration {
         .addColumn("read_seq", "bigint", (c) => c.notNull())
         .addPrimaryKeyConstraint("participant_pk", ["app_id", "user_id", "conversation_id"])
         .execute();
-      await clustered(table("message"))
+      // Not clustered: messages are appended, and only small keys move when a conversation grows in the middle.
+      await table("message")
         .addColumn("app_id", "text", (c) => c.notNull())
         .addColumn("conversation_id", "text", (c) => c.notNull())
         .addColumn("seq", "bigint", (c) => c.notNull())
