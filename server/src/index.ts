@@ -76,10 +76,15 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
     const close = async () => {
       logger.info("stopping");
       app.drain();
-      await port.close(times.drainMs);
-      await app.close();
-      await store.close();
-      finish({ fatal: false });
+      try {
+        await port.close(times.drainMs);
+        await app.close();
+        await store.close();
+      } catch (error) {
+        logger.error({ err: error }, "did not stop cleanly");
+      } finally {
+        finish({ fatal: false });
+      }
     };
     return {
       url: settings.publicUrl ?? port.url,

@@ -31,6 +31,8 @@ export const LIMITS = {
   sendBurstMessages: 100,
   transientSendsPerSecond: 60,
   serviceSendsPerSecond: 2000,
+  changesPerSecond: 20,
+  changeBurst: 200,
   loginTries: 10,
   loginWindowSeconds: 300,
   tokenKeys: 10,

@@ -54,7 +54,7 @@ function startFailure(error: unknown, { dataDir }: Settings): unknown {
   const code = "code" in error ? String(error.code) : "";
   if (error.name === "FolderLockedError") return new CommandFailure(error.message, EXIT.locked);
   const { cause } = error;
-  if (cause instanceof Error && "syscall" in cause && cause.syscall === "listen")
+  if (cause instanceof Error && "syscall" in cause && /^(listen|getaddrinfo)$/.test(String(cause.syscall)))
     return new CommandFailure(`${error.message} (--port, --host)`, EXIT.unavailable);
   if (error.name === "StoreError" || code.startsWith("SQLITE_"))
     return new CommandFailure(`the store in ${dataDir} cannot be opened: ${error.message}`, EXIT.store);

@@ -23,7 +23,10 @@ The development app, in which anyone with its client key can log in as anyone:
   client key   ${clientKey}
   service key  ${serviceKey}   (secret: it may do everything in this app)
 
-Two terminals hold a conversation:
+Two windows of a browser, or of two browsers, chat on the page:
+  ${url}/#app_id=${appId}&client_key=${clientKey}
+
+Two terminals hold a conversation (open both, then type):
   npx parley chat --user Tom --to Jerry${flags}
   npx parley chat --user Jerry --to Tom${flags}
 

@@ -20,7 +20,8 @@ export interface AppTail {
   raiseFloor(pos: number): void;
   add(subscription: Subscription, audiences: readonly string[], loadStays: () => Promise<Stay[]>): Promise<void>;
   remove(subscription: Subscription): void;
-  ofSession(sessionId: string): Subscription | undefined;
+  /** The open streams of a session: one, and for a moment those it replaces. */
+  ofSession(sessionId: string): Iterable<Subscription>;
   /** The open streams of a user, oldest first. */
   ofUser(userId: string): Iterable<Subscription>;
   all(): Iterable<Subscription>;
@@ -30,7 +31,14 @@ export interface AppTail {
   drain(spreadMs: number): void;
 }
 
-export function createAppTail(appId: string, initial: LogState, onGap: () => void): AppTail {
+export interface AppTailOptions {
+  /** Told when a range skips positions; the tail can no longer be trusted. */
+  onGap(): void;
+  /** Told of a stream that failed and was ended. */
+  onError(error: unknown): void;
+}
+
+export function createAppTail(appId: string, initial: LogState, options: AppTailOptions): AppTail {
   let watermark = initial.head;
   let { floor } = initial;
   const generations = [...initial.generations];
@@ -50,14 +58,24 @@ export function createAppTail(appId: string, initial: LogState, onGap: () => voi
   };
   const encode: AppTail["encode"] = ({ kind, pos, payload }) => encodeEvent(kind, pos, cursorAt(pos), payload);
 
+  /** One stream's failure is its own: it must reach neither the others nor the committer, whose commit has happened. */
+  const handOver = (subscription: Subscription, event: EncodedEvent, how: "push" | "pushTransient") => {
+    try {
+      subscription[how](event);
+    } catch (error) {
+      options.onError(error);
+      subscription.end({ reason: GoodbyeReason.INTERNAL, reconnect: true });
+    }
+  };
+
   const deliver = (event: LogEvent, touched: Set<Subscription>) => {
     let encoded: EncodedEvent | undefined;
     routes.route(event, (subscription) => {
       // A stream that is reading will find the event in the log.
       if (!subscription.isLive) return;
       encoded ??= encode(event);
-      subscription.push(encoded);
       touched.add(subscription);
+      handOver(subscription, encoded, "push");
     });
   };
 
@@ -89,7 +107,7 @@ export function createAppTail(appId: string, initial: LogState, onGap: () => voi
       if (generations.at(-1)?.generationId !== range.generationId)
         generations.push({ generationId: range.generationId, firstPos: range.generationFirstPos });
       const fresh = range.events.filter((event) => event.pos > watermark);
-      if (fresh[0]?.pos !== watermark + 1) return onGap();
+      if (fresh[0]?.pos !== watermark + 1) return options.onGap();
       const before = watermark;
       const touched = new Set<Subscription>();
       for (const event of fresh) {
@@ -105,7 +123,7 @@ export function createAppTail(appId: string, initial: LogState, onGap: () => voi
       let encoded: EncodedEvent | undefined;
       routes.route({ ...event, pos: 0 }, (subscription) => {
         encoded ??= encodeEvent(event.kind, 0, "", event.payload);
-        subscription.pushTransient(encoded);
+        handOver(subscription, encoded, "pushTransient");
       });
     },
     raiseFloor(pos) {
@@ -120,10 +138,7 @@ export function createAppTail(appId: string, initial: LogState, onGap: () => voi
       subscriptions.delete(subscription);
       routes.remove(subscription);
     },
-    ofSession(sessionId) {
-      for (const subscription of routes.listeners(sessionAudience(sessionId)) ?? []) return subscription;
-      return undefined;
-    },
+    ofSession: (sessionId) => routes.listeners(sessionAudience(sessionId)) ?? [],
     ofUser: (userId) => routes.listeners(userAudience(userId)) ?? [],
     all: () => subscriptions,
     passed: (pos, signal) =>

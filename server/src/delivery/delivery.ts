@@ -49,9 +49,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     streams: { ...options, liveness },
     presence: {
       of: board.of,
-      hasStream: (appId, sessionId) => hub.known(appId)?.ofSession(sessionId) !== undefined,
+      hasStream: (appId, sessionId) => [...(hub.known(appId)?.ofSession(sessionId) ?? [])].length > 0,
       pause(appId, userId, sessionId) {
-        hub.known(appId)?.ofSession(sessionId)?.end({ reason: GoodbyeReason.PAUSED, reconnect: false });
+        for (const stream of [...(hub.known(appId)?.ofSession(sessionId) ?? [])])
+          stream.end({ reason: GoodbyeReason.PAUSED, reconnect: false });
         // The stream may have been lost before, and its grace be running.
         board.leave(appId, userId, sessionId, "once");
       },

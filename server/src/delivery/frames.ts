@@ -1,7 +1,7 @@
 import { create, fromBinary, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { SubscribeResponseSchema } from "@parley/proto/parley/v1/message_service_pb.js";
-import { StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
+import { type StreamEvent, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
 
 /** How a stream's messages are encoded. */
 export type Codec = "binary" | "json";
@@ -60,6 +60,15 @@ function eventMessage(cursor: string, payload: Uint8Array): Uint8Array {
 function eventJson(cursor: string, payload: Uint8Array): Uint8Array {
   const event = fromBinary(StreamEventSchema, payload);
   event.cursor = cursor;
+  try {
+    return eventAsJson(event);
+  } catch {
+    // Something in it has no form in JSON. The reader still gets past it, as past an event it does not know.
+    return eventAsJson(create(StreamEventSchema, { cursor, kind: event.kind }));
+  }
+}
+
+function eventAsJson(event: StreamEvent): Uint8Array {
   const message = create(SubscribeResponseSchema, { frame: { case: "event", value: event } });
   return Buffer.from(toJsonString(SubscribeResponseSchema, message));
 }

@@ -45,11 +45,15 @@ export function createHub(options: HubOptions): Hub {
       opening.delete(appId);
       throw error;
     });
-    const tail = createAppTail(appId, state, () => {
-      metrics.invariantViolations.inc({ invariant: "contiguous_ranges" });
-      logger.error({ appId }, "a range of the log skipped positions; its streams are sent away");
-      for (const subscription of [...tail.all()]) subscription.end({ reason: GoodbyeReason.INTERNAL, reconnect: true });
-      tails.delete(appId);
+    const tail = createAppTail(appId, state, {
+      onGap() {
+        metrics.invariantViolations.inc({ invariant: "contiguous_ranges" });
+        logger.error({ appId }, "a range of the log skipped positions; its streams are sent away");
+        for (const subscription of [...tail.all()])
+          subscription.end({ reason: GoodbyeReason.INTERNAL, reconnect: true });
+        tails.delete(appId);
+      },
+      onError: (error) => logger.error({ err: error, appId }, "an event could not be handed to a stream"),
     });
     tails.set(appId, tail);
     opening.delete(appId);

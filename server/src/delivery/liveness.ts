@@ -86,7 +86,8 @@ export function createLiveness(options: LivenessOptions): Liveness {
     },
     async close() {
       timer.cancel();
-      await persist();
+      // What is lost here costs a needless push at most, and a full disk must not keep a server from stopping.
+      await persist().catch(() => undefined);
     },
   };
 }

@@ -115,7 +115,7 @@ function firstBytes(chunk: Chunk, most: number): Chunk {
 
 /** One stream a session, and a bound on those of a user: the oldest makes room. */
 function replaceOlder(tail: AppTail, { userId, sessionId }: StreamRequest, most: number): void {
-  tail.ofSession(sessionId)?.end({ reason: GoodbyeReason.REPLACED, reconnect: false });
+  for (const older of [...tail.ofSession(sessionId)]) older.end({ reason: GoodbyeReason.REPLACED, reconnect: false });
   const others = [...tail.ofUser(userId)].filter((other) => other.sessionId !== sessionId);
   if (others.length >= most) others[0]?.end({ reason: GoodbyeReason.TOO_MANY_STREAMS, reconnect: false });
 }

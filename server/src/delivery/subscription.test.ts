@@ -44,7 +44,16 @@ function createWorld(options: { queueWrites: number; start?: number }) {
   };
   if (options.start !== undefined) emit(options.start);
   let gaps = 0;
-  const tail = createAppTail(APP, { head: log.length, floor: 0, generations: [GENERATION] }, () => gaps++);
+  const tail = createAppTail(
+    APP,
+    { head: log.length, floor: 0, generations: [GENERATION] },
+    {
+      onGap: () => gaps++,
+      onError: (error) => {
+        throw error;
+      },
+    },
+  );
   const errors: unknown[] = [];
   const destroyed: true[] = [];
   let fallen = 0;
@@ -363,7 +372,7 @@ describe("subscription", () => {
       await settle();
       expect(world.ending, stopAt).toEqual({ reason: undefined, reconnect: false });
       expect(world.frames).toHaveLength(written);
-      expect([[...world.tail.all()], world.tail.ofSession("s1"), world.clock.pending]).toEqual([[], undefined, 0]);
+      expect([[...world.tail.all()], [...world.tail.ofSession("s1")], world.clock.pending]).toEqual([[], [], 0]);
     }
   });
 

@@ -75,12 +75,22 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   let finish: (ending: Ending) => void = () => undefined;
   const ended = new Promise<Ending>((resolve) => {
     finish = (ending) => {
+      if (over.signal.aborted) return;
       over.abort();
+      if (ending.reason !== undefined) cutWhenStalled();
       live = false;
       pending = [];
       resolve(ending);
     };
   });
+
+  /** Connect waits for the peer to take its last frame; one that takes nothing would hold the stream for ever. */
+  const cutWhenStalled = () => {
+    if (sink.queuedBytes() === 0) return;
+    clock.setTimer(() => {
+      if (sink.queuedBytes() > 0) sink.destroy();
+    }, options.writeStallMs);
+  };
 
   const wanted = (event: EncodedEvent) =>
     options.kinds.size === 0 || options.kinds.has(event.kind) || options.always.has(event.kind);

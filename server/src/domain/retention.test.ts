@@ -109,7 +109,13 @@ async function createWorld(rules: Partial<AppRules> = {}) {
         content: { content: { case: "text", value: { text: "hi" } } },
         clientMessageId,
       });
-      const sent = { senderId: from, target: targetOf(from, request.receiver), request, hash: payloadHash(request) };
+      const sent = {
+        senderId: from,
+        target: targetOf(from, request.receiver),
+        request,
+        keyed: true,
+        hash: payloadHash(request),
+      };
       const job = { sends: [sent], rules: { allowStrangerMessages: true }, newId: () => `m${++made}` };
       const [outcome] = await temp.committer.submit("a", storeSends, job);
       if (!outcome?.ok) throw outcome?.error;

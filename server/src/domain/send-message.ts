@@ -91,6 +91,7 @@ export function finishSend(ctx: Ctx, senderId: string, target: Send["target"], r
   return {
     senderId,
     target,
+    keyed: request.clientMessageId !== "",
     hash,
     request: request.clientMessageId === "" ? { ...request, clientMessageId: ctx.newId() } : request,
   };

@@ -1,4 +1,4 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type ChatMessage, ChatMessageSchema, MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { groupPlace, roomPlace } from "../store/audience.js";
@@ -26,17 +26,17 @@ export async function sendTransient(ctx: Ctx, app: AppRecord, caller: UserCaller
 export function publishOnce(ctx: Ctx, appId: string, send: Send): Sent {
   const key = `${appId}|${send.senderId}|${send.request.clientMessageId}`;
   const hash = send.hash.toString("hex");
-  const earlier = ctx.transients.find(key);
+  const earlier = send.keyed ? ctx.transients.find(key) : undefined;
   if (earlier !== undefined) {
-    if (earlier.hash === hash) return { message: earlier.message, deduplicated: true };
+    if (earlier.hash === hash) return { message: fromBinary(ChatMessageSchema, earlier.message), deduplicated: true };
     throw new DomainError(ErrorReason.IDEMPOTENCY_CONFLICT, "this client_message_id was used for another message", {
       field: "client_message_id",
     });
   }
   const message = makeMessage(ctx, send);
-  ctx.transients.keep(key, hash, message);
-  const kind = send.senderId === "" ? "systemMessage" : "messageCreated";
   const payload = toBinary(ChatMessageSchema, message, { writeUnknownFields: false });
+  if (send.keyed) ctx.transients.keep(key, { hash, message: payload });
+  const kind = send.senderId === "" ? "systemMessage" : "messageCreated";
   ctx.bus.publishTransient({ appId, ...newMessageEvent(ctx.clock.now(), send.target.audiences, kind, payload) });
   return { message, deduplicated: false };
 }

@@ -14,6 +14,8 @@ export interface Send {
   target: SendTarget;
   /** The request with a client_message_id, made by the server when the sender gave none. */
   request: SendMessageRequest;
+  /** Whether the sender gave the key: only then can it repeat the send. */
+  keyed: boolean;
   /** The mark of its payload, for repeats. */
   hash: Buffer;
 }

@@ -16,9 +16,9 @@ export async function setTyping(ctx: Ctx, caller: UserCaller, peer: Peer | undef
   const app = await ctx.apps.find(caller.appId);
   if (app === undefined) throw new Error("a caller of no app");
   await mayTalk(ctx, app, caller.userId, target);
-  // More often than the other side can see is dropped; the end of typing never is.
-  if (typing && !ctx.buckets.tryTake(`typing|${caller.appId}|${caller.userId}|${target.kind}|${target.id}`, 1, 1))
-    return;
+  // More often than the other side can see is dropped; the end of typing has a measure of its own, so as not to be lost behind its beginning.
+  const key = `typing|${typing}|${caller.appId}|${caller.userId}|${target.kind}|${target.id}`;
+  if (!ctx.buckets.tryTake(key, 1, 1)) return;
   const audiences = target.kind === "user" ? [userAudience(target.id)] : target.audiences;
   const seenAs: Peer = target.kind === "user" || peer === undefined ? userPeer(caller.userId) : peer;
   const value = { peer: seenAs, userId: caller.userId, typing };

@@ -92,7 +92,7 @@ function send(
     clientMessageId,
     ...more,
   });
-  return { senderId: from, target: targetOf(from, request.receiver), request, hash: payloadHash(request) };
+  return { senderId: from, target: targetOf(from, request.receiver), request, keyed: true, hash: payloadHash(request) };
 }
 
 describe("storeSends", () => {

@@ -59,7 +59,8 @@ function lost(): SentOutcome {
 
 async function findRepeats(tx: Tx, sends: readonly Send[]): Promise<Map<string, Stored>> {
   const ids = [...new Set(sends.map((send) => send.request.clientMessageId))];
-  const rows = await findByClientMessageIds(tx.db, tx.appId, ids);
+  const senders = [...new Set(sends.map((send) => send.senderId))];
+  const rows = await findByClientMessageIds(tx.db, tx.appId, senders, ids);
   return new Map(
     rows.map((row) => [
       `${row.sender}|${row.client_message_id}`,

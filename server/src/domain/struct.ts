@@ -1,7 +1,7 @@
 import { create, fromBinary, fromJson, type JsonObject, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
 import { StructSchema } from "@bufbuild/protobuf/wkt";
 import type { Limits } from "../limits.js";
-import { DomainError, ErrorReason, tooLarge } from "./errors.js";
+import { DomainError, ErrorReason, invalidField, tooLarge } from "./errors.js";
 
 /** The stored form of free data, or null for none. Throws TOO_LARGE past the limits on size and depth. */
 export function packStruct(limits: Limits, field: string, value: JsonObject | undefined): Buffer | null {
@@ -28,11 +28,14 @@ function checkDepth(limits: Limits, field: string, value: JsonValue, depth = 1):
       field,
       metadata: { limit: String(limits.structDepth) },
     });
+  // JSON has no way to say them, so a reader of JSON could never be told.
+  if (typeof value === "number" && !Number.isFinite(value))
+    throw invalidField(field, `${field} holds a number that is not finite`);
   if (Array.isArray(value)) for (const item of value) nested(limits, field, item, depth);
   else if (value !== null && typeof value === "object")
     for (const item of Object.values(value)) nested(limits, field, item, depth);
 }
 
 function nested(limits: Limits, field: string, value: JsonValue, depth: number): void {
-  if (value !== null && typeof value === "object") checkDepth(limits, field, value, depth + 1);
+  checkDepth(limits, field, value, value !== null && typeof value === "object" ? depth + 1 : depth);
 }

@@ -8,6 +8,7 @@ import { checkRequest } from "./request-check.js";
 
 export interface ConnectHandlerOptions {
   requestBytes: number;
+  maxTimeoutMs: number;
   addressOf(request: Request): string;
   fallback(request: Request, response: Response): void;
   onError(error: unknown, method: DescMethod): void;
@@ -32,7 +33,7 @@ export function createConnectHandler(
 
 async function serve(
   handler: UniversalHandler,
-  { requestBytes, addressOf }: ConnectHandlerOptions,
+  { requestBytes, addressOf, maxTimeoutMs }: ConnectHandlerOptions,
   request: Request,
   response: Response,
 ): Promise<void> {
@@ -40,6 +41,7 @@ async function serve(
   const { socket } = request;
   const exchange = createExchange(request, response, addressOf(request));
   let universal = universalRequestFromNodeRequest(request, response, undefined, exchange.values);
+  limitDeadline(universal.header, handler.method, maxTimeoutMs);
   // A client's stream has no one message to look at; of ours only reflection takes one.
   if (handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming") {
     const checked = await checkRequest(universal, handler.method, requestBytes);
@@ -54,6 +56,21 @@ async function serve(
   const answer = await handler(universal);
   if (answer.status === 405) answer.header = allow(handler.method, answer.header);
   await universalResponseToNodeResponse(answer, response);
+}
+
+const GRPC_UNITS_MS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
+
+/** Connect refuses a long deadline; a long patience is no mistake. A stream has none but its client's own. */
+function limitDeadline(header: Headers, method: DescMethod, mostMs: number): void {
+  const [, amount, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(header.get("grpc-timeout") ?? "") ?? [];
+  const connect = header.get("connect-timeout-ms") ?? "";
+  if (method.methodKind === "server_streaming") {
+    if (amount !== undefined) header.delete("grpc-timeout");
+    if (/^\d{1,10}$/.test(connect)) header.delete("connect-timeout-ms");
+    return;
+  }
+  if (Number(amount) * (GRPC_UNITS_MS[unit] ?? 0) > mostMs) header.set("grpc-timeout", `${mostMs}m`);
+  if (/^\d{1,10}$/.test(connect) && Number(connect) > mostMs) header.set("connect-timeout-ms", String(mostMs));
 }
 
 function allow(method: DescMethod, header: Headers | undefined): Headers {

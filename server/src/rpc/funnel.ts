@@ -1,9 +1,11 @@
 import type { DescMethod, DescMethodUnary, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { createValidator } from "@bufbuild/protovalidate";
 import { authenticate } from "../domain/authenticate.js";
 import type { Caller } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
 import type { DomainError } from "../domain/errors.js";
+import { takeChange } from "../domain/take-change.js";
 import type { Logger } from "../ops/logger.js";
 import type { Metrics } from "../ops/metrics.js";
 import { codeName, type WireError, wireError } from "./errors.js";
@@ -72,6 +74,7 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics 
       if (result.kind === "invalid") throw violationError(result.violations);
       if (result.kind === "error") throw result.error;
       checkText(method.input, request);
+      if (isChange(method)) takeChange(ctx, caller);
       return {
         caller,
         address: facts.address,
@@ -111,6 +114,15 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics 
 
   return { admit, run, fail };
 }
+
+/** Whether a method changes what is stored. Sends and acknowledgements, which are many by nature, have measures of their own. */
+function isChange(method: DescMethod): boolean {
+  return (
+    method.idempotency !== Idempotency.NO_SIDE_EFFECTS && method.methodKind === "unary" && !MEASURED.has(method.name)
+  );
+}
+
+const MEASURED = new Set(["SendMessage", "SendMessages", "SetTyping", "AckEvents", "Login", "CreateAccount", "Logout"]);
 
 function createRegexMatch(): (pattern: string, text: string) => boolean {
   const compiled = new Map<string, RegExp>();

@@ -21,13 +21,19 @@ export async function insertMessages(tx: Tx, rows: readonly Row<"message">[]): P
   await insertRows(tx.db, rows);
 }
 
-/** The stored messages that carry one of these client_message_ids, of any sender. */
-export async function findByClientMessageIds(db: Db, appId: string, clientMessageIds: readonly string[]) {
+/** The stored messages of these senders that carry one of these client_message_ids. */
+export async function findByClientMessageIds(
+  db: Db,
+  appId: string,
+  senders: readonly string[],
+  clientMessageIds: readonly string[],
+) {
   return await db
     .selectFrom("message")
     .select(["sender", "client_message_id", "payload_hash", "payload"])
     .where("app_id", "=", appId)
     .where("client_message_id", "in", clientMessageIds)
+    .where("sender", "in", senders)
     .execute();
 }
 

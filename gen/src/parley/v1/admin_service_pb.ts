@@ -209,7 +209,8 @@ export type SendSystemMessageRequest = Message<"parley.v1.SendSystemMessageReque
   push?: PushOptions | undefined;
 
   /**
-   * The deduplication key, 1 to 64 of A-Z a-z 0-9 _ -, unique among the app's system messages. Empty: a repeat is a second message.
+   * The deduplication key, 1 to 64 of A-Z a-z 0-9 _ -, unique among the app's system messages to users and groups, and among those to everyone; to a room
+   * for two minutes. Empty: a repeat is a second message.
    *
    * @generated from field: string client_message_id = 4;
    */

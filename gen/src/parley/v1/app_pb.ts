@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/app.proto.
  */
 export const file_parley_v1_app: GenFile = /*@__PURE__*/
-  fileDesc("ChNwYXJsZXkvdjEvYXBwLnByb3RvEglwYXJsZXkudjEikgEKA0FwcBIOCgZhcHBfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIoCghzZXR0aW5ncxgDIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5ncxIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKY2xpZW50X2tleRgFIAEoCSKIBAoLQXBwU2V0dGluZ3MSIAoTYWxsb3dfYmFyZV9pZF9sb2dpbhgBIAEoCEgAiAEBEiQKF2FsbG93X3N0cmFuZ2VyX21lc3NhZ2VzGAIgASgISAGIAQESKgoRbWF4X2dyb3VwX21lbWJlcnMYAyABKA1CCrpIByoFGIgnKAJIAogBARI+ChFoaXN0b3J5X3JldGVudGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECMgASRwoac3RyYW5nZXJfaGlzdG9yeV9yZXRlbnRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAjIAEjwKD2V2ZW50X3JldGVudGlvbhgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECMgASIwoWYWxsb3dfYWNjb3VudF9jcmVhdGlvbhgHIAEoCEgDiAEBEh4KEWFsbG93X2d1ZXN0X2xvZ2luGAggASgISASIAQFCFgoUX2FsbG93X2JhcmVfaWRfbG9naW5CGgoYX2FsbG93X3N0cmFuZ2VyX21lc3NhZ2VzQhQKEl9tYXhfZ3JvdXBfbWVtYmVyc0IZChdfYWxsb3dfYWNjb3VudF9jcmVhdGlvbkIUChJfYWxsb3dfZ3Vlc3RfbG9naW4ilAEKClNlcnZpY2VLZXkSFgoOc2VydmljZV9rZXlfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmV2b2tlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChNwYXJsZXkvdjEvYXBwLnByb3RvEglwYXJsZXkudjEikgEKA0FwcBIOCgZhcHBfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIoCghzZXR0aW5ncxgDIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5ncxIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKY2xpZW50X2tleRgFIAEoCSKgBAoLQXBwU2V0dGluZ3MSIAoTYWxsb3dfYmFyZV9pZF9sb2dpbhgBIAEoCEgAiAEBEiQKF2FsbG93X3N0cmFuZ2VyX21lc3NhZ2VzGAIgASgISAGIAQESKgoRbWF4X2dyb3VwX21lbWJlcnMYAyABKA1CCrpIByoFGIgnKAJIAogBARJGChFoaXN0b3J5X3JldGVudGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgYIgKfk4AsyABJPChpzdHJhbmdlcl9oaXN0b3J5X3JldGVudGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgYIgKfk4AsyABJECg9ldmVudF9yZXRlbnRpb24YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCICn5OALMgASIwoWYWxsb3dfYWNjb3VudF9jcmVhdGlvbhgHIAEoCEgDiAEBEh4KEWFsbG93X2d1ZXN0X2xvZ2luGAggASgISASIAQFCFgoUX2FsbG93X2JhcmVfaWRfbG9naW5CGgoYX2FsbG93X3N0cmFuZ2VyX21lc3NhZ2VzQhQKEl9tYXhfZ3JvdXBfbWVtYmVyc0IZChdfYWxsb3dfYWNjb3VudF9jcmVhdGlvbkIUChJfYWxsb3dfZ3Vlc3RfbG9naW4ilAEKClNlcnZpY2VLZXkSFgoOc2VydmljZV9rZXlfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmV2b2tlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * The tenant: nothing of one app is ever visible in another.
@@ -92,21 +92,21 @@ export type AppSettings = Message<"parley.v1.AppSettings"> & {
   maxGroupMembers?: number | undefined;
 
   /**
-   * The time that messages between friends and in groups are kept, at least 1 s; 0 keeps them for ever; default 7 days.
+   * The time that messages between friends and in groups are kept, 1 s to 100 years; 0 keeps them for ever; default 7 days.
    *
    * @generated from field: google.protobuf.Duration history_retention = 4;
    */
   historyRetention?: Duration | undefined;
 
   /**
-   * The time that messages between strangers and with guests are kept; 0 keeps them for ever; default 365 days.
+   * The time that messages between strangers and with guests are kept, 1 s to 100 years; 0 keeps them for ever; default 365 days.
    *
    * @generated from field: google.protobuf.Duration stranger_history_retention = 5;
    */
   strangerHistoryRetention?: Duration | undefined;
 
   /**
-   * The time that events are kept, and so the life of a cursor, at least 1 minute; 0 keeps them for ever; default 7 days.
+   * The time that events are kept, and so the life of a cursor, 1 minute to 100 years; 0 keeps them for ever; default 7 days.
    *
    * @generated from field: google.protobuf.Duration event_retention = 6;
    */

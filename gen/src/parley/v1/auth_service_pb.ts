@@ -547,7 +547,7 @@ export const AuthService: GenService<{
     output: typeof CreateAccountResponseSchema;
   },
   /**
-   * The call that opens a session. No login needed; app id and client key are checked. At most 10 tries in 5 minutes for one account and address.
+   * The call that opens a session. No login needed; app id and client key are checked. Bursts of 10 tries, then 2 a minute, for one account and address.
    * Errors: WRONG_CREDENTIAL, LOGIN_DISABLED, UNSUPPORTED, RATE_LIMITED.
    *
    * @generated from rpc parley.v1.AuthService.Login

@@ -192,7 +192,7 @@ export const MarkReadResponseSchema: GenMessage<MarkReadResponse> = /*@__PURE__*
  */
 export const ConversationService: GenService<{
   /**
-   * The call that lists the caller's conversations that hold a message, newest first. The cursor of the first page is the place in the log the answer is exact at:
+   * The call that lists the caller's conversations in which something was said, newest first. The cursor of the first page is the place in the log the answer is exact at:
    * Subscribe from it and nothing is lost between the two calls.
    *
    * @generated from rpc parley.v1.ConversationService.ListConversations

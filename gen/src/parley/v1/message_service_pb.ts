@@ -69,7 +69,7 @@ export type SendMessageRequest = Message<"parley.v1.SendMessageRequest"> & {
   attributes?: JsonObject | undefined;
 
   /**
-   * The id of the message this one answers: of the same conversation and visible to the caller (NOT_FOUND otherwise).
+   * The id of the message this one answers: of the same conversation and visible to the caller (NOT_FOUND otherwise). A message that is not stored answers none: it is left out.
    *
    * @generated from field: string reply_to_message_id = 6;
    */
@@ -785,7 +785,7 @@ export enum GoodbyeReason {
   PAUSED = 4,
 
   /**
-   * The client read too slowly.
+   * The client read too slowly. This version lets a slow client read from the log instead.
    *
    * @generated from enum value: GOODBYE_REASON_SLOW_CONSUMER = 5;
    */
@@ -833,7 +833,8 @@ export const MessageService: GenService<{
   },
   /**
    * The call that sends up to 100 messages in order, each with its own outcome as by SendMessage. After a retryable failure the later sends to the
-   * same receiver fail with EARLIER_FAILED, so their order holds. Not atomic: some may be stored and others not.
+   * same receiver fail with EARLIER_FAILED, so their order holds. Not atomic: some may be stored and others not. A call that breaks a rule of the
+   * contract in any of its sends, or the rate with all of them, fails as a whole.
    *
    * @generated from rpc parley.v1.MessageService.SendMessages
    */
@@ -855,7 +856,8 @@ export const MessageService: GenService<{
   /**
    * The stream of everything the caller may see. Frames: started at once, then every durable event after the cursor, once and in order, then caught_up,
    * then live events and a heartbeat in every 20 s of quiet. When the cursor cannot be honoured, resync_required says so before caught_up; nothing is skipped in silence.
-   * One stream a session: a newer one ends the older. Every end that the server chooses is explained by goodbye. Sessions only.
+   * One stream a session: a newer one ends the older. Every end that the server chooses is explained by goodbye, but for a peer that takes nothing for 30 s and is cut. Sessions only.
+   * A deadline of the client's does not bind the server.
    *
    * @generated from rpc parley.v1.MessageService.Subscribe
    */
@@ -877,7 +879,7 @@ export const MessageService: GenService<{
   },
   /**
    * The call by which a session says how far it has applied the events, and that it is alive. Within 1 s of an event and every 25 s when idle. Sessions only.
-   * Errors: CURSOR_INVALID.
+   * Errors: CURSOR_INVALID, CURSOR_EXPIRED; it proves the session alive all the same.
    *
    * @generated from rpc parley.v1.MessageService.AckEvents
    */
