@@ -547,7 +547,8 @@ export const AuthService: GenService<{
     output: typeof CreateAccountResponseSchema;
   },
   /**
-   * The call that opens a session. No login needed; app id and client key are checked. Bursts of 10 tries, then 2 a minute, for one account and address.
+   * The call that opens a session. No login needed; app id and client key are checked. Bursts of 10 tries, then 2 a minute, for one account and address;
+   * bare ids from the server's own machine are not counted.
    * Errors: WRONG_CREDENTIAL, LOGIN_DISABLED, UNSUPPORTED, RATE_LIMITED.
    *
    * @generated from rpc parley.v1.AuthService.Login

@@ -31,6 +31,7 @@ function take(ctx: Ctx, key: string, times: number): void {
   ctx.buckets.take(key, tries / ctx.limits.loginWindowSeconds, tries);
 }
 
-function isLoopback(address: string): boolean {
+/** Whether a client is on this machine. */
+export function isLoopback(address: string): boolean {
   return /^(127\.|::1$|::ffff:127\.)/.test(address);
 }
