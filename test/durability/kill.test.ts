@@ -53,7 +53,10 @@ describe("D1: kill -9 under load", () => {
     const followers = users.slice(0, 4).map((user) => follow(user, cursor));
     const work = [...users.map((user) => sendUntilStopped(user)), ...sdks.map(({ client }) => sendBySdk(client))];
     for (let round = 0; round < ROUNDS; round++) {
-      await delay(50 + Math.random() * 700);
+      // Each life of the server acknowledges something, however slow the machine; the moment of its end is random.
+      const before = witness.size;
+      await eventually(() => expect(witness.size).toBeGreaterThan(before + 10), 60_000);
+      await delay(Math.random() * 500);
       await server.kill();
       server = await spawnServer({ dataDir, port });
     }
@@ -64,7 +67,7 @@ describe("D1: kill -9 under load", () => {
     expect(stored.map((message) => message.seq)).toEqual(stored.map((_, at) => at + 1));
     const byKey = new Map(stored.map((message) => [message.clientMessageId, message]));
     expect(byKey.size).toBe(stored.length);
-    expect(witness.size).toBeGreaterThan(ROUNDS * 10);
+    expect(witness.size).toBeGreaterThanOrEqual(ROUNDS * 11);
     for (const [key, { messageId, seq }] of witness) expect(byKey.get(key)).toMatchObject({ messageId, seq });
     for (const follower of followers) {
       await eventually(() => expect(follower.seqs.length).toBe(stored.length), 20_000);

@@ -1,9 +1,17 @@
-import { create, fromBinary, fromJsonString, type Message, toBinary, toJsonString } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMethod,
+  fromBinary,
+  fromJsonString,
+  type Message,
+  toBinary,
+  toJsonString,
+} from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-connect";
 import { ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
 import { DomainError } from "../domain/errors.js";
-import { toConnectError, type WireError, wireError } from "./errors.js";
+import { toConnectError, type WireError } from "./errors.js";
 import type { Request, Response } from "./exchange.js";
 import type { CallFacts } from "./funnel.js";
 import type { UnaryMethod, UnaryTable } from "./unary-table.js";
@@ -14,6 +22,8 @@ export interface FastUnaryOptions {
   requestBytes: number;
   maxTimeoutMs: number;
   addressOf(request: Request): string;
+  /** Counts and logs what never reached the funnel, and gives its wire form. */
+  fail(method: DescMethod, error: unknown): WireError;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -52,10 +62,11 @@ function codecOf({ headers }: Request): Codec | undefined {
 function serve(
   method: UnaryMethod,
   codec: Codec,
-  { requestBytes, addressOf }: FastUnaryOptions,
+  options: FastUnaryOptions,
   request: Request,
   response: Response,
 ): void {
+  const { requestBytes } = options;
   const chunks: Buffer[] = [];
   let length = 0;
   const tooLarge = () => {
@@ -65,7 +76,7 @@ function serve(
     });
     // What is still under way is not read, so the connection cannot be used again.
     if (request.httpVersionMajor === 1) response.setHeader("connection", "close");
-    answerError(response, wireError(error, ""));
+    answerError(response, options.fail(method.method, error));
   };
   if (Number(request.headers["content-length"] ?? 0) > requestBytes) {
     tooLarge();
@@ -82,8 +93,8 @@ function serve(
   request.on("end", () => {
     const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
     const over = lazyAbort(response);
-    const deadline = startDeadline(request, response, over);
-    void run(method, codec, body, factsOf(request, addressOf(request), over), response).then(() =>
+    const deadline = startDeadline(request, response, over, (error) => options.fail(method.method, error));
+    void run(method, codec, body, factsOf(request, options.addressOf(request), over), response, options).then(() =>
       clearTimeout(deadline),
     );
   });
@@ -96,6 +107,7 @@ async function run(
   body: Buffer,
   facts: CallFacts,
   response: Response,
+  { fail }: FastUnaryOptions,
 ): Promise<void> {
   const { method } = entry;
   try {
@@ -108,7 +120,7 @@ async function run(
     response.writeHead(200, { "content-type": `application/${codec}`, "content-length": bytes.length });
     response.end(bytes);
   } catch (failure) {
-    answerError(response, isWireError(failure) ? failure : wireError(failure, ""));
+    answerError(response, isWireError(failure) ? failure : fail(method, failure));
   }
 }
 
@@ -158,12 +170,17 @@ function lazyAbort(response: Response): LazyAbort {
 }
 
 /** Answers a call with DEADLINE_EXCEEDED when the time its caller gave it is over; what it does may still be done. */
-function startDeadline(request: Request, response: Response, over: LazyAbort): NodeJS.Timeout | undefined {
+function startDeadline(
+  request: Request,
+  response: Response,
+  over: LazyAbort,
+  fail: (error: unknown) => WireError,
+): NodeJS.Timeout | undefined {
   const timeout = request.headers["connect-timeout-ms"];
   if (timeout === undefined) return undefined;
   return setTimeout(() => {
     const error = new DomainError(ErrorReason.DEADLINE_EXCEEDED, "the call took longer than its deadline");
-    answerError(response, wireError(error, ""));
+    answerError(response, fail(error));
     over.abort();
   }, Number(timeout));
 }

@@ -69,6 +69,7 @@ export interface RpcOptions {
 export function createRpcHandler(options: RpcOptions): (request: Request, response: Response) => void {
   const { ctx, funnel } = options;
   const table = createUnaryTable(funnel);
+  const fail = (method: DescMethod, error: unknown) => funnel.fail(method, error, ctx.newId());
   const reportSend = (error: unknown, call: { requestId: string }) =>
     void funnel.fail(MessageService.method.sendMessages, error, call.requestId);
   table.add(AdminService, adminHandlers(ctx));
@@ -97,5 +98,5 @@ export function createRpcHandler(options: RpcOptions): (request: Request, respon
   }
   options.extra(router);
   const viaConnect = createConnectHandler(router, options);
-  return options.fastUnary ? createFastUnary(table, options, viaConnect) : viaConnect;
+  return options.fastUnary ? createFastUnary(table, { ...options, fail }, viaConnect) : viaConnect;
 }
