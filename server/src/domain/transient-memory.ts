@@ -1,7 +1,7 @@
 import type { Clock } from "../ops/clock.js";
 
 /** A transient send as it is remembered: the mark of its payload and the encoded message. */
-export interface RememberedSend {
+interface RememberedSend {
   hash: string;
   message: Uint8Array;
 }
