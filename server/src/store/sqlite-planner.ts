@@ -8,6 +8,12 @@ const ROWS = 1_000_000;
  * gathered by ANALYZE would depend on the day they were gathered.
  */
 export function tellPlanner(database: Database.Database): void {
+  // One transaction: each row on its own would be synced on its own, at every start.
+  database.transaction(() => writeStatistics(database))();
+  database.exec("analyze sqlite_schema");
+}
+
+function writeStatistics(database: Database.Database): void {
   database.exec("analyze meta");
   database.exec("delete from sqlite_stat1");
   const insert = database.prepare("insert into sqlite_stat1 (tbl, idx, stat) values (?, ?, ?)");
@@ -20,7 +26,6 @@ export function tellPlanner(database: Database.Database): void {
       insert.run(table, clustered === 1 && index.origin === "pk" ? table : index.name, statistics(columns.length));
     }
   }
-  database.exec("analyze sqlite_schema");
 }
 
 /** The number of rows, then how many share the first column, the first two, and so on. */
