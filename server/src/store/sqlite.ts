@@ -5,7 +5,6 @@ import { Kysely, SqliteDialect } from "kysely";
 import { lockFolder } from "./lock.js";
 import { migrateToLatest } from "./migrate.js";
 import type { Db, Schema } from "./schema.js";
-import { tellPlanner } from "./sqlite-planner.js";
 
 /** The open database. `write` is for the committer alone; `read` sees what is committed and cannot write. */
 export interface Store {
@@ -41,10 +40,8 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
   const unlock = lockFolder(join(options.dataDir, "parley.lock"));
   try {
     const file = join(options.dataDir, "parley.db");
-    const writer = openConnection(file, options.busyTimeoutMs);
-    const write = kysely(writer);
+    const write = kysely(openConnection(file, options.busyTimeoutMs));
     await migrateToLatest(write, "sqlite");
-    tellPlanner(writer);
     const reader = openConnection(file, options.busyTimeoutMs);
     reader.pragma("query_only = ON");
     const read = kysely(reader);

@@ -3,20 +3,20 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type TempStore, tempStore } from "../../../test/support/temp-store.js";
 
 /** The way SQLite will look rows up, as it explains it. */
-describe("the planner", () => {
+describe("look-ups", () => {
   let temp: TempStore;
   beforeAll(async () => {
     temp = await tempStore();
   });
   afterAll(() => temp[Symbol.asyncDispose]());
 
-  const keys = sql.join(Array.from({ length: 50 }, (_, at) => sql`${`k${at}`}`));
+  const keys = sql.join(Array.from({ length: 256 }, (_, at) => sql`${`k${at}`}`));
   const plan = async (query: ReturnType<typeof sql>) => {
     const { rows } = await sql<{ detail: string }>`explain query plan ${query}`.execute(temp.store.read);
     return rows.map((row) => row.detail).join("; ");
   };
 
-  it("looks a list of keys up one by one, and never reads a whole app", async () => {
+  it("go by the keys of a list one by one, and never read a whole app or place", async () => {
     const repeats = sql`select payload from message where app_id = 'a' and client_message_id in (${keys}) and sender in (${keys})`;
     expect(await plan(repeats)).toContain("message_client_id (app_id=? AND client_message_id=? AND sender=?)");
     const users = sql`select kind from "user" where app_id = 'a' and user_id in (${keys})`;
@@ -24,6 +24,6 @@ describe("the planner", () => {
     const audiences = sql`select pos from audience where app_id = 'a' and audience in (${keys}) and pos > 1 and pos <= 9`;
     expect(await plan(audiences)).toContain("(app_id=? AND audience=? AND pos>? AND pos<?)");
     const members = sql`select role from member where app_id = 'a' and place in (${keys}) and user_id in (${keys})`;
-    expect(await plan(members)).toMatch(/\(app_id=\? AND (place=\? AND user_id=\?|user_id=\? AND place=\?)\)/);
+    expect(await plan(members)).toContain("(app_id=? AND place=? AND user_id=?)");
   });
 });
