@@ -19,6 +19,7 @@ import { createRouter, notFound } from "./http/router.js";
 import { loadStaticFiles } from "./http/static-files.js";
 import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
 import type { Clock } from "./ops/clock.js";
+import { createLoad } from "./ops/load.js";
 import type { Logger } from "./ops/logger.js";
 import { createMetrics } from "./ops/metrics.js";
 import { createAddressOf } from "./rpc/client-address.js";
@@ -30,6 +31,7 @@ import { subscribeHandler } from "./rpc/subscribe.js";
 import { persistAckedPositions } from "./store/acks.js";
 import { createCommitter } from "./store/committer.js";
 import type { StoreError } from "./store/errors.js";
+import { probe } from "./store/probe.js";
 import type { Store } from "./store/sqlite.js";
 import { listOnlineUsers } from "./store/users.js";
 
@@ -119,7 +121,13 @@ export async function createApp(options: AppOptions): Promise<App> {
     onFloor: delivery.hub.raiseFloor,
   });
   const health = createHealthBoard(SERVICES.map((service) => service.typeName));
-  const funnel = createFunnel({ ctx, logger, metrics });
+  const load = createLoad({
+    clock,
+    windowMs: times.loadWindowMs,
+    busyMs: limits.eventLoopBusyMs,
+    floodedMs: limits.eventLoopFloodedMs,
+  });
+  const funnel = createFunnel({ ctx, logger, metrics, load });
   let draining = false;
   const rpc = createRpcHandler({
     ctx,
@@ -130,7 +138,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       addReflection(router, SERVICES);
     },
     fallback: notFound,
-    onError: (error, method) => logger.error({ err: error, method: method.name }, "a call could not be answered"),
+    onError: (error, method, requestId) =>
+      logger.error({ err: error, method: method.name, requestId }, "a call could not be answered"),
     requestBytes: limits.requestBytes,
     responseBytes: limits.responseBytes,
     compressMinBytes: limits.compressMinBytes,
@@ -138,14 +147,28 @@ export async function createApp(options: AppOptions): Promise<App> {
     addressOf: createAddressOf(settings.trustedProxies),
     fastUnary: options.fastUnary ?? true,
   });
+  const notReady = async () => {
+    if (draining) return "draining";
+    if (load.level() !== "calm") return "overloaded";
+    return await probe(store.read).then(
+      () => undefined,
+      () => "the store cannot be read",
+    );
+  };
   const descriptor = fileDescriptorSet(SERVICES);
   const handler = createRouter({
     rpc,
     cors: createCors({ origins: settings.corsOrigins, ...cors, maxAgeSeconds: 7200 }),
     files: await loadStaticFiles(fileURLToPath(new URL("../../web/dist", import.meta.url))),
     descriptor: () => descriptor,
-    metrics,
-    draining: () => draining,
+    metrics: {
+      contentType: metrics.contentType,
+      async text() {
+        await delivery.hub.measure();
+        return await metrics.text();
+      },
+    },
+    notReady,
     maxUrlBytes: limits.urlBytes,
     log: logger,
   });
@@ -159,6 +182,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       delivery.hub.drain(times.drainMs);
     },
     async close() {
+      load.close();
       await retention.close();
       await delivery.close();
       await committer.close();

@@ -36,6 +36,8 @@ export const LIMITS = {
   loginTries: 10,
   loginWindowSeconds: 300,
   tokenKeys: 10,
+  eventLoopBusyMs: 100,
+  eventLoopFloodedMs: 500,
   commitBatchItems: 256,
   commitQueueItems: 2000,
 } as const;
@@ -66,6 +68,7 @@ export const TIMES = {
   http2IdleMs: 300_000,
   tcpKeepAliveMs: 15_000,
   sessionCacheMs: 60_000,
+  loadWindowMs: 5_000,
 } as const;
 
 /** What an app starts with. Durations are milliseconds, 0 keeps for ever. */

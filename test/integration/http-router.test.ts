@@ -33,20 +33,22 @@ describe("router", () => {
         files,
         descriptor: () => new Uint8Array([1, 2, 3]),
         metrics: createMetrics({ process: false }),
-        draining: () => false,
+        notReady: async () => undefined,
         maxUrlBytes: 8 * 1024,
         ...given,
       }),
     );
 
-  test("healthz says ok, then 503 while draining, over both protocols", async () => {
-    let draining = false;
-    const port = await serve({ draining: () => draining });
+  test("healthz says that the process lives, readyz whether it may get work, over both protocols", async () => {
+    let reason: string | undefined;
+    const port = await serve({ notReady: async () => reason });
     expect(await h1(port, "/healthz")).toMatchObject({ status: 200, body: "ok" });
     expect(await h2(connectH2(port), "/healthz")).toMatchObject({ status: 200, body: "ok" });
     expect(await h1(port, "/healthz", { method: "HEAD" })).toMatchObject({ status: 200, body: "" });
-    draining = true;
-    expect((await h1(port, "/healthz?x=1")).status).toBe(503);
+    expect(await h1(port, "/readyz")).toMatchObject({ status: 200, body: "ready" });
+    reason = "draining";
+    expect(await h2(connectH2(port), "/readyz?x=1")).toMatchObject({ status: 503, body: "draining" });
+    expect((await h1(port, "/healthz")).status).toBe(200);
   });
 
   test("metrics are Prometheus text, for those who may read them", async () => {

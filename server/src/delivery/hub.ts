@@ -3,7 +3,7 @@ import type { Clock } from "../ops/clock.js";
 import type { Logger } from "../ops/logger.js";
 import type { Metrics } from "../ops/metrics.js";
 import type { Bus, LogRange } from "../ports.js";
-import { readLogState } from "../store/log.js";
+import { readHeads, readLogState } from "../store/log.js";
 import type { Db } from "../store/schema.js";
 import { type AppTail, createAppTail } from "./app-tail.js";
 import type { Subscription } from "./subscription.js";
@@ -15,6 +15,8 @@ export interface Hub {
   /** The tail of an app that was used on this node. */
   known(appId: string): AppTail | undefined;
   all(): Iterable<Subscription>;
+  /** Sets the metrics of this moment. */
+  measure(): Promise<void>;
   /** Tells retention's new floor. */
   raiseFloor(appId: string, pos: number): void;
   /** Ends every stream with the advice to come back after a spread of delays, and all waits for events. */
@@ -83,6 +85,20 @@ export function createHub(options: HubOptions): Hub {
       drainMs = spreadMs;
       for (const tail of tails.values()) tail.drain(spreadMs);
     },
+    async measure() {
+      const count = { live: 0, reading: 0 };
+      let queued = 0;
+      for (const subscription of hub.all()) {
+        queued += subscription.queuedBytes();
+        count[subscription.isLive ? "live" : "reading"]++;
+      }
+      metrics.streamQueueBytes.set(queued);
+      for (const state of ["live", "reading"] as const) metrics.sessions.set({ state }, count[state]);
+      let lag = 0;
+      for (const { appId, head } of await readHeads(read))
+        lag = Math.max(lag, head - (tails.get(appId)?.state().head ?? head));
+      metrics.watermarkLag.set(lag);
+    },
     close: () => sweep.cancel(),
   };
 
@@ -97,16 +113,7 @@ export function createHub(options: HubOptions): Hub {
   // One timer beats for all streams: ten thousand timers would cost more than the look.
   const beat = () => {
     const nowMs = clock.mono();
-    let [queued, live, reading] = [0, 0, 0];
-    for (const subscription of hub.all()) {
-      subscription.beat(nowMs);
-      queued += subscription.queuedBytes();
-      if (subscription.isLive) live++;
-      else reading++;
-    }
-    metrics.streamQueueBytes.set(queued);
-    metrics.sessions.set({ state: "live" }, live);
-    metrics.sessions.set({ state: "reading" }, reading);
+    for (const subscription of hub.all()) subscription.beat(nowMs);
     sweep = clock.setTimer(beat, SWEEP_MS);
   };
   let sweep = clock.setTimer(beat, SWEEP_MS);

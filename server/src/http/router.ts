@@ -14,10 +14,10 @@ export interface RouterOptions {
   /** The FileDescriptorSet of the whole API. */
   readonly descriptor: () => Uint8Array;
   readonly metrics: Pick<Metrics, "contentType" | "text">;
+  /** Why this server should get no new work just now; undefined when it may. */
+  readonly notReady: () => Promise<string | undefined>;
   /** Who may read the metrics; everybody when absent. */
   readonly mayReadMetrics?: ((req: HttpRequest) => boolean) | undefined;
-  /** True once shutdown has begun, so that load balancers look elsewhere. */
-  readonly draining: () => boolean;
   readonly maxUrlBytes: number;
   readonly log?: Logger | undefined;
 }
@@ -37,10 +37,9 @@ export function createRouter(options: RouterOptions): HttpHandler {
   const prefixes = Object.entries(options.prefixes ?? {});
 
   const pages: Readonly<Record<string, HttpHandler>> = {
-    "/healthz": (req, res) => {
-      if (options.draining()) answer(req, res, 503, plain, "draining");
-      else answer(req, res, 200, plain, "ok");
-    },
+    // Alive, so that nobody restarts a server that is only busy, or is stopping.
+    "/healthz": (req, res) => answer(req, res, 200, plain, "ok"),
+    "/readyz": (req, res) => void answerReady(req, res, options),
     "/metrics": (req, res) => {
       if (options.mayReadMetrics?.(req) === false) notFound(req, res);
       else void answerMetrics(req, res, options);
@@ -72,6 +71,12 @@ export function createRouter(options: RouterOptions): HttpHandler {
     if (options.cors(req, res)) return;
     find(req, pathOf(req))(req, res);
   };
+}
+
+async function answerReady(req: HttpRequest, res: HttpResponse, { notReady }: RouterOptions): Promise<void> {
+  const reason = await notReady();
+  if (reason === undefined) answer(req, res, 200, plain, "ready");
+  else answer(req, res, 503, plain, reason);
 }
 
 async function answerMetrics(req: HttpRequest, res: HttpResponse, { metrics, log }: RouterOptions): Promise<void> {

@@ -27,6 +27,12 @@ export function createMetrics(options: { readonly process: boolean } = { process
       buckets: secondsBuckets,
       registers,
     }),
+    shed: new Counter({
+      name: "parley_shed_total",
+      help: "The calls that were put off because the event loop was behind its work, by method.",
+      labelNames: ["method"] as const,
+      registers,
+    }),
     commitBatchSize: new Histogram({
       name: "parley_commit_batch_size",
       help: "The number of writes taken together in one transaction.",

@@ -5,13 +5,15 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { createExchange, type Request, type Response } from "./exchange.js";
 import { checkRequest } from "./request-check.js";
+import { requestIdOf } from "./request-id.js";
 
 export interface ConnectHandlerOptions {
   requestBytes: number;
   maxTimeoutMs: number;
   addressOf(request: Request): string;
+  newId(): string;
   fallback(request: Request, response: Response): void;
-  onError(error: unknown, method: DescMethod): void;
+  onError(error: unknown, method: DescMethod, requestId: string): void;
 }
 
 /** Serves everything that a router of Connect knows, in its three protocols. Each request is checked before Connect reads it. */
@@ -22,12 +24,15 @@ export function createConnectHandler(
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response) => {
     const handler = handlers.get(request.url?.split("?", 2)[0] ?? "");
-    if (handler === undefined) options.fallback(request, response);
-    else
-      serve(handler, options, request, response).catch((error: unknown) => {
-        // The client went away.
-        if (ConnectError.from(error).code !== Code.Aborted) options.onError(error, handler.method);
-      });
+    if (handler === undefined) {
+      options.fallback(request, response);
+      return;
+    }
+    const requestId = requestIdOf(request.headers["x-request-id"], options.newId);
+    serve(handler, options, request, response, requestId).catch((error: unknown) => {
+      // The client went away.
+      if (ConnectError.from(error).code !== Code.Aborted) options.onError(error, handler.method, requestId);
+    });
   };
 }
 
@@ -36,10 +41,11 @@ async function serve(
   { requestBytes, addressOf, maxTimeoutMs }: ConnectHandlerOptions,
   request: Request,
   response: Response,
+  requestId: string,
 ): Promise<void> {
   // A request that was given up no longer knows its socket.
   const { socket } = request;
-  const exchange = createExchange(request, response, addressOf(request));
+  const exchange = createExchange(request, response, addressOf(request), requestId);
   let universal = universalRequestFromNodeRequest(request, response, undefined, exchange.values);
   limitDeadline(universal.header, handler.method, maxTimeoutMs);
   // A client's stream has no one message to look at; of ours only reflection takes one.

@@ -11,6 +11,7 @@ export type Response = Parameters<Handler>[1];
 export interface Exchange {
   response: Response;
   address: string;
+  requestId: string;
   json: boolean;
   /** Why the request is refused although Connect was given one it understands. */
   refusal: DomainError | undefined;
@@ -20,9 +21,9 @@ export interface Exchange {
 export const kExchange = createContextKey<Exchange>(undefined as never, { description: "the HTTP exchange" });
 
 /** Begins an exchange: the values that Connect hands to the handler, and the way to refuse it. */
-export function createExchange(request: Request, response: Response, address: string) {
+export function createExchange(request: Request, response: Response, address: string, requestId: string) {
   const json = String(request.headers["content-type"] ?? "").includes("json");
-  const exchange: Exchange = { response, address, json, refusal: undefined };
+  const exchange: Exchange = { response, address, requestId, json, refusal: undefined };
   const values: ContextValues = createContextValues().set(kExchange, exchange);
   return {
     values,
@@ -33,9 +34,10 @@ export function createExchange(request: Request, response: Response, address: st
 }
 
 export function factsOf(context: HandlerContext): CallFacts {
-  const { address, refusal } = context.values.get(kExchange);
+  const { address, requestId, refusal } = context.values.get(kExchange);
   return {
     header: (name) => context.requestHeader.get(name) ?? undefined,
+    requestId,
     address,
     refusal,
     signal: context.signal,

@@ -14,6 +14,7 @@ import { DomainError } from "../domain/errors.js";
 import { toConnectError, type WireError } from "./errors.js";
 import type { Request, Response } from "./exchange.js";
 import type { CallFacts } from "./funnel.js";
+import { requestIdOf } from "./request-id.js";
 import type { UnaryMethod, UnaryTable } from "./unary-table.js";
 
 type Codec = "proto" | "json";
@@ -22,8 +23,9 @@ export interface FastUnaryOptions {
   requestBytes: number;
   maxTimeoutMs: number;
   addressOf(request: Request): string;
+  newId(): string;
   /** Counts and logs what never reached the funnel, and gives its wire form. */
-  fail(method: DescMethod, error: unknown): WireError;
+  fail(method: DescMethod, error: unknown, requestId: string): WireError;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -67,6 +69,8 @@ function serve(
   response: Response,
 ): void {
   const { requestBytes } = options;
+  const requestId = requestIdOf(request.headers["x-request-id"], options.newId);
+  const fail = (error: unknown) => options.fail(method.method, error, requestId);
   const chunks: Buffer[] = [];
   let length = 0;
   const tooLarge = () => {
@@ -76,7 +80,7 @@ function serve(
     });
     // What is still under way is not read, so the connection cannot be used again.
     if (request.httpVersionMajor === 1) response.setHeader("connection", "close");
-    answerError(response, options.fail(method.method, error));
+    answerError(response, fail(error));
   };
   if (Number(request.headers["content-length"] ?? 0) > requestBytes) {
     tooLarge();
@@ -93,10 +97,9 @@ function serve(
   request.on("end", () => {
     const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
     const over = lazyAbort(response);
-    const deadline = startDeadline(request, response, over, (error) => options.fail(method.method, error));
-    void run(method, codec, body, factsOf(request, options.addressOf(request), over), response, options).then(() =>
-      clearTimeout(deadline),
-    );
+    const deadline = startDeadline(request, response, over, fail);
+    const facts = factsOf(request, requestId, options.addressOf(request), over);
+    void run(method, codec, body, facts, response, fail).then(() => clearTimeout(deadline));
   });
   request.on("error", () => undefined);
 }
@@ -107,7 +110,7 @@ async function run(
   body: Buffer,
   facts: CallFacts,
   response: Response,
-  { fail }: FastUnaryOptions,
+  fail: (error: unknown) => WireError,
 ): Promise<void> {
   const { method } = entry;
   try {
@@ -120,7 +123,7 @@ async function run(
     response.writeHead(200, { "content-type": `application/${codec}`, "content-length": bytes.length });
     response.end(bytes);
   } catch (failure) {
-    answerError(response, isWireError(failure) ? failure : fail(method, failure));
+    answerError(response, isWireError(failure) ? failure : fail(failure));
   }
 }
 
@@ -134,12 +137,13 @@ function decode({ method }: UnaryMethod, codec: Codec, body: Buffer): Message {
   }
 }
 
-function factsOf(request: Request, address: string, over: LazyAbort): CallFacts {
+function factsOf(request: Request, requestId: string, address: string, over: LazyAbort): CallFacts {
   return {
     header(name) {
       const value = request.headers[name];
       return Array.isArray(value) ? value[0] : value;
     },
+    requestId,
     address,
     refusal: undefined,
     get signal() {

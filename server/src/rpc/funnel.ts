@@ -4,8 +4,9 @@ import { createValidator } from "@bufbuild/protovalidate";
 import { authenticate } from "../domain/authenticate.js";
 import type { Caller } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
-import type { DomainError } from "../domain/errors.js";
+import { DomainError, ErrorReason } from "../domain/errors.js";
 import { takeChange } from "../domain/take-change.js";
+import type { Load, LoadLevel } from "../ops/load.js";
 import type { Logger } from "../ops/logger.js";
 import type { Metrics } from "../ops/metrics.js";
 import { codeName, type WireError, wireError } from "./errors.js";
@@ -15,6 +16,8 @@ import { violationError } from "./violations.js";
 /** What is known of a call besides its request. */
 export interface CallFacts {
   header(name: string): string | undefined;
+  /** Names the call in logs and errors. */
+  requestId: string;
   /** The address of the client. */
   address: string;
   /** Why the call is refused before anything of it is looked at. */
@@ -53,18 +56,16 @@ export interface Funnel {
   fail(method: DescMethod, error: unknown, requestId: string): WireError;
 }
 
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
-
-export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics }): Funnel {
-  const { ctx, logger, metrics } = deps;
+export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics; load: Load }): Funnel {
+  const { ctx, logger, metrics, load } = deps;
   // The engine's own expressions: the library's default is a slower one that also bounds hostile patterns, and these are ours.
   const validator = createValidator({ regexMatch: createRegexMatch() });
 
   const admit: Funnel["admit"] = async (method, request, facts) => {
-    const given = facts.header("x-request-id");
-    const requestId = given !== undefined && REQUEST_ID.test(given) ? given : ctx.newId();
+    const { requestId } = facts;
     try {
       if (facts.refusal !== undefined) throw facts.refusal;
+      shed(method);
       const caller = await authenticate(ctx, {
         authorization: facts.header("authorization"),
         actingUserId: facts.header("parley-acting-user"),
@@ -87,6 +88,15 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics 
     } catch (error) {
       throw fail(method, error, requestId);
     }
+  };
+
+  /** Puts off what would add to the work of a server that is behind it; what is under way goes on. */
+  const shed = (method: DescMethod) => {
+    if (!PUT_OFF[load.level()].includes(method.name)) return;
+    metrics.shed.inc({ method: nameOf(method) });
+    // Spread, so that they do not all come back at once.
+    const retryDelayMs = Math.round(1000 + Math.random() * 4000);
+    throw new DomainError(ErrorReason.SERVER_BUSY, "the server has too much to do just now", { retryDelayMs });
   };
 
   const fail: Funnel["fail"] = (method, error, requestId) => {
@@ -114,6 +124,13 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics 
 
   return { admit, run, fail };
 }
+
+/** What is refused at each level of load. */
+const PUT_OFF: Record<LoadLevel, readonly string[]> = {
+  calm: [],
+  busy: ["Subscribe"],
+  flooded: ["Subscribe", "Login", "CreateAccount"],
+};
 
 /** Whether a method changes what is stored. Sends and acknowledgements, which are many by nature, have measures of their own. */
 function isChange(method: DescMethod): boolean {

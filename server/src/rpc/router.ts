@@ -54,7 +54,7 @@ export interface RpcOptions {
   extra(router: ConnectRouter): void;
   fallback(request: Request, response: Response): void;
   /** Told what Connect could not answer. */
-  onError(error: unknown, method: DescMethod): void;
+  onError(error: unknown, method: DescMethod, requestId: string): void;
   requestBytes: number;
   responseBytes: number;
   compressMinBytes: number;
@@ -69,7 +69,6 @@ export interface RpcOptions {
 export function createRpcHandler(options: RpcOptions): (request: Request, response: Response) => void {
   const { ctx, funnel } = options;
   const table = createUnaryTable(funnel);
-  const fail = (method: DescMethod, error: unknown) => funnel.fail(method, error, ctx.newId());
   const reportSend = (error: unknown, call: { requestId: string }) =>
     void funnel.fail(MessageService.method.sendMessages, error, call.requestId);
   table.add(AdminService, adminHandlers(ctx));
@@ -97,6 +96,7 @@ export function createRpcHandler(options: RpcOptions): (request: Request, respon
     router.service(service, { ...table.implementation(service), ...streams } as never);
   }
   options.extra(router);
-  const viaConnect = createConnectHandler(router, options);
-  return options.fastUnary ? createFastUnary(table, { ...options, fail }, viaConnect) : viaConnect;
+  const { newId } = ctx;
+  const viaConnect = createConnectHandler(router, { ...options, newId });
+  return options.fastUnary ? createFastUnary(table, { ...options, newId, fail: funnel.fail }, viaConnect) : viaConnect;
 }

@@ -43,7 +43,8 @@ export function subscribeHandler(deps: SubscribeDeps) {
     try {
       const caller = asSession(call.caller);
       const self = await findSelf(ctx, caller);
-      return { caller, createdPos: self.created_pos, tail: await hub.tail(caller.appId) };
+      const logger = streams.logger.child({ requestId: call.requestId });
+      return { caller, logger, createdPos: self.created_pos, tail: await hub.tail(caller.appId) };
     } catch (error) {
       throw funnel.fail(method, error, call.requestId);
     }
@@ -51,13 +52,13 @@ export function subscribeHandler(deps: SubscribeDeps) {
 
   return async function* subscribe(request: SubscribeRequest, context: HandlerContext): AsyncGenerator<Frame> {
     const exchange: Exchange = context.values.get(kExchange);
-    const { caller, createdPos, tail } = await admit(request, context).catch((failure) => {
+    const { caller, logger, createdPos, tail } = await admit(request, context).catch((failure) => {
       throw toConnectError(failure);
     });
     const start = startOf(tail, request.cursor);
     if (start.resync === ResyncReason.HISTORY_CHANGED) {
       streams.metrics.historyChanged.inc();
-      streams.logger.error({ appId: caller.appId }, "a client holds events that this server has lost");
+      logger.error({ appId: caller.appId }, "a client holds events that this server has lost");
     }
     yield {
       frame: {
@@ -73,7 +74,7 @@ export function subscribeHandler(deps: SubscribeDeps) {
     };
     if (start.resync !== undefined) yield { frame: { case: "resyncRequired", value: { reason: start.resync } } };
     const ending = await openStream(
-      streams,
+      { ...streams, logger },
       tail,
       {
         userId: caller.userId,

@@ -42,6 +42,11 @@ export async function readLogState(db: Db, appId: string): Promise<LogState> {
   return { head: row?.pos ?? 0, floor: row?.floor_pos ?? 0, generations };
 }
 
+/** The head of every app's log. */
+export async function readHeads(db: Db): Promise<{ appId: string; head: number }[]> {
+  return await db.selectFrom("app_log").select(["app_id as appId", "pos as head"]).execute();
+}
+
 /** Why a cursor's place cannot be honoured, or undefined when it can. */
 export function refusalOf(state: LogState, place: LogPlace): "expired" | "history_changed" | undefined {
   if (place.pos < state.floor) return "expired";

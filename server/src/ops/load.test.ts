@@ -1,0 +1,52 @@
+import { describe, expect, test, vi } from "vitest";
+import { fakeClock } from "../../../test/support/fake-clock.js";
+import { createLoad } from "./load.js";
+
+function watched() {
+  const clock = fakeClock();
+  const delays: number[] = [];
+  const delay = { take: () => delays.shift() ?? 0, close: vi.fn() };
+  const load = createLoad({ clock, windowMs: 5000, busyMs: 100, floodedMs: 500, delay });
+  return { clock, delays, load, delay };
+}
+
+describe("createLoad", () => {
+  test("judges whole windows: calm up to the bound, busy above it, flooded above the next, and calm again", () => {
+    const { clock, delays, load } = watched();
+    delays.push(100, 101, 501, 3);
+    const seen = [load.level()];
+    for (let window = 0; window < 4; window++) {
+      clock.advance(5000);
+      seen.push(load.level());
+    }
+    expect(seen).toEqual(["calm", "calm", "busy", "flooded", "calm"]);
+  });
+
+  test("leaves nothing behind", () => {
+    const { clock, load, delay } = watched();
+    load.close();
+    expect(clock.pending).toBe(0);
+    expect(delay.close).toHaveBeenCalledOnce();
+  });
+
+  test("the real measure sees an event loop that is held up again and again, and not one that is free", async () => {
+    const clock = fakeClock();
+    const load = createLoad({ clock, windowMs: 1000, busyMs: 100, floodedMs: 60_000 });
+    await turns(30);
+    for (let hold = 0; hold < 5; hold++) {
+      const until = performance.now() + 150;
+      while (performance.now() < until);
+      await turns(1);
+    }
+    clock.advance(1000);
+    expect(load.level()).toBe("busy");
+    clock.advance(1000);
+    expect(load.level()).toBe("calm");
+    load.close();
+  });
+});
+
+/** Lets the measure's own timer, which ticks every 20 ms, run. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setTimeout(resolve, 25));
+}

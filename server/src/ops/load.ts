@@ -1,0 +1,60 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Clock } from "./clock.js";
+
+/** "busy": new streams are put off. "flooded": new logins too. What is already under way goes on in any case. */
+export type LoadLevel = "calm" | "busy" | "flooded";
+
+/** How far this process is behind its work. */
+export interface Load {
+  level(): LoadLevel;
+  close(): void;
+}
+
+export interface LoadOptions {
+  clock: Clock;
+  /** How long a delay is looked at before it counts. */
+  windowMs: number;
+  busyMs: number;
+  floodedMs: number;
+  /** The 99th percentile of the event loop's delay since the last call, in milliseconds. */
+  delay?: EventLoopDelay;
+}
+
+export interface EventLoopDelay {
+  take(): number;
+  close(): void;
+}
+
+/** Watches the event loop: one long pause does not count, a window in which every hundredth timer was late does. */
+export function createLoad({ clock, windowMs, busyMs, floodedMs, delay = measureDelay() }: LoadOptions): Load {
+  let level: LoadLevel = "calm";
+  const look = () => {
+    const late = delay.take();
+    level = late > floodedMs ? "flooded" : late > busyMs ? "busy" : "calm";
+    timer = clock.setTimer(look, windowMs);
+  };
+  let timer = clock.setTimer(look, windowMs);
+  return {
+    level: () => level,
+    close() {
+      timer.cancel();
+      delay.close();
+    },
+  };
+}
+
+const RESOLUTION_MS = 20;
+
+function measureDelay(): EventLoopDelay {
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  histogram.enable();
+  return {
+    take() {
+      // What it records is the whole time from one tick of its timer to the next.
+      const late = histogram.percentile(99) / 1e6 - RESOLUTION_MS;
+      histogram.reset();
+      return late;
+    },
+    close: () => void histogram.disable(),
+  };
+}
