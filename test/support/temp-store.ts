@@ -17,6 +17,7 @@ export function tempFolder(): { path: string } & Disposable {
 /** A real SQLite store of its own, with the committer of one process over it. */
 export interface TempStore extends AsyncDisposable {
   readonly store: Store;
+  readonly dataDir: string;
   committer: Committer;
   /** What the committer published, in order. */
   readonly ranges: LogRange[];
@@ -43,6 +44,7 @@ export async function tempStore(options: Partial<CommitterOptions> = {}): Promis
     });
   const temp: TempStore = {
     store,
+    dataDir: folder.path,
     committer: newCommitter(),
     ranges,
     async restart() {

@@ -13,14 +13,8 @@ afterAll(() => temp[Symbol.asyncDispose]());
 
 const emit = (appId: string) =>
   temp.committer.run(appId, async (tx) => tx.emit({ kind: 1, payload: Buffer.alloc(1), audiences: ["*"] }));
-const newHub = (read: Db) =>
-  createHub({
-    read,
-    bus,
-    clock: fakeClock(),
-    logger: createLogger("silent"),
-    metrics: createMetrics({ process: false }),
-  });
+const newHub = (read: Db, metrics = createMetrics({ process: false })) =>
+  createHub({ read, bus, clock: fakeClock(), logger: createLogger("silent"), metrics });
 
 describe("hub", () => {
   test("a tail opened while events are committed is at the head, whenever it is opened", async () => {
@@ -42,6 +36,21 @@ describe("hub", () => {
       expect(tail?.state().head).toBe(3);
       hub.close();
     }
+  });
+
+  test("a range that skips positions is not delivered; the tail begins anew from the log", async () => {
+    const metrics = createMetrics({ process: false });
+    const hub = newHub(temp.store.read, metrics);
+    await emit("c");
+    const tail = await hub.tail("c");
+    const event = { kind: 1, payload: Buffer.alloc(1), audiences: ["*"], pos: 3 };
+    bus.publish({ appId: "c", generationId: "0000000000000000", generationFirstPos: 0, events: [event] });
+    expect(tail.state().head).toBe(1);
+    expect(hub.known("c")).toBeUndefined();
+    expect(await metrics.text()).toContain('parley_invariant_violations_total{invariant="contiguous_ranges"} 1');
+    await emit("c");
+    expect((await hub.tail("c")).state().head).toBe(2);
+    hub.close();
   });
 
   test("a tail that could not be opened is tried again by the next who asks", async () => {

@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import Database from "better-sqlite3";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type TempStore, tempStore } from "../../../test/support/temp-store.js";
@@ -142,6 +144,20 @@ describe("committer", () => {
     expect(order.slice(0, 3).sort()).toEqual(["effect 1", "effect 2", "range"]);
     expect(order.indexOf("effect 1")).toBeLessThan(order.indexOf("effect 2"));
     expect(order.slice(3)).toEqual(["answer 1", "refusal", "answer 2"]);
+  });
+
+  test("what is published can be read by others already", async () => {
+    const seen: unknown[] = [];
+    await using temp = await tempStore({
+      onCommit({ events: [first] }) {
+        const other = new Database(join(temp.dataDir, "parley.db"), { readonly: true });
+        seen.push(other.prepare("select pos from event where pos = ?").get(first?.pos));
+        other.close();
+      },
+    });
+    await temp.committer.run("a", emit("one"));
+    await temp.committer.run("a", emit("two"));
+    expect(seen).toEqual([{ pos: 1 }, { pos: 2 }]);
   });
 
   test("nothing is to be seen before the commit", async () => {
