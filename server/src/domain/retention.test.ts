@@ -258,7 +258,7 @@ describe("retention of the event log", () => {
     await world.run(change("g:b", ["ann"], ChangeKind.ADDED));
     await world.run(async (tx) => {
       const gone = { case: "groupChanged", value: { groupId: "b", change: ChangeKind.REMOVED } } as const;
-      await dissolvePlace(tx, "g:b", tx.emit(newEvent(tx.nowMs, ["g:b"], gone)), []);
+      await dissolvePlace(tx, "g:b", tx.emit(newEvent(tx.nowMs, ["g:b"], gone)));
     });
     world.clock.advance(HOUR);
     await world.emit(1, "u:tom");

@@ -3,6 +3,7 @@ import { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 import type { AppRules } from "../limits.js";
 import type { Logger } from "../ops/logger.js";
 import { listApps } from "../store/apps.js";
+import { listDissolved, wipeSome } from "../store/dissolved.js";
 import { readLogState } from "../store/log.js";
 import {
   type ConversationAge,
@@ -22,6 +23,7 @@ import type { AppRecord } from "./apps.js";
 import type { Ctx } from "./context.js";
 import { directUsers } from "./conversation-id.js";
 import { endSession, SessionRevokedReason } from "./end-session.js";
+import { MESSAGE_KINDS } from "./events.js";
 import { createRetentionGuard } from "./retention-guard.js";
 
 export interface RetentionOptions {
@@ -84,6 +86,7 @@ export function startRetention(ctx: RetentionCtx, logger: Logger, options: Reten
     const apps = await allApps(ctx);
     const [any] = apps;
     if (any === undefined || over.signal.aborted) return report;
+    await wipeDissolved(ctx, over.signal);
     report.stopped = await guard.refusal(nowMs, () => removesMuch(ctx, apps, nowMs, over.signal));
     if (report.stopped !== undefined) {
       tellStop(report.stopped);
@@ -135,6 +138,16 @@ export function startRetention(ctx: RetentionCtx, logger: Logger, options: Reten
       await running;
     },
   };
+}
+
+/** Removes what was said in places that were deleted: that is no matter of age, so no guard is asked. */
+async function wipeDissolved(ctx: RetentionCtx, signal: AbortSignal): Promise<void> {
+  for (let [place] = await listDissolved(ctx.read, 1); place !== undefined && !signal.aborted; ) {
+    const next = place;
+    await ctx.committer.run(next.app_id, (tx) => wipeSome(tx, next, MESSAGE_KINDS, STEP_ITEMS));
+    await nextTurn();
+    [place] = await listDissolved(ctx.read, 1);
+  }
 }
 
 interface Run {

@@ -14,8 +14,6 @@ export interface Tx {
   head(): number;
   /** Adds an event and gives its position. */
   emit(event: NewEvent): number;
-  /** Runs in the same transaction once its events are stored, those of others in the batch too. */
-  beforeCommit(work: (db: Db) => Promise<unknown>): void;
   /** Runs once the transaction is durable, before any caller is answered. It must not throw. */
   afterCommit(effect: () => void): void;
 }
@@ -54,12 +52,6 @@ interface Intent {
   weight: number;
   resolve(value: unknown): void;
   reject(error: unknown): void;
-}
-
-/** What is left to do at the end of the open transaction, and after it. */
-interface Ends {
-  finals: ((db: Db) => Promise<unknown>)[];
-  effects: (() => void)[];
 }
 
 /** One app's part of the open transaction. */
@@ -131,16 +123,15 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   const commitBatch = async (batch: Intent[]): Promise<void> => {
     const began = performance.now();
-    const ends: Ends = { finals: [], effects: [] };
+    const effects: (() => void)[] = [];
     const logs = new Map<string, AppLog>();
     let answers: (Outcome<unknown> | undefined)[];
     try {
       answers = await options.write.connection().execute(async (db) => {
         await sql`begin immediate`.execute(db);
         try {
-          const outcomes = await writeRuns(db, batch, logs, ends);
+          const outcomes = await writeRuns(db, batch, logs, effects);
           await writeLogs(db, logs, options.now());
-          for (const final of ends.finals) await final(db);
           await sql`commit`.execute(db);
           return outcomes;
         } catch (error) {
@@ -156,7 +147,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     }
     for (const [appId, log] of logs) if (log.generationStored === "yes") generations.set(appId, log.generation);
     try {
-      for (const effect of ends.effects) effect();
+      for (const effect of effects) effect();
       publish(logs);
     } catch (error) {
       // It is durable, but this process no longer knows what it has told whom: those who ask again after a new start are told right.
@@ -182,7 +173,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     }
   };
 
-  const writeRuns = async (db: Db, batch: Intent[], logs: Map<string, AppLog>, ends: Ends) => {
+  const writeRuns = async (db: Db, batch: Intent[], logs: Map<string, AppLog>, effects: (() => void)[]) => {
     const outcomes: Outcome<unknown>[] = [];
     for (let at = 0; at < batch.length; ) {
       const first = batch[at] as Intent;
@@ -194,7 +185,7 @@ export function createCommitter(options: CommitterOptions): Committer {
         log = await openLog(db, first.appId, generations.get(first.appId));
         logs.set(first.appId, log);
       }
-      outcomes.push(...(await writeRun(db, first, items, log, ends)));
+      outcomes.push(...(await writeRun(db, first, items, log, effects)));
       at = end;
     }
     return outcomes;
@@ -205,11 +196,11 @@ export function createCommitter(options: CommitterOptions): Committer {
     { appId, handler }: Intent,
     items: unknown[],
     log: AppLog,
-    ends: Ends,
+    effects: (() => void)[],
   ): Promise<Outcome<unknown>[]> => {
     const [head, eventCount] = [log.head, log.events.length];
-    const [finalCount, effectCount] = [ends.finals.length, ends.effects.length];
-    const tx = openTx(db, appId, options.now(), log, ends);
+    const effectCount = effects.length;
+    const tx = openTx(db, appId, options.now(), log, effects);
     await sql`savepoint run`.execute(db);
     try {
       const outcomes = [...(await handler(tx, items))];
@@ -221,13 +212,13 @@ export function createCommitter(options: CommitterOptions): Committer {
       await sql`release run`.execute(db);
       log.head = head;
       log.events.length = eventCount;
-      ends.finals.length = finalCount;
-      ends.effects.length = effectCount;
+      effects.length = effectCount;
       if (items.length === 1) return [{ ok: false, error }];
     }
     // Something in the run broke it: write one by one, so that only the one at fault fails.
     const outcomes: Outcome<unknown>[] = [];
-    for (const item of items) outcomes.push(...(await writeRun(db, { appId, handler } as Intent, [item], log, ends)));
+    for (const item of items)
+      outcomes.push(...(await writeRun(db, { appId, handler } as Intent, [item], log, effects)));
     return outcomes;
   };
 
@@ -248,7 +239,7 @@ function batchLength(queue: readonly Intent[], most: number): number {
   return length;
 }
 
-function openTx(db: Db, appId: string, nowMs: number, log: AppLog, ends: Ends): Tx {
+function openTx(db: Db, appId: string, nowMs: number, log: AppLog, effects: (() => void)[]): Tx {
   return {
     db,
     appId,
@@ -259,8 +250,7 @@ function openTx(db: Db, appId: string, nowMs: number, log: AppLog, ends: Ends): 
       log.events.push({ ...event, pos: log.head });
       return log.head;
     },
-    beforeCommit: (work) => void ends.finals.push(work),
-    afterCommit: (effect) => void ends.effects.push(effect),
+    afterCommit: (effect) => void effects.push(effect),
   };
 }
 

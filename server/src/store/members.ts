@@ -1,4 +1,5 @@
 import type { Tx } from "./committer.js";
+import { addDissolved } from "./dissolved.js";
 import type { Db, Row } from "./schema.js";
 
 export type PlaceRow = Row<"place">;
@@ -215,15 +216,10 @@ export async function updateMember(
 }
 
 /**
- * Takes a place away with all that was said in it. Of its log only the deletion at `deletedPos` can still be replayed, by those who were members then;
- * the messages before it are blanked, not removed, because positions are dense.
+ * Takes a place away. Of its log only the deletion at `deletedPos` can still be replayed, by those who were members then; what was said in it
+ * can be reached by nobody, and is removed later, step by step.
  */
-export async function dissolvePlace(
-  tx: Tx,
-  place: string,
-  deletedPos: number,
-  messageKinds: readonly number[],
-): Promise<void> {
+export async function dissolvePlace(tx: Tx, place: string, deletedPos: number): Promise<void> {
   await tx.db
     .deleteFrom("member")
     .where("app_id", "=", tx.appId)
@@ -237,27 +233,7 @@ export async function dissolvePlace(
     .where("place", "=", place)
     .execute();
   await tx.db.deleteFrom("place").where("app_id", "=", tx.appId).where("place", "=", place).execute();
-  await tx.db.deleteFrom("message").where("app_id", "=", tx.appId).where("conversation_id", "=", place).execute();
   await tx.db.deleteFrom("conversation").where("app_id", "=", tx.appId).where("conversation_id", "=", place).execute();
   await tx.db.deleteFrom("participant").where("app_id", "=", tx.appId).where("conversation_id", "=", place).execute();
-  // At the end: what was said earlier in the same batch is not stored yet.
-  tx.beforeCommit((db) => blankEvents(db, tx.appId, place, deletedPos, messageKinds));
-}
-
-async function blankEvents(db: Db, appId: string, place: string, beforePos: number, kinds: readonly number[]) {
-  if (kinds.length === 0) return;
-  await db
-    .updateTable("event")
-    .set({ payload: Buffer.alloc(0) })
-    .where("app_id", "=", appId)
-    .where("kind", "in", kinds)
-    .where("pos", "in", (e) =>
-      e
-        .selectFrom("audience")
-        .select("audience.pos")
-        .where("audience.app_id", "=", appId)
-        .where("audience.audience", "=", place)
-        .where("audience.pos", "<", beforePos),
-    )
-    .execute();
+  await addDissolved(tx, place, deletedPos);
 }

@@ -6,7 +6,7 @@ export type Dialect = "sqlite" | "postgres";
 
 /** The migrations in order. A migration that has been released is never changed. */
 export function migrations(dialect: Dialect): MigrationProvider {
-  return { getMigrations: async () => ({ "0001_core": core(dialect) }) };
+  return { getMigrations: async () => ({ "0001_core": core(dialect), "0002_dissolved": dissolved() }) };
 }
 
 function core(dialect: Dialect): Migration {
@@ -204,6 +204,21 @@ function core(dialect: Dialect): Migration {
       await table("meta")
         .addColumn("name", "text", (c) => c.primaryKey())
         .addColumn("value", "text", (c) => c.notNull())
+        .execute();
+    },
+  };
+}
+
+function dissolved(): Migration {
+  return {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable("dissolved")
+        .addColumn("app_id", "text", (c) => c.notNull())
+        .addColumn("place", "text", (c) => c.notNull())
+        .addColumn("deleted_pos", "bigint", (c) => c.notNull())
+        .addColumn("wiped_pos", "bigint", (c) => c.notNull())
+        .addPrimaryKeyConstraint("dissolved_pk", ["app_id", "place"])
         .execute();
     },
   };

@@ -120,6 +120,8 @@ export interface Schema {
     response: Uint8Array;
     expire_ms: number;
   };
+  /** A place that was deleted and whose words are still to be removed: events up to `wiped_pos` are. */
+  dissolved: { app_id: string; place: string; deleted_pos: number; wiped_pos: number };
   meta: { name: string; value: string };
 }
 

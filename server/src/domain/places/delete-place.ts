@@ -3,7 +3,7 @@ import { ChangeKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { dissolvePlace } from "../../store/members.js";
 import type { Caller } from "../caller.js";
 import type { Ctx } from "../context.js";
-import { MESSAGE_KINDS, newEvent } from "../events.js";
+import { newEvent } from "../events.js";
 import { asOrdinaryCaller } from "../ordinary.js";
 import type { PlaceKind } from "./kind.js";
 import { requireRole, standingIn } from "./standing.js";
@@ -17,6 +17,6 @@ export async function deletePlace(ctx: Ctx, caller: Caller, kind: PlaceKind, id:
     const { place, actorUserId } = standing;
     const event = kind.changed({ id, change: ChangeKind.REMOVED, place: undefined, actorUserId });
     const deletedPos = tx.emit(newEvent(tx.nowMs, [place.place], event));
-    await dissolvePlace(tx, place.place, deletedPos, MESSAGE_KINDS);
+    await dissolvePlace(tx, place.place, deletedPos);
   });
 }
