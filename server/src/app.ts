@@ -96,6 +96,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   const ctx: Ctx = {
     read: store.read,
+    longRead: store.longRead,
     committer,
     bus,
     presence: delivery.presence,

@@ -134,6 +134,28 @@ describe("I9: unread is exact", () => {
     expect((await spike.rpc.conversation.listConversations({})).unreadTotal).toBe(0);
   });
 
+  test("so many that they are counted apart, in steps", async () => {
+    const [tom, jerry, spike] = await threeUsers();
+    const flood = async (from: TestUser, batches: number) => {
+      for (const batch of count(batches)) {
+        const requests = count(100).map((at) => ({
+          receiver: toUser(jerry.userId),
+          content: text(`${batch} ${at}`),
+        }));
+        await from.rpc.message.sendMessages({ requests });
+      }
+    };
+    await flood(tom, 25);
+    await flood(spike, 3);
+    await say(jerry, toUser(tom.userId), "mine does not count");
+    expect((await jerry.rpc.conversation.listConversations({})).unreadTotal).toBe(2800);
+    expect(await conversationOf(jerry, toUser(tom.userId))).toMatchObject({ headSeq: 2501, unreadCount: 2500 });
+    const peer = toUser(tom.userId);
+    expect(await jerry.rpc.conversation.markRead({ peer, readSeq: 100 })).toMatchObject({ unreadCount: 2400 });
+    expect(await jerry.rpc.conversation.markRead({ peer })).toMatchObject({ readSeq: 2501, unreadCount: 0 });
+    expect((await jerry.rpc.conversation.listConversations({})).unreadTotal).toBe(300);
+  });
+
   test("a newcomer starts with nothing unread, one who comes back too", async () => {
     const [tom, jerry] = await newPair(server);
     const groupId = await newGroup(tom, [], { historyForNewMembers: true });

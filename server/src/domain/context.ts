@@ -13,6 +13,8 @@ import type { TransientMemory } from "./transient-memory.js";
 /** What the use cases work with: made once, in app.ts. */
 export interface Ctx {
   read: Db;
+  /** For reads so long that they let others run between their steps. */
+  longRead: Db;
   committer: Committer;
   bus: Bus;
   presence: Presence;

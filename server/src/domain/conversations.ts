@@ -17,6 +17,7 @@ import type { Ctx } from "./context.js";
 import { directConversation, groupConversation, peerOf, systemConversation } from "./conversation-id.js";
 import { DomainError, ErrorReason, invalidField } from "./errors.js";
 import { cursorAt } from "./list-events.js";
+import { nextTurn } from "./next-turn.js";
 import { nextPage, pageLimit, readPageToken } from "./page.js";
 import { visibleAfter } from "./visibility.js";
 
@@ -48,15 +49,16 @@ export async function listConversations(ctx: Ctx, caller: UserCaller, pageSize: 
   const limit = pageLimit(ctx, pageSize);
   const [before = Number.MAX_SAFE_INTEGER] = (readPageToken(token, ["number"]) as [number] | undefined) ?? [];
   // One snapshot for all of it, so that the cursor is exact.
-  return await snapshot(ctx.read, async (db) => {
+  return await counting(ctx, async (db, lane) => {
+    const unread = await listUnreadConversations(db, caller.appId, caller.userId);
+    if (lane.isTooLong(unread)) return undefined;
     const state = await readLogState(db, caller.appId);
     const rows = await listRows(db, caller.appId, caller.userId, before, limit + 1);
     const { items, nextPageToken } = nextPage(rows, limit, (row) => [row.last_pos]);
     const conversations: Conversation[] = [];
-    for (const row of items) conversations.push(await conversationView(db, caller, row));
+    for (const row of items) conversations.push(await conversationView(db, caller, row, lane));
     let unreadTotal = 0;
-    for (const row of await listUnreadConversations(db, caller.appId, caller.userId))
-      unreadTotal += await unreadOf(db, caller, row);
+    for (const row of unread) unreadTotal += await unreadOf(db, caller, row, lane);
     return {
       conversations,
       nextPageToken,
@@ -69,16 +71,17 @@ export async function listConversations(ctx: Ctx, caller: UserCaller, pageSize: 
 /** One conversation as the caller sees it; an empty one when nothing was said yet. */
 export async function getConversation(ctx: Ctx, caller: UserCaller, peer: Peer | undefined): Promise<Conversation> {
   const conversationId = conversationOf(caller.userId, peer);
-  return await snapshot(ctx.read, async (db) => {
+  return await counting(ctx, async (db, lane) => {
     await visibleAfter(db, caller.appId, caller.userId, conversationId);
     const found = await findConversation(db, caller.appId, conversationId);
     const read_seq = (await findReadSeq(db, caller.appId, caller.userId, conversationId)) ?? 0;
     const { head_seq, floor_seq } = found ?? { head_seq: 0, floor_seq: 0 };
-    return await conversationView(db, caller, { conversation_id: conversationId, head_seq, floor_seq, read_seq });
+    const row = { conversation_id: conversationId, head_seq, floor_seq, read_seq };
+    return lane.isTooLong([row]) ? undefined : await conversationView(db, caller, row, lane);
   });
 }
 
-async function conversationView(db: Db, caller: UserCaller, row: Row): Promise<Conversation> {
+async function conversationView(db: Db, caller: UserCaller, row: Row, lane: Lane): Promise<Conversation> {
   const afterPos = await visibleAfter(db, caller.appId, caller.userId, row.conversation_id);
   const range = { afterSeq: row.floor_seq, beforeSeq: undefined, beforeMs: undefined, afterPos };
   const [newest] = await listMessages(db, caller.appId, row.conversation_id, range, "newest", 1);
@@ -87,18 +90,48 @@ async function conversationView(db: Db, caller: UserCaller, row: Row): Promise<C
     peer: wirePeer(row.conversation_id, caller.userId),
     headSeq: row.head_seq,
     readSeq: row.read_seq,
-    unreadCount: await unreadOf(db, caller, row),
+    unreadCount: await unreadOf(db, caller, row, lane),
   });
   if (newest !== undefined) view.lastMessage = fromBinary(ChatMessageSchema, newest.payload);
   return view;
 }
 
-/** The exact number of unread messages, counted from what is stored. */
-export async function unreadOf(db: Db, caller: UserCaller, row: Row): Promise<number> {
+/** The exact number of unread messages up to the row's head, counted from what is stored. */
+export async function unreadOf(db: Db, caller: UserCaller, row: Row, lane: Lane): Promise<number> {
   if (row.read_seq >= row.head_seq) return 0;
   const afterPos = await visibleAfter(db, caller.appId, caller.userId, row.conversation_id);
-  const afterSeq = Math.max(row.read_seq, row.floor_seq);
-  return await countUnread(db, caller.appId, row.conversation_id, caller.userId, afterSeq, afterPos);
+  let count = 0;
+  for (let afterSeq = Math.max(row.read_seq, row.floor_seq); afterSeq < row.head_seq; afterSeq += COUNT_STEP) {
+    const range = { afterSeq, toSeq: Math.min(row.head_seq, afterSeq + COUNT_STEP), afterPos };
+    count += await countUnread(db, caller.appId, row.conversation_id, caller.userId, range);
+    await lane.rest();
+  }
+  return count;
+}
+
+const COUNT_STEP = 2_000;
+
+/** Where a count runs: among all other reads, where it must be short, or apart, where it lets others run between its steps. */
+interface Lane {
+  isTooLong(rows: readonly Row[]): boolean;
+  rest(): Promise<void>;
+}
+
+const SHORT: Lane = {
+  isTooLong: (rows) =>
+    rows.reduce((sum, row) => sum + row.head_seq - Math.max(row.read_seq, row.floor_seq), 0) > COUNT_STEP,
+  rest: async () => undefined,
+};
+const LONG: Lane = { isTooLong: () => false, rest: nextTurn };
+
+/** Runs reads that count unread messages in one snapshot. What is too long for its lane gives undefined, and is run again apart. */
+export async function counting<T>(
+  ctx: Pick<Ctx, "read" | "longRead">,
+  work: (db: Db, lane: Lane) => Promise<T | undefined>,
+): Promise<T> {
+  const short = await snapshot(ctx.read, (db) => work(db, SHORT));
+  if (short !== undefined) return short;
+  return (await snapshot(ctx.longRead, (db) => work(db, LONG))) as T;
 }
 
 function wirePeer(conversationId: string, readerId: string): Peer {

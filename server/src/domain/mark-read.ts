@@ -4,18 +4,18 @@ import { addParticipants, findConversation, findReadSeq, setReadSeq } from "../s
 import type { UserCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
 import { directUsers } from "./conversation-id.js";
-import { conversationOf, unreadOf } from "./conversations.js";
+import { conversationOf, counting, unreadOf } from "./conversations.js";
 import { newEvent } from "./events.js";
 import { visibleAfter } from "./visibility.js";
 
 /** Moves the caller's read marker forward; see ConversationService.MarkRead. */
 export async function markRead(ctx: Ctx, caller: UserCaller, peer: Peer | undefined, readSeq: number) {
   const conversationId = conversationOf(caller.userId, peer);
-  return await ctx.committer.run(caller.appId, async (tx) => {
+  const row = await ctx.committer.run(caller.appId, async (tx) => {
     const { appId, userId } = caller;
     await visibleAfter(tx.db, appId, userId, conversationId);
     const found = await findConversation(tx.db, appId, conversationId);
-    if (found === undefined) return { readSeq: 0, unreadCount: 0 };
+    if (found === undefined) return undefined;
     const before = await findReadSeq(tx.db, appId, userId, conversationId);
     const wanted = readSeq === 0 ? found.head_seq : Math.min(readSeq, found.head_seq);
     const marker = Math.max(wanted, before ?? 0);
@@ -27,7 +27,12 @@ export async function markRead(ctx: Ctx, caller: UserCaller, peer: Peer | undefi
       const value = { conversationId, userId, readSeq: marker };
       tx.emit(newEvent(tx.nowMs, readers.map(userAudience), { case: "readMarkerChanged", value }));
     }
-    const row = { conversation_id: conversationId, ...found, read_seq: marker };
-    return { readSeq: marker, unreadCount: await unreadOf(tx.db, caller, row) };
+    return { conversation_id: conversationId, ...found, read_seq: marker };
   });
+  if (row === undefined) return { readSeq: 0, unreadCount: 0 };
+  // Counting may take long, so it is not the writer's to do; what came since is not in the row.
+  const unreadCount = await counting(ctx, async (db, lane) =>
+    lane.isTooLong([row]) ? undefined : await unreadOf(db, caller, row, lane),
+  );
+  return { readSeq: row.read_seq, unreadCount };
 }

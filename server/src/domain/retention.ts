@@ -24,6 +24,7 @@ import type { Ctx } from "./context.js";
 import { directUsers } from "./conversation-id.js";
 import { endSession, SessionRevokedReason } from "./end-session.js";
 import { MESSAGE_KINDS } from "./events.js";
+import { nextTurn } from "./next-turn.js";
 import { createRetentionGuard } from "./retention-guard.js";
 
 export interface RetentionOptions {
@@ -307,8 +308,4 @@ function horizon(nowMs: number, keepMs: AppRules["eventRetentionMs"]): number {
 
 function isOlder(ms: number | null, beforeMs: number): boolean {
   return ms !== null && ms < beforeMs;
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -79,14 +79,13 @@ export async function listMessages(
   return end === "newest" ? rows.reverse() : rows;
 }
 
-/** The number of messages that count as unread for a reader: counting, not its own, above its marker and what it may see. */
+/** The number of messages in a range of seqs that count as unread for a reader: counting, not its own, and such as it may see. */
 export async function countUnread(
   db: Db,
   appId: string,
   conversationId: string,
   readerId: string,
-  afterSeq: number,
-  afterPos: number,
+  { afterSeq, toSeq, afterPos }: { afterSeq: number; toSeq: number; afterPos: number },
 ): Promise<number> {
   const row = await db
     .selectFrom("message")
@@ -94,6 +93,7 @@ export async function countUnread(
     .where("app_id", "=", appId)
     .where("conversation_id", "=", conversationId)
     .where("seq", ">", afterSeq)
+    .where("seq", "<=", toSeq)
     .where("pos", ">", afterPos)
     .where("counting", "=", 1)
     .where("sender", "!=", readerId)

@@ -6,10 +6,14 @@ import { lockFolder } from "./lock.js";
 import { migrateToLatest } from "./migrate.js";
 import type { Db, Schema } from "./schema.js";
 
-/** The open database. `write` is for the committer alone; `read` sees what is committed and cannot write. */
+/**
+ * The open database. `write` is for the committer alone; `read` sees what is committed and cannot write. `longRead` is another such reader,
+ * whose transaction may stay open while others run: whoever uses it waits for those before.
+ */
 export interface Store {
   write: Db;
   read: Db;
+  longRead: Db;
   close(): Promise<void>;
 }
 
@@ -42,14 +46,14 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     const file = join(options.dataDir, "parley.db");
     const write = kysely(openConnection(file, options.busyTimeoutMs));
     await migrateToLatest(write, "sqlite");
-    const reader = openConnection(file, options.busyTimeoutMs);
-    reader.pragma("query_only = ON");
-    const read = kysely(reader);
+    const [read, longRead] = [openReader(file, options), openReader(file, options)];
     return {
       write,
       read,
+      longRead,
       async close() {
         await read.destroy();
+        await longRead.destroy();
         await write.destroy();
         unlock();
       },
@@ -58,6 +62,12 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     unlock();
     throw error;
   }
+}
+
+function openReader(file: string, options: SqliteOptions): Db {
+  const reader = openConnection(file, options.busyTimeoutMs);
+  reader.pragma("query_only = ON");
+  return kysely(reader);
 }
 
 function openConnection(file: string, busyTimeoutMs: number): Database.Database {
