@@ -31,8 +31,10 @@ export async function spawnServer(options: {
   dataDir: string;
   port: number;
   env?: Record<string, string>;
+  /** Another build of the server than the one under test. */
+  main?: string;
 }): Promise<ProcessServer> {
-  const child = spawn(process.execPath, [main, "serve", "--port", String(options.port), "--json-ready"], {
+  const child = spawn(process.execPath, [options.main ?? main, "serve", "--port", String(options.port), "--json-ready"], {
     env: {
       ...process.env,
       PARLEY_DATA_DIR: options.dataDir,
