@@ -44,7 +44,14 @@ describe("D1: kill -9 under load", () => {
     const { cursor } = await reader.rpc.message.listEvents({});
     const followers = users.slice(0, FOLLOWERS).map((user) => follow(user, cursor));
     const work = [
-      ...users.map((user) => sendWhile(() => running, user, groupId, (key, ack) => void witness.set(key, ack))),
+      ...users.map((user) =>
+        sendWhile(
+          () => running,
+          user,
+          groupId,
+          (key, ack) => void witness.set(key, ack),
+        ),
+      ),
       ...sdks.map(({ client }) => sendBySdk(client)),
     ];
     for (let round = 0; round < ROUNDS; round++) {

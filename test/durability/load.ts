@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { expect } from "vitest";
-import { backend, login, type TestUser, transportTo } from "../support/index.js";
 import { rpcOver } from "../support/clients.js";
+import { backend, login, type TestUser, transportTo } from "../support/index.js";
 import { must, send, toGroup } from "../support/messaging.js";
 import type { ProcessServer } from "../support/process-server.js";
 

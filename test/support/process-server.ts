@@ -34,16 +34,20 @@ export async function spawnServer(options: {
   /** Another build of the server than the one under test. */
   main?: string;
 }): Promise<ProcessServer> {
-  const child = spawn(process.execPath, [options.main ?? main, "serve", "--port", String(options.port), "--json-ready"], {
-    env: {
-      ...process.env,
-      PARLEY_DATA_DIR: options.dataDir,
-      PARLEY_SEND_RATE: "0",
-      PARLEY_LOG_LEVEL: "error",
-      ...options.env,
+  const child = spawn(
+    process.execPath,
+    [options.main ?? main, "serve", "--port", String(options.port), "--json-ready"],
+    {
+      env: {
+        ...process.env,
+        PARLEY_DATA_DIR: options.dataDir,
+        PARLEY_SEND_RATE: "0",
+        PARLEY_LOG_LEVEL: "error",
+        ...options.env,
+      },
+      stdio: ["ignore", "pipe", "inherit"],
     },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  );
   const exited = once(child, "exit") as Promise<[number | null]>;
   const ready = once(createInterface({ input: child.stdout }), "line") as Promise<[string]>;
   const first = await Promise.race([ready, exited.then(([code]) => code)]);

@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolder, syncFolder } from "../store/folder.js";
 
 /** The text of a file, or undefined when there is none. */
 export function readSecretFile(file: string): string | undefined {
@@ -13,7 +14,7 @@ export function readSecretFile(file: string): string | undefined {
 
 /** Writes a file that its owner alone can read. It is whole and on the disk when this returns: what is sealed with a lost key is lost. */
 export function writeSecretFile(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(file));
   const fresh = `${file}.new`;
   const handle = openSync(fresh, "w", 0o600);
   try {
@@ -23,10 +24,5 @@ export function writeSecretFile(file: string, text: string): void {
     closeSync(handle);
   }
   renameSync(fresh, file);
-  const folder = openSync(dirname(file), "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  syncFolder(dirname(file));
 }

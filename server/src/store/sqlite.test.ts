@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
 import { tempFolder } from "../../../test/support/temp-store.js";
@@ -39,6 +40,21 @@ describe("openSqlite", () => {
     const second = await open(join(folder.path, "made", "below"));
     expect(await second.read.selectFrom("meta").selectAll().where("name", "=", "kept").execute()).toHaveLength(1);
     await second.close();
+  });
+
+  test("a migration that is cut short leaves nothing, and the next open begins it anew", async () => {
+    using folder = tempFolder();
+    const foreign = new Database(join(folder.path, "parley.db"));
+    // In the way of one of the last tables.
+    foreign.exec("create table answered (x)");
+    await expect(open(folder.path)).rejects.toThrow(/schema/);
+    const tables = () =>
+      foreign.prepare("select name from sqlite_master where name in ('app', 'answered')").pluck().all();
+    expect(tables()).toEqual(["answered"]);
+    foreign.exec("drop table answered");
+    await (await open(folder.path)).close();
+    expect(tables().sort()).toEqual(["answered", "app"]);
+    foreign.close();
   });
 
   test("a folder in use is refused, and free again after the close", async () => {

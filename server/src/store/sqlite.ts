@@ -1,7 +1,7 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { Kysely, SqliteDialect } from "kysely";
+import { Kysely, SqliteAdapter, SqliteDialect } from "kysely";
+import { makeFolder } from "./folder.js";
 import { lockFolder } from "./lock.js";
 import { migrateToLatest } from "./migrate.js";
 import type { Db, Schema } from "./schema.js";
@@ -40,7 +40,7 @@ const PRAGMAS: readonly [name: string, value: string, readBack: string | number]
 
 /** Opens the database in a data folder, making both when absent, and brings it to the newest schema. Throws FolderLockedError. */
 export async function openSqlite(options: SqliteOptions): Promise<Store> {
-  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
+  makeFolder(options.dataDir);
   const unlock = lockFolder(join(options.dataDir, "parley.lock"));
   try {
     const file = join(options.dataDir, "parley.db");
@@ -82,6 +82,19 @@ function openConnection(file: string, busyTimeoutMs: number): Database.Database 
 
 const CACHED_STATEMENTS = 1000;
 
+/** Kysely holds that SQLite cannot change a schema in a transaction. It can, and must: of a migration that a crash cuts short nothing may be left. */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+class TransactionalDialect extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalAdapter();
+  }
+}
+
 function kysely(database: Database.Database): Db {
   // Kysely prepares each statement anew; keeping them saves SQLite's parser on every call.
   const statements = new Map<string, Database.Statement>();
@@ -94,5 +107,7 @@ function kysely(database: Database.Database): Db {
     }
     return statement;
   };
-  return new Kysely<Schema>({ dialect: new SqliteDialect({ database: { close: () => database.close(), prepare } }) });
+  return new Kysely<Schema>({
+    dialect: new TransactionalDialect({ database: { close: () => database.close(), prepare } }),
+  });
 }

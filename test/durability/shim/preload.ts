@@ -29,7 +29,18 @@ export interface ShimOptions {
 /** Builds the shim in a folder of the test's, and gives what makes the environment of a server that runs on it. */
 export function buildShim(into: string): (options: ShimOptions) => Record<string, string> {
   const library = join(into, "disk.so");
-  execFileSync("/usr/bin/gcc", ["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library, source, "-ldl"]);
+  execFileSync("/usr/bin/gcc", [
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-shared",
+    "-fPIC",
+    "-o",
+    library,
+    source,
+    "-ldl",
+  ]);
   return ({ folder, journal, kill, fail }) => ({
     LD_PRELOAD: library,
     DISK_FOLDER: folder,

@@ -1,0 +1,154 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { freePort, spawnServer } from "../support/process-server.js";
+import { figure } from "../support/proofs/figure.js";
+import { seed, sized } from "../support/proofs/tier.js";
+import { randomFrom } from "../support/random.js";
+import { tempFolder } from "../support/temp-store.js";
+import { examine } from "./crash-state.js";
+import { type Ack, sendWhile, startGroup } from "./load.js";
+import { createDiskModel } from "./shim/disk-model.js";
+import { type Change, readJournal } from "./shim/journal.js";
+import { buildShim, hasShim } from "./shim/preload.js";
+
+const STATES = sized(40, 200);
+// With messages of this size, more than the 4,000 pages after which SQLite checkpoints.
+const SENDS = sized(350, 1500);
+const TEXT = "x".repeat(6_000);
+const SENDERS = 4;
+const DATABASE = "data/parley.db";
+
+/** A run of a server over its disk: the journal of all it did there, and what it promised by when. */
+interface Run {
+  changes: Change[];
+  dataDir: string;
+  appId: string;
+  /** How long the journal was when the server said that it was ready. */
+  readyAt: number;
+  /** Each ack, and how long the journal was when it came. */
+  acks: Map<string, Ack & { at: number }>;
+}
+
+describe.skipIf(!hasShim("D3"))("D3: power loss", () => {
+  const folder = tempFolder();
+  const shimEnv = buildShim(folder.path);
+  afterAll(() => folder[Symbol.dispose]());
+
+  it("loses nothing that was acknowledged, whatever of the rest the disk kept", async (context) => {
+    const run = await record("full");
+    const found = await crash(run, STATES);
+    expect(found.wrong).toEqual([]);
+    expect(found.lost).toBe(0);
+    expect(found.checkpoints).toBeGreaterThanOrEqual(2);
+    figure(
+      context,
+      `${STATES} crash states of a run with ${found.checkpoints} checkpoints: 0 of ${found.due} acknowledged lost`,
+    );
+  });
+
+  it("loses some with synchronous=NORMAL: the test bites", async (context) => {
+    const run = await record("normal", buildNormal());
+    const found = await crash(run, STATES);
+    expect(found.wrong).toEqual([]);
+    expect(found.lost).toBeGreaterThan(0);
+    figure(context, `with NORMAL ${found.lost} of ${found.due} lost`);
+  });
+
+  /** Lets a server work through a clean end, a kill and checkpoints, with the shim writing down all it does to its disk. */
+  async function record(name: string, main?: string): Promise<Run> {
+    const disk = join(folder.path, name);
+    mkdirSync(disk);
+    const journal = join(folder.path, `${name}.journal`);
+    const at = () => statSync(journal).size;
+    // The server makes its folder itself, so that making it is on record too.
+    const options = {
+      dataDir: join(disk, "data"),
+      port: await freePort(),
+      env: shimEnv({ folder: disk, journal }),
+      ...(main === undefined ? {} : { main }),
+    };
+    let server = await spawnServer(options);
+    const readyAt = at();
+    const { users, groupId } = await startGroup(
+      server,
+      Array.from({ length: SENDERS }, (_, n) => `user-${n}`),
+    );
+    const acks: Run["acks"] = new Map();
+    const sendUntil = async (total: number) => {
+      const onAck = (key: string, ack: Ack) => void acks.set(key, { ...ack, at: at() });
+      await Promise.all(users.map((user) => sendWhile(() => acks.size < total, user, groupId, onAck, TEXT)));
+    };
+    await sendUntil(SENDS);
+    await server.stop();
+    server = await spawnServer(options);
+    await sendUntil(SENDS + 50);
+    await server.kill();
+    server = await spawnServer(options);
+    await sendUntil(SENDS + 100);
+    await server.stop();
+    const changes = readJournal(journal);
+    expectSeen(changes, disk);
+    return { changes, dataDir: "data", appId: server.appId, readyAt, acks };
+  }
+
+  /** The journal is whole: done again, its changes make the very files that are there. */
+  function expectSeen(changes: readonly Change[], disk: string) {
+    const model = createDiskModel(Math.random);
+    for (const change of changes) model.apply(change);
+    const seen = model.seen();
+    const names = readdirSync(disk, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    expect([...seen.keys()].sort()).toEqual(names.map((entry) => `data/${entry.name}`).sort());
+    for (const [path, bytes] of seen) expect(bytes.equals(readFileSync(join(disk, path))), path).toBe(true);
+  }
+
+  /** Crashes the run at random places and opens what the disk may hold then. */
+  async function crash(run: Run, states: number) {
+    const runSeed = seed();
+    const random = randomFrom(runSeed);
+    const model = createDiskModel(random);
+    const places = pickPlaces(run, states, random);
+    const found = { lost: 0, due: 0, checkpoints: 0, wrong: [] as string[] };
+    for (const change of run.changes) {
+      model.apply(change);
+      if (change.op === "sync" && change.path === DATABASE) found.checkpoints++;
+      for (; places[0] !== undefined && places[0] <= change.end; places.shift()) {
+        const acks = new Map([...run.acks].filter(([, { at }]) => at <= change.end));
+        const appId = run.readyAt <= change.end ? run.appId : undefined;
+        const { lost, wrong } = await examine(model.crash(random), run.dataDir, { appId, acks });
+        found.lost += lost;
+        found.due += acks.size;
+        found.wrong.push(...wrong.map((text) => `${text} (seed ${runSeed}, at ${change.end})`));
+      }
+    }
+    return found;
+  }
+
+  /** Journal lengths in order: a quarter just after an ack, one within checkpoints, one within the first start, the rest anywhere. */
+  function pickPlaces({ changes, acks, readyAt }: Run, states: number, random: () => number): number[] {
+    const any = changes.map(({ end }) => end);
+    const first = any.filter((end) => end <= readyAt);
+    const acked = [...acks.values()].map(({ at }) => at);
+    const amid = changes.flatMap((change) => (change.op === "write" && change.path === DATABASE ? [change.end] : []));
+    const pick = (from: readonly number[]) => from[Math.floor(random() * from.length)] as number;
+    return Array.from({ length: states }, (_, n) => pick([acked, amid, first, any][n % 4] as number[])).sort(
+      (a, b) => a - b,
+    );
+  }
+
+  /** The server, built with the one setting changed that the promise hangs on. */
+  function buildNormal(): string {
+    const root = fileURLToPath(new URL("../..", import.meta.url));
+    const copy = join(folder.path, "normal-build");
+    for (const part of ["bin", "dist", "package.json"])
+      cpSync(join(root, "server", part), join(copy, "server", part), { recursive: true });
+    for (const part of ["node_modules", "web"]) symlinkSync(join(root, part), join(copy, part));
+    const file = join(copy, "server/dist/store/sqlite.js");
+    const code = readFileSync(file, "utf8");
+    const changed = code.replace('["synchronous", "FULL", 2]', '["synchronous", "NORMAL", 1]');
+    expect(changed).not.toBe(code);
+    writeFileSync(file, changed);
+    return join(copy, "server/bin/parley.js");
+  }
+});
