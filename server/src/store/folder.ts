@@ -6,11 +6,11 @@ export function makeFolder(path: string): void {
   const first = mkdirSync(path, { recursive: true, mode: 0o700 });
   if (first === undefined) return;
   const above = dirname(resolve(first));
-  for (let folder = resolve(path); folder !== above; folder = dirname(folder)) syncFolder(dirname(folder));
+  for (let folder = resolve(path); folder !== above; folder = dirname(folder)) sync(dirname(folder));
 }
 
-/** Puts the names in a folder on the disk. */
-export function syncFolder(path: string): void {
+/** Puts a file, or the names in a folder, on the disk. */
+export function sync(path: string): void {
   const handle = openSync(path, "r");
   try {
     fsyncSync(handle);

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { Kysely, SqliteAdapter, SqliteDialect } from "kysely";
-import { makeFolder } from "./folder.js";
+import { makeFolder, sync } from "./folder.js";
 import { lockFolder } from "./lock.js";
 import { migrateToLatest } from "./migrate.js";
 import type { Db, Schema } from "./schema.js";
@@ -44,7 +44,9 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
   const unlock = lockFolder(join(options.dataDir, "parley.lock"));
   try {
     const file = join(options.dataDir, "parley.db");
-    const write = kysely(openConnection(file, options.busyTimeoutMs));
+    const writer = openConnection(file, options.busyTimeoutMs);
+    settle(writer, file);
+    const write = kysely(writer);
     await migrateToLatest(write, "sqlite");
     const [read, longRead] = [openReader(file, options), openReader(file, options)];
     return {
@@ -78,6 +80,16 @@ function openConnection(file: string, busyTimeoutMs: number): Database.Database 
     if (actual !== readBack) throw new Error(`SQLite refuses ${name} = ${value}: it says ${String(actual)}`);
   }
   return database;
+}
+
+/**
+ * Puts on the disk what an earlier process wrote and was killed before it synced, or failed to sync: this one sees it in the system's memory
+ * and would tell of it, and no later sync of the WAL need write it again.
+ */
+function settle(database: Database.Database, file: string): void {
+  const [result] = database.pragma("wal_checkpoint(TRUNCATE)") as [{ busy: number }];
+  // A foreign reader holds the checkpoint up, but not the sync.
+  if (result.busy !== 0) sync(`${file}-wal`);
 }
 
 const CACHED_STATEMENTS = 1000;
