@@ -9,7 +9,7 @@ import { tempFolder } from "../support/temp-store.js";
 import { type Ack, expectWhole, follow, overHttp2, readAll, sendWhile, startGroup, type Witness } from "./load.js";
 import { buildShim, hasShim, KILL_POINTS, type KillPoint } from "./shim/preload.js";
 
-const KILLS = sized(3, 50);
+const KILLS = sized(2, 50);
 const SENDERS = 3;
 
 describe.skipIf(!hasShim("D2"))("D2: kill -9 at each point of a commit", () => {
