@@ -38,6 +38,7 @@ export const LIMITS = {
   tokenKeys: 10,
   commitBatchItems: 256,
   commitQueueItems: 2000,
+  diskReserveBytes: 8 * 1024 * 1024,
 } as const;
 
 /** The spans of time that hold for every app, in milliseconds. */
@@ -55,6 +56,7 @@ export const TIMES = {
   drainMs: 3_000,
   retentionIntervalMs: 60_000,
   sqliteBusyMs: 20,
+  diskProbeMs: 1_000,
   unaryMaxMs: 60_000,
   sniffMs: 10_000,
   headersMs: 10_000,

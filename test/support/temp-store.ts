@@ -31,6 +31,7 @@ export async function tempStore(options: Partial<CommitterOptions> = {}): Promis
   const newCommitter = () =>
     createCommitter({
       write: store.write,
+      room: store.room,
       batchItems: 256,
       queueItems: 2000,
       now: Date.now,

@@ -1,15 +1,18 @@
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import Database from "better-sqlite3";
-import { Kysely, SqliteDialect } from "kysely";
+import { storeFiles } from "./files.js";
+import { kyselyOver } from "./kysely.js";
 import { lockFolder } from "./lock.js";
 import { migrateToLatest } from "./migrate.js";
-import type { Db, Schema } from "./schema.js";
+import { keepRoom, type Room } from "./room.js";
+import type { Db } from "./schema.js";
 
 /** The open database. `write` is for the committer alone; `read` sees what is committed and cannot write. */
 export interface Store {
   write: Db;
   read: Db;
+  /** Whether the disk has room for what is written. */
+  room: Room;
   close(): Promise<void>;
 }
 
@@ -37,17 +40,19 @@ const PRAGMAS: readonly [name: string, value: string, readBack: string | number]
 /** Opens the database in a data folder, making both when absent, and brings it to the newest schema. Throws FolderLockedError. */
 export async function openSqlite(options: SqliteOptions): Promise<Store> {
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-  const unlock = lockFolder(join(options.dataDir, "parley.lock"));
+  const files = storeFiles(options.dataDir);
+  const unlock = lockFolder(files.lock);
   try {
-    const file = join(options.dataDir, "parley.db");
-    const write = kysely(openConnection(file, options.busyTimeoutMs));
+    const writer = openConnection(files.database, options.busyTimeoutMs);
+    const write = kyselyOver(writer);
     await migrateToLatest(write, "sqlite");
-    const reader = openConnection(file, options.busyTimeoutMs);
+    const reader = openConnection(files.database, options.busyTimeoutMs);
     reader.pragma("query_only = ON");
-    const read = kysely(reader);
+    const read = kyselyOver(reader);
     return {
       write,
       read,
+      room: keepRoom(options.dataDir, files.reserve, writer),
       async close() {
         await read.destroy();
         await write.destroy();
@@ -68,21 +73,4 @@ function openConnection(file: string, busyTimeoutMs: number): Database.Database 
     if (actual !== readBack) throw new Error(`SQLite refuses ${name} = ${value}: it says ${String(actual)}`);
   }
   return database;
-}
-
-const CACHED_STATEMENTS = 1000;
-
-function kysely(database: Database.Database): Db {
-  // Kysely prepares each statement anew; keeping them saves SQLite's parser on every call.
-  const statements = new Map<string, Database.Statement>();
-  const prepare = (text: string) => {
-    let statement = statements.get(text);
-    if (statement === undefined) {
-      statement = database.prepare(text);
-      if (statements.size >= CACHED_STATEMENTS) statements.clear();
-      statements.set(text, statement);
-    }
-    return statement;
-  };
-  return new Kysely<Schema>({ dialect: new SqliteDialect({ database: { close: () => database.close(), prepare } }) });
 }
