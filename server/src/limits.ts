@@ -38,7 +38,7 @@ export const LIMITS = {
   tokenKeys: 10,
   commitBatchItems: 256,
   commitQueueItems: 2000,
-  diskReserveBytes: 8 * 1024 * 1024,
+  diskReserveBytes: 20 * 1024 * 1024,
 } as const;
 
 /** The spans of time that hold for every app, in milliseconds. */

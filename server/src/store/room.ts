@@ -19,11 +19,16 @@ export interface Room {
 
 /** On a small disk the file is smaller. */
 const SHARE_OF_DISK = 1 / 16;
+const PAGE_BYTES = 4096;
+const MOST_LOG_PAGES = 4000;
 const BLOCK_BYTES = 1024 * 1024;
 
 /** Makes the file that keeps room, when there is enough. `write` is the connection that the committer writes on. */
 export function keepRoom(dataDir: string, file: string, write: Database.Database): Room {
   const size = Math.min(LIMITS.diskReserveBytes, Math.floor(diskBytes(dataDir).whole * SHARE_OF_DISK));
+  // What stands in the log file must find room in the database when the reserve is given up.
+  const logPages = Math.min(MOST_LOG_PAGES, Math.floor((size * 4) / 5 / PAGE_BYTES));
+  write.pragma(`wal_autocheckpoint = ${logPages}`);
   let missing = !make(dataDir, file, size);
   let full = missing && diskBytes(dataDir).free < size;
   let probeMs = performance.now() + TIMES.diskProbeMs;
@@ -46,9 +51,9 @@ export function keepRoom(dataDir: string, file: string, write: Database.Database
       return !full;
     },
     lost() {
+      if (!full) probeMs = performance.now() + TIMES.diskProbeMs;
       full = true;
       missing = true;
-      probeMs = performance.now() + TIMES.diskProbeMs;
       rmSync(file, { force: true });
       fold();
     },
@@ -80,6 +85,5 @@ function diskBytes(dataDir: string): { free: number; whole: number } {
 }
 
 function freeInside(write: Database.Database): number {
-  const [pages, size] = ["freelist_count", "page_size"].map((name) => Number(write.pragma(name, { simple: true })));
-  return (pages ?? 0) * (size ?? 0);
+  return Number(write.pragma("freelist_count", { simple: true })) * PAGE_BYTES;
 }

@@ -33,7 +33,6 @@ const PRAGMAS: readonly [name: string, value: string, readBack: string | number]
   ["cache_size", "-65536", -65536],
   // The pages that a savepoint would restore are kept in memory, not written to a file of their own.
   ["temp_store", "MEMORY", 2],
-  ["wal_autocheckpoint", "4000", 4000],
   ["journal_size_limit", String(64 * 1024 * 1024), 64 * 1024 * 1024],
 ];
 
