@@ -43,6 +43,8 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
   const logger = createLogger(settings.logLevel);
   const times = { ...TIMES, ...overrides.times };
   const store = await openSqlite({ dataDir: settings.dataDir, busyTimeoutMs: times.sqliteBusyMs });
+  if (store.logLost)
+    logger.error("the last server ended by a crash, and its log file is gone: what it stored last may be lost");
   let finish: (end: { fatal: boolean }) => void = () => undefined;
   const closed = new Promise<{ fatal: boolean }>((resolve) => {
     finish = resolve;

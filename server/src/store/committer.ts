@@ -131,7 +131,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     options.onFatal(failure);
   };
 
-  const makeRoom = (work: () => void) => {
+  const tend = (work: () => void) => {
     try {
       work();
     } catch (error) {
@@ -172,7 +172,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     } catch (error) {
       const failure = storeErrorOf(error);
       for (const intent of batch) intent.reject(failure ?? error);
-      if (failure?.kind === "full") makeRoom(options.room.lost);
+      if (failure?.kind === "full") tend(options.room.lost);
       if (failure?.kind === "fatal") stop(failure);
       return;
     }
@@ -194,7 +194,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       else if (answer.ok) intent.resolve(answer.value);
       else intent.reject(answer.error);
     });
-    if (batch.some((intent) => intent.frees)) makeRoom(options.room.fold);
+    tend(options.room.tend);
   };
 
   const publish = (logs: ReadonlyMap<string, AppLog>) => {

@@ -3,6 +3,7 @@ import Database from "better-sqlite3";
 import { sql } from "kysely";
 import { DatabaseFileError, storeErrorOf } from "./errors.js";
 import { putInPlace, sideFiles, syncPath } from "./files.js";
+import { setMark } from "./log-file.js";
 import { type SchemaAge, schemaAge } from "./migrate.js";
 import { openReader, openReadOnly } from "./reader.js";
 import type { Db } from "./schema.js";
@@ -33,6 +34,7 @@ export async function copyDatabase(
     closeSync(openSync(copy, "w", 0o600));
     await copyPages(from, copy, options);
     const schema = await checkCopy(copy, from);
+    closeCopy(copy);
     syncPath(copy);
     finish(copy, schema);
   } finally {
@@ -69,11 +71,8 @@ function open(file: string): Database.Database {
   }
 }
 
-/** Makes one self-contained file of the copy, and reads all of it again. */
+/** Reads all of the copy again. */
 async function checkCopy(copy: string, from: string): Promise<SchemaAge> {
-  const database = new Database(copy);
-  database.pragma("journal_mode = DELETE");
-  database.close();
   const { db, close } = openReader(copy);
   try {
     const schema = await schemaAge(db, "sqlite");
@@ -86,6 +85,14 @@ async function checkCopy(copy: string, from: string): Promise<SchemaAge> {
   } finally {
     await close();
   }
+}
+
+/** Makes one file of the copy that needs no other beside it, and that no log of the original fits. */
+function closeCopy(copy: string): void {
+  const database = new Database(copy);
+  setMark(database, "even");
+  database.pragma("journal_mode = DELETE");
+  database.close();
 }
 
 /** What SQLite finds wrong with the structure of a database. `quick` leaves out whether the indexes fit their tables. */

@@ -5,6 +5,7 @@ import type { Db } from "./schema.js";
 /** A database file opened for looking only. */
 export interface Reader {
   db: Db;
+  connection: Database.Database;
   close(): Promise<void>;
 }
 
@@ -13,9 +14,9 @@ const BUSY_MS = 5_000;
 
 /** Opens a database file that may be in use by a server, or by none. Nothing is written, not even to bring the schema up to date. */
 export function openReader(file: string): Reader {
-  const database = openReadOnly(file);
-  const db = kyselyOver(database);
-  return { db, close: () => db.destroy() };
+  const connection = openReadOnly(file);
+  const db = kyselyOver(connection);
+  return { db, connection, close: () => db.destroy() };
 }
 
 export function openReadOnly(file: string): Database.Database {

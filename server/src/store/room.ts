@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, rmSync, statfsSync } from "node:fs";
 import type Database from "better-sqlite3";
 import { LIMITS, TIMES } from "../limits.js";
 import { storeErrorOf } from "./errors.js";
+import type { LogFile } from "./log-file.js";
 
 /**
  * Whether the disk has room to write. A full disk cannot free itself: even a deletion is written to the log first. So a file of no use keeps some
@@ -13,8 +14,8 @@ export interface Room {
   isThere(): boolean;
   /** A write has found the disk full. */
   lost(): void;
-  /** Moves the log file into the database, so that the next write needs no new room. Throws when the disk fails otherwise than by being full. */
-  fold(): void;
+  /** Something was written. Throws when the disk fails otherwise than by being full. */
+  tend(): void;
 }
 
 /** On a small disk the file is smaller. */
@@ -23,21 +24,25 @@ const PAGE_BYTES = 4096;
 const MOST_LOG_PAGES = 4000;
 const BLOCK_BYTES = 1024 * 1024;
 
+/** The size of the file that keeps room, and of the log file: what stands in this must find room in the database when that is given up. */
+export function roomSizes(dataDir: string): { reserveBytes: number; logPages: number } {
+  const reserveBytes = Math.min(LIMITS.diskReserveBytes, Math.floor(diskBytes(dataDir).whole * SHARE_OF_DISK));
+  return { reserveBytes, logPages: Math.min(MOST_LOG_PAGES, Math.floor((reserveBytes * 4) / 5 / PAGE_BYTES)) };
+}
+
 /** Makes the file that keeps room, when there is enough. `write` is the connection that the committer writes on. */
-export function keepRoom(dataDir: string, file: string, write: Database.Database): Room {
-  const size = Math.min(LIMITS.diskReserveBytes, Math.floor(diskBytes(dataDir).whole * SHARE_OF_DISK));
-  // What stands in the log file must find room in the database when the reserve is given up.
-  const logPages = Math.min(MOST_LOG_PAGES, Math.floor((size * 4) / 5 / PAGE_BYTES));
-  write.pragma(`wal_autocheckpoint = ${logPages}`);
+export function keepRoom(dataDir: string, file: string, write: Database.Database, logFile: LogFile): Room {
+  const { reserveBytes: size } = roomSizes(dataDir);
   let missing = !make(dataDir, file, size);
   let full = missing && diskBytes(dataDir).free < size;
   let probeMs = performance.now() + TIMES.diskProbeMs;
 
-  const fold = () => {
+  const unlessFatal = (work: () => void) => {
     try {
-      write.pragma("wal_checkpoint(RESTART)");
+      work();
     } catch (error) {
-      if (storeErrorOf(error)?.kind === "fatal") throw error;
+      const failure = storeErrorOf(error);
+      if (failure === undefined || failure.kind === "fatal") throw error;
     }
   };
 
@@ -55,10 +60,11 @@ export function keepRoom(dataDir: string, file: string, write: Database.Database
       full = true;
       missing = true;
       rmSync(file, { force: true });
-      fold();
+      unlessFatal(logFile.fold);
     },
-    fold() {
-      if (full) fold();
+    tend() {
+      // On a full disk the next write must need no new room.
+      unlessFatal(full ? logFile.fold : logFile.tend);
     },
   };
 }

@@ -1,10 +1,15 @@
 import { mkdirSync } from "node:fs";
 import Database from "better-sqlite3";
-import { storeFiles } from "./files.js";
+import { checkLog } from "./check-log.js";
+import { structureFaults } from "./copy.js";
+import { DatabaseFileError, storeErrorOf } from "./errors.js";
+import { sideFiles, storeFiles } from "./files.js";
 import { kyselyOver } from "./kysely.js";
 import { lockFolder } from "./lock.js";
-import { migrateToLatest } from "./migrate.js";
-import { keepRoom, type Room } from "./room.js";
+import { judgeFiles, keepLogFile, lookAtFiles } from "./log-file.js";
+import { migrateToLatest, schemaAge } from "./migrate.js";
+import { openReader } from "./reader.js";
+import { keepRoom, type Room, roomSizes } from "./room.js";
 import type { Db } from "./schema.js";
 
 /** The open database. `write` is for the committer alone; `read` sees what is committed and cannot write. */
@@ -13,6 +18,8 @@ export interface Store {
   read: Db;
   /** Whether the disk has room for what is written. */
   room: Room;
+  /** The last server ended by a crash and its log file was gone: what it wrote last may be lost. */
+  logLost: boolean;
   close(): Promise<void>;
 }
 
@@ -42,18 +49,23 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
   const files = storeFiles(options.dataDir);
   const unlock = lockFolder(files.lock);
   try {
+    const { hasLog, sure } = await checkFiles(files.database);
     const writer = openConnection(files.database, options.busyTimeoutMs);
     const write = kyselyOver(writer);
     await migrateToLatest(write, "sqlite");
+    const logFile = keepLogFile(writer, roomSizes(options.dataDir).logPages);
+    if (!hasLog || !sure) logFile.fold();
     const reader = openConnection(files.database, options.busyTimeoutMs);
     reader.pragma("query_only = ON");
     const read = kyselyOver(reader);
     return {
       write,
       read,
-      room: keepRoom(options.dataDir, files.reserve, writer),
+      room: keepRoom(options.dataDir, files.reserve, writer, logFile),
+      logLost: !sure && !hasLog,
       async close() {
         await read.destroy();
+        logFile.end();
         await write.destroy();
         unlock();
       },
@@ -62,6 +74,41 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     unlock();
     throw error;
   }
+}
+
+/**
+ * Makes sure that a database and its log are whole and belong together before anything is served from them. Throws DatabaseFileError. Only looks:
+ * the last connection that may write would move a log into the database, also one that does not fit.
+ */
+async function checkFiles(database: string): Promise<{ hasLog: boolean; sure: boolean }> {
+  const found = lookAtFiles(database);
+  if (found.mark === undefined) return { hasLog: found.hasLog, sure: true };
+  const reader = openReader(database);
+  try {
+    const verdict = judgeFiles(reader.connection, found);
+    if (verdict === "foreign") throw damaged(`${sideFiles(database)[0]} does not belong to ${database}`);
+    if (verdict === "unsure") await lookThrough(reader.db);
+    return { hasLog: found.hasLog, sure: verdict === "one" };
+  } catch (error) {
+    throw storeErrorOf(error)?.kind === "fatal" ? damaged(`${database} or its log cannot be read`, error) : error;
+  } finally {
+    await reader.close();
+  }
+}
+
+/** The last server did not stop in order and its log may lack something, so all of it is read. */
+async function lookThrough(db: Db): Promise<void> {
+  const schema = await schemaAge(db, "sqlite");
+  if (schema === "none") return;
+  const faults = await structureFaults(db, "quick");
+  if (faults.length === 0 && schema === "current") faults.push(...(await checkLog(db)).map(({ text }) => text));
+  const [fault] = faults;
+  if (fault !== undefined) throw damaged(fault);
+}
+
+function damaged(what: string, cause?: unknown): DatabaseFileError {
+  const advice = "the server does not start on it. parley restore puts a backup in its place and keeps what is there";
+  return new DatabaseFileError("damaged", `the store is damaged: ${what}; ${advice}`, { cause });
 }
 
 function openConnection(file: string, busyTimeoutMs: number): Database.Database {
