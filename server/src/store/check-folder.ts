@@ -5,6 +5,7 @@ import { checkLog } from "./check-log.js";
 import { structureFaults } from "./copy.js";
 import { sideFiles, storeFiles } from "./files.js";
 import { isLocked } from "./lock.js";
+import { judgeFiles, lookAtFiles } from "./log-file.js";
 import { schemaAge } from "./migrate.js";
 import { openReader, type Reader } from "./reader.js";
 import type { Db } from "./schema.js";
@@ -38,11 +39,16 @@ export async function checkFolder(dataDir: string, options: CheckOptions): Promi
     tell("database", "problem", `there is no database in ${dataDir}`);
     return findings;
   }
-  checkSpace(dataDir, checkServer(lock, tell), tell);
+  const serverRuns = checkServer(lock, tell);
+  checkSpace(dataDir, serverRuns, tell);
   checkAccess(dataDir, tell);
+  const files = lookAtFiles(database);
   let reader: Reader | undefined;
   try {
     reader = openReader(database);
+    // A server that runs moves on between the two looks that this takes.
+    if (!serverRuns && judgeFiles(reader.connection, files) === "foreign")
+      tell("log file", "problem", `${sideFiles(database)[0]} does not belong to the database: one was put there alone`);
     // One moment of it, whatever a server does meanwhile.
     await reader.db.transaction().execute(async (db) => await checkDatabase(db, options, tell));
   } catch (error) {
