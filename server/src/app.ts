@@ -72,6 +72,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const bus = createMemoryBus();
   const committer = createCommitter({
     write: store.write,
+    room: store.room,
     batchItems: limits.commitBatchItems,
     queueItems: limits.commitQueueItems,
     now: clock.now,

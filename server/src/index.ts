@@ -5,14 +5,18 @@ import { listOpenApps } from "./domain/apps.js";
 import type { Ctx } from "./domain/context.js";
 import { type DevelopmentApp, ensureDevelopmentApp } from "./domain/development-app.js";
 import { loadOperatorToken } from "./domain/operator-token.js";
-import { loadSecretKey } from "./domain/secret-box.js";
+import { createSecretBox, findSecretKey, loadSecretKey } from "./domain/secret-box.js";
 import { listenOnePort } from "./http/one-port.js";
 import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
 import { type Clock, systemClock } from "./ops/clock.js";
 import { createLogger, type Logger } from "./ops/logger.js";
+import { checkFolder, type Finding } from "./store/check-folder.js";
 import { openSqlite } from "./store/sqlite.js";
 
 export type { Settings } from "./config.js";
+export { backupStore } from "./store/backup.js";
+export type { Finding } from "./store/check-folder.js";
+export { restoreStore } from "./store/restore.js";
 
 /** A server that takes calls. */
 export interface RunningServer {
@@ -39,6 +43,8 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
   const logger = createLogger(settings.logLevel);
   const times = { ...TIMES, ...overrides.times };
   const store = await openSqlite({ dataDir: settings.dataDir, busyTimeoutMs: times.sqliteBusyMs });
+  if (store.logLost)
+    logger.error("the last server ended by a crash, and its log file is gone: what it stored last may be lost");
   let finish: (end: { fatal: boolean }) => void = () => undefined;
   const closed = new Promise<{ fatal: boolean }>((resolve) => {
     finish = resolve;
@@ -97,6 +103,16 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
     await store.close();
     throw error;
   }
+}
+
+/** Looks at a data folder, whether a server runs on it or not, and changes nothing. `quick` leaves out what reads every row. */
+export async function examineFolder(
+  dataDir: string,
+  { quick, secretKey }: { quick: boolean; secretKey: string | undefined },
+): Promise<Finding[]> {
+  const key = findSecretKey(dataDir, secretKey);
+  const unseal = key === undefined ? undefined : createSecretBox(key).open;
+  return await checkFolder(dataDir, { quick, unseal });
 }
 
 /** Says loudly which apps let anyone who has their client key log in as anyone. */

@@ -40,6 +40,7 @@ export const LIMITS = {
   eventLoopFloodedMs: 500,
   commitBatchItems: 256,
   commitQueueItems: 2000,
+  diskReserveBytes: 20 * 1024 * 1024,
 } as const;
 
 /** The spans of time that hold for every app, in milliseconds. */
@@ -57,6 +58,7 @@ export const TIMES = {
   drainMs: 3_000,
   retentionIntervalMs: 60_000,
   sqliteBusyMs: 20,
+  diskProbeMs: 1_000,
   unaryMaxMs: 60_000,
   sniffMs: 10_000,
   headersMs: 10_000,

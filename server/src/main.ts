@@ -1,7 +1,10 @@
 import { Command } from "commander";
 import { appCommand } from "./cli/app.js";
+import { backupCommand } from "./cli/backup.js";
 import { chatCommand } from "./cli/chat.js";
+import { doctorCommand } from "./cli/doctor.js";
 import { examples } from "./cli/options.js";
+import { restoreCommand } from "./cli/restore.js";
 import { serveCommand } from "./cli/serve.js";
 import { readVersion } from "./config.js";
 
@@ -11,5 +14,11 @@ await new Command("parley")
   .addCommand(serveCommand())
   .addCommand(appCommand())
   .addCommand(chatCommand())
-  .addHelpText("after", examples("parley serve", "parley chat --user Tom --to Jerry", "parley app list"))
+  .addCommand(backupCommand())
+  .addCommand(restoreCommand())
+  .addCommand(doctorCommand())
+  .addHelpText(
+    "after",
+    examples("parley serve", "parley chat --user Tom --to Jerry", "parley app list", "parley backup /mnt/parley.db"),
+  )
   .parseAsync();

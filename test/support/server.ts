@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Overrides, type RunningServer, type Settings, startServer } from "@parley/server";
@@ -22,8 +22,14 @@ export interface TestServerOptions extends Overrides {
 }
 
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
-  const dataDir = options.settings?.dataDir ?? mkdtempSync(join(tmpdir(), "parley-test-"));
-  return await start(dataDir, options);
+  return await start(options.settings?.dataDir ?? newDataDir(), options);
+}
+
+function newDataDir(): string {
+  const dataDir = mkdtempSync(join(tmpdir(), "parley-test-"));
+  // So that the start need not make it.
+  writeFileSync(join(dataDir, "disk-reserve"), "");
+  return dataDir;
 }
 
 async function start(dataDir: string, options: TestServerOptions): Promise<TestServer> {

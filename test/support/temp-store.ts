@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LogRange } from "../../server/src/ports.js";
@@ -27,11 +27,14 @@ export interface TempStore extends AsyncDisposable {
 
 export async function tempStore(options: Partial<CommitterOptions> = {}): Promise<TempStore> {
   const folder = tempFolder();
+  // So that the start need not make it.
+  writeFileSync(join(folder.path, "disk-reserve"), "");
   const store = await openSqlite({ dataDir: folder.path, busyTimeoutMs: 20 });
   const ranges: LogRange[] = [];
   const newCommitter = () =>
     createCommitter({
       write: store.write,
+      room: store.room,
       batchItems: 256,
       queueItems: 2000,
       now: Date.now,

@@ -32,3 +32,15 @@ export function callFailure(error: unknown, url: string): CommandFailure {
     return new CommandFailure(`no server answers at ${url} (start one with: parley serve)`, EXIT.unavailable);
   return new CommandFailure(failure.rawMessage);
 }
+
+/** A failure of a command that works on a data folder, in words for the one at the terminal. */
+export function storeCommandFailure(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  if (error.name === "FolderLockedError") return new CommandFailure(error.message, EXIT.locked);
+  if (error.name === "DatabaseFileError") {
+    const damaged = "kind" in error && error.kind === "damaged";
+    return new CommandFailure(error.message, damaged ? EXIT.store : EXIT.failure);
+  }
+  if ("syscall" in error) return new CommandFailure(error.message);
+  return error;
+}

@@ -56,6 +56,7 @@ function startFailure(error: unknown, { dataDir }: Settings): unknown {
   const { cause } = error;
   if (cause instanceof Error && "syscall" in cause && /^(listen|getaddrinfo)$/.test(String(cause.syscall)))
     return new CommandFailure(`${error.message} (--port, --host)`, EXIT.unavailable);
+  if (error.name === "DatabaseFileError") return new CommandFailure(error.message, EXIT.store);
   if (error.name === "StoreError" || code.startsWith("SQLITE_"))
     return new CommandFailure(`the store in ${dataDir} cannot be opened: ${error.message}`, EXIT.store);
   if (/^E(ACCES|PERM|ROFS|NOTDIR|EXIST|NOSPC)$/.test(code))

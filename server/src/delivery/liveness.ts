@@ -41,7 +41,14 @@ export function createLiveness(options: LivenessOptions): Liveness {
   const persist = async () => {
     const dirty = [...acked];
     acked.clear();
-    for (const [appId, sessions] of dirty) await options.persist(appId, sessions);
+    for (const [appId, sessions] of dirty) {
+      try {
+        await options.persist(appId, sessions);
+      } catch {
+        // The store is busy or full: they are kept for the next time, behind what came meanwhile.
+        acked.set(appId, new Map([...sessions, ...(acked.get(appId) ?? [])]));
+      }
+    }
   };
   const sweep = () => {
     const nowMs = clock.mono();
@@ -50,7 +57,7 @@ export function createLiveness(options: LivenessOptions): Liveness {
       lease.lapsed = true;
       if (lease.visible) presence.leave(lease.appId, lease.userId, lease.sessionId, "grace");
     }
-    void persist().catch(() => undefined);
+    void persist();
     timer = clock.setTimer(sweep, Math.min(SWEEP_MS, options.persistMs));
   };
   let timer = clock.setTimer(sweep, Math.min(SWEEP_MS, options.persistMs));
@@ -87,7 +94,7 @@ export function createLiveness(options: LivenessOptions): Liveness {
     async close() {
       timer.cancel();
       // What is lost here costs a needless push at most, and a full disk must not keep a server from stopping.
-      await persist().catch(() => undefined);
+      await persist();
     },
   };
 }

@@ -66,6 +66,8 @@ const STEP_ITEMS = 1_000;
 const WALK_ITEMS = 200;
 /** What a run after a long gap may remove of an app's events or messages without being asked about. */
 const MUCH = { share: 0.2, items: 1_000 };
+/** A full disk must not keep it from running. */
+const FREES = { frees: true };
 const STAY_KINDS: ReadonlySet<number> = new Set([
   EventKind.GROUP_CHANGED,
   EventKind.GROUP_MEMBER_CHANGED,
@@ -94,7 +96,7 @@ export function startRetention(ctx: RetentionCtx, logger: Logger, options: Reten
       return report;
     }
     lastStop = { reason: "", atMs: 0 };
-    await ctx.committer.run(any.appId, (tx) => keepLastRun(tx, nowMs));
+    await ctx.committer.run(any.appId, (tx) => keepLastRun(tx, nowMs), FREES);
     guard.accept(nowMs);
     const run: Run = { ctx, nowMs, signal: over.signal, report, onFloor: options.onFloor };
     for (const app of apps) {
@@ -178,11 +180,15 @@ async function trimEvents({ ctx, nowMs, signal, report, onFloor }: Run, app: App
   const { floor } = await readLogState(ctx.read, app.appId);
   if ((await listEventsBefore(ctx.read, app.appId, floor, beforeMs, 1)).length === 0) return;
   for (let removed = STEP_ITEMS; removed === STEP_ITEMS && !signal.aborted; report.events += removed) {
-    removed = await ctx.committer.run(app.appId, async (tx) => {
-      const trimmed = await trimLog(tx, beforeMs, STEP_ITEMS, STAY_KINDS);
-      if (trimmed.removed > 0) tx.afterCommit(() => onFloor(app.appId, trimmed.floor));
-      return trimmed.removed;
-    });
+    removed = await ctx.committer.run(
+      app.appId,
+      async (tx) => {
+        const trimmed = await trimLog(tx, beforeMs, STEP_ITEMS, STAY_KINDS);
+        if (trimmed.removed > 0) tx.afterCommit(() => onFloor(app.appId, trimmed.floor));
+        return trimmed.removed;
+      },
+      FREES,
+    );
     await nextTurn();
   }
 }
@@ -194,19 +200,23 @@ async function trimHistory({ ctx, nowMs, signal, report }: Run, app: AppRecord):
       ({ shownMs, hiddenMs, hideBeforeMs }) => isOlder(shownMs, hideBeforeMs) || isOlder(hiddenMs, forgetBeforeMs),
     );
     while (due.length > 0 && !signal.aborted) {
-      const done = await ctx.committer.run(app.appId, async (tx) => {
-        const done = { hidden: 0, deleted: 0, whole: 0 };
-        for (const { conversationId, hideBeforeMs } of due) {
-          const most = STEP_ITEMS - Math.max(done.hidden, done.deleted);
-          if (most === 0 || done.whole === WALK_ITEMS / 4) break;
-          const trimmed = await trimConversation(tx, conversationId, { hideBeforeMs, forgetBeforeMs }, most);
-          done.hidden += trimmed.hidden;
-          done.deleted += trimmed.deleted;
-          if (trimmed.hidden === most || trimmed.deleted === most) break;
-          done.whole += 1;
-        }
-        return done;
-      });
+      const done = await ctx.committer.run(
+        app.appId,
+        async (tx) => {
+          const done = { hidden: 0, deleted: 0, whole: 0 };
+          for (const { conversationId, hideBeforeMs } of due) {
+            const most = STEP_ITEMS - Math.max(done.hidden, done.deleted);
+            if (most === 0 || done.whole === WALK_ITEMS / 4) break;
+            const trimmed = await trimConversation(tx, conversationId, { hideBeforeMs, forgetBeforeMs }, most);
+            done.hidden += trimmed.hidden;
+            done.deleted += trimmed.deleted;
+            if (trimmed.hidden === most || trimmed.deleted === most) break;
+            done.whole += 1;
+          }
+          return done;
+        },
+        FREES,
+      );
       due.splice(0, done.whole);
       report.hidden += done.hidden;
       report.deleted += done.deleted;
@@ -218,11 +228,15 @@ async function trimHistory({ ctx, nowMs, signal, report }: Run, app: AppRecord):
 async function expire({ ctx, nowMs, signal, report }: Run, app: AppRecord): Promise<void> {
   if (signal.aborted || !(await hasExpired(ctx.read, app.appId, nowMs))) return;
   for (let removed = 1; removed > 0 && !signal.aborted; ) {
-    const ended = await ctx.committer.run(app.appId, async (tx) => {
-      const sessions = await listExpiredSessionIds(tx, WALK_ITEMS);
-      for (const sessionId of sessions) await endSession(ctx, tx, sessionId, SessionRevokedReason.EXPIRED);
-      return { sessions: sessions.length, others: await deleteExpired(tx, STEP_ITEMS) };
-    });
+    const ended = await ctx.committer.run(
+      app.appId,
+      async (tx) => {
+        const sessions = await listExpiredSessionIds(tx, WALK_ITEMS);
+        for (const sessionId of sessions) await endSession(ctx, tx, sessionId, SessionRevokedReason.EXPIRED);
+        return { sessions: sessions.length, others: await deleteExpired(tx, STEP_ITEMS) };
+      },
+      FREES,
+    );
     removed = ended.sessions + ended.others;
     report.sessions += ended.sessions;
     await nextTurn();

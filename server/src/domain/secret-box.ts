@@ -37,14 +37,21 @@ export function createSecretBox(key: Buffer): SecretBox {
 
 /** The key of the setting (64 hex digits, or base64), else the one kept in the data folder, which is made when absent. */
 export function loadSecretKey(dataDir: string, setting: string | undefined): Buffer {
-  if (setting !== undefined) return decodeKey(setting, "PARLEY_SECRET_KEY");
-  const file = join(dataDir, "secret-key");
-  const kept = readSecretFile(file);
-  if (kept !== undefined) return decodeKey(kept, file);
+  const known = findSecretKey(dataDir, setting);
+  if (known !== undefined) return known;
   const key = randomBytes(KEY_BYTES);
-  writeSecretFile(file, key.toString("base64"));
+  writeSecretFile(keyFile(dataDir), key.toString("base64"));
   return key;
 }
+
+/** The same, but undefined when there is none. */
+export function findSecretKey(dataDir: string, setting: string | undefined): Buffer | undefined {
+  if (setting !== undefined) return decodeKey(setting, "PARLEY_SECRET_KEY");
+  const kept = readSecretFile(keyFile(dataDir));
+  return kept === undefined ? undefined : decodeKey(kept, keyFile(dataDir));
+}
+
+const keyFile = (dataDir: string): string => join(dataDir, "secret-key");
 
 function decodeKey(text: string, source: string): Buffer {
   const key = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, "hex") : Buffer.from(text, "base64");

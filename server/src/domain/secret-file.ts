@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { makeFolder, sync } from "../store/folder.js";
+import { syncPath } from "../store/files.js";
+import { makeFolder } from "../store/folder.js";
 
 /** The text of a file, or undefined when there is none. */
 export function readSecretFile(file: string): string | undefined {
@@ -24,5 +25,5 @@ export function writeSecretFile(file: string, text: string): void {
     closeSync(handle);
   }
   renameSync(fresh, file);
-  sync(dirname(file));
+  syncPath(dirname(file));
 }

@@ -208,7 +208,7 @@ describe("committer", () => {
   });
 
   test("a batch that cannot be committed fails as a whole, with the store's reason, and its positions are given again", async () => {
-    await using temp = await tempStore();
+    await using temp = await tempStore({ room: { isThere: () => true, lost: () => undefined, tend: () => undefined } });
     await temp.committer.run("a", emit("one"));
     await temp.restart();
     const full = Object.assign(new Error("full"), { code: "SQLITE_FULL" });
@@ -224,6 +224,21 @@ describe("committer", () => {
     expect(await events(temp)).toEqual(["1 one", "2 two"]);
     expect(await generations(temp)).toEqual([0, 2]);
     expect(temp.ranges.flatMap((range) => range.events.map((e) => e.pos))).toEqual([1, 2]);
+  });
+
+  test("on a full disk only what frees space is written, until there is room", async () => {
+    let room = true;
+    const lost = () => {
+      room = false;
+    };
+    await using temp = await tempStore({ room: { isThere: () => room, lost, tend: () => undefined } });
+    const full = Object.assign(new Error("full"), { code: "SQLITE_FULL" });
+    const run = (name: string, frees = false) => temp.committer.run("a", emit(name), { frees });
+    await expect(temp.committer.run("a", () => Promise.reject(full))).rejects.toMatchObject({ kind: "full" });
+    expect(await settle([run("refused"), run("frees", true), run("refused too")])).toEqual(["refused", 1, "refused"]);
+    room = true;
+    expect(await run("again")).toBe(2);
+    expect(await events(temp)).toEqual(["1 frees", "2 again"]);
   });
 
   test("a failure that the store cannot be trusted after is told, once the callers know", async () => {

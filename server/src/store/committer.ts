@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import type { LogEvent, LogRange, NewEvent } from "../ports.js";
 import { bulkInsert } from "./bulk.js";
 import { StoreError, storeErrorOf } from "./errors.js";
+import type { Room } from "./room.js";
 import type { Db } from "./schema.js";
 
 /** The right to write: only the committer makes one, inside its transaction, with the app's counter held. */
@@ -27,14 +28,15 @@ export type RunHandler<I, O> = (tx: Tx, items: readonly I[]) => Promise<readonly
 export interface Committer {
   /** Queues an item. Consecutive items of one app with the same handler are written as one run. Answers once it is durable. `weight` is the number of rows it stands for. */
   submit<I, O>(appId: string, handler: RunHandler<I, O>, item: I, weight?: number): Promise<O>;
-  /** Queues work of its own; what it throws undoes it alone. */
-  run<T>(appId: string, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Queues work of its own; what it throws undoes it alone. What `frees` space is written even when the disk is full. */
+  run<T>(appId: string, work: (tx: Tx) => Promise<T>, options?: { frees?: boolean }): Promise<T>;
   /** Waits for what is queued and takes no more. */
   close(): Promise<void>;
 }
 
 export interface CommitterOptions {
   write: Db;
+  room: Room;
   batchItems: number;
   queueItems: number;
   now(): number;
@@ -50,6 +52,8 @@ interface Intent {
   handler: RunHandler<unknown, unknown>;
   item: unknown;
   weight: number;
+  /** It makes room on a full disk. */
+  frees: boolean;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
@@ -81,7 +85,7 @@ export function createCommitter(options: CommitterOptions): Committer {
   let draining: Promise<void> | undefined;
   let closed = false;
 
-  const submit = <I, O>(appId: string, handler: RunHandler<I, O>, item: I, weight = 1): Promise<O> => {
+  const submit = <I, O>(appId: string, handler: RunHandler<I, O>, item: I, weight = 1, frees = false): Promise<O> => {
     if (closed) return Promise.reject(new StoreError("closed"));
     if (queuedWeight >= options.queueItems) return Promise.reject(new StoreError("overloaded"));
     return new Promise<O>((resolve, reject) => {
@@ -90,6 +94,7 @@ export function createCommitter(options: CommitterOptions): Committer {
         handler: handler as RunHandler<unknown, unknown>,
         item,
         weight,
+        frees,
         resolve: resolve as (value: unknown) => void,
         reject,
       });
@@ -104,6 +109,13 @@ export function createCommitter(options: CommitterOptions): Committer {
     return batch;
   };
 
+  /** While the disk is full only what frees space goes on; all else is refused without touching it. */
+  const admit = (batch: Intent[]): Intent[] => {
+    if (options.room.isThere()) return batch;
+    for (const intent of batch) if (!intent.frees) intent.reject(new StoreError("full"));
+    return batch.filter((intent) => intent.frees);
+  };
+
   /** Takes no more: what the store holds can no longer be told, so only a new start may answer. */
   const stop = (failure: StoreError) => {
     closed = true;
@@ -111,12 +123,21 @@ export function createCommitter(options: CommitterOptions): Committer {
     options.onFatal(failure);
   };
 
+  const tend = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      stop(new StoreError("fatal", { cause: error }));
+    }
+  };
+
   const drain = async (): Promise<void> => {
     // One turn of the event loop lets everything that has arrived join the batch, and timers run between batches.
     for (;;) {
       await nextTurn();
       if (queue.length === 0) break;
-      await commitBatch(take());
+      const batch = admit(take());
+      if (batch.length > 0) await commitBatch(batch);
     }
     draining = undefined;
   };
@@ -142,6 +163,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     } catch (error) {
       const failure = storeErrorOf(error);
       for (const intent of batch) intent.reject(failure ?? error);
+      if (failure?.kind === "full") tend(options.room.lost);
       if (failure?.kind === "fatal") stop(failure);
       return;
     }
@@ -163,6 +185,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       else if (answer.ok) intent.resolve(answer.value);
       else intent.reject(answer.error);
     });
+    tend(options.room.tend);
   };
 
   const publish = (logs: ReadonlyMap<string, AppLog>) => {
@@ -224,8 +247,8 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   return {
     submit,
-    run: <T>(appId: string, work: (tx: Tx) => Promise<T>) =>
-      submit<undefined, T>(appId, async (tx) => [{ ok: true, value: await work(tx) }], undefined),
+    run: <T>(appId: string, work: (tx: Tx) => Promise<T>, { frees = false } = {}) =>
+      submit<undefined, T>(appId, async (tx) => [{ ok: true, value: await work(tx) }], undefined, 1, frees),
     async close() {
       closed = true;
       await draining;

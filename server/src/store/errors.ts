@@ -14,8 +14,20 @@ export function storeErrorOf(error: unknown): StoreError | undefined {
   if (error instanceof StoreError) return error;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return new StoreError("busy", { cause: error });
-  if (/^SQLITE_(FULL|READONLY)/.test(code)) return new StoreError("full", { cause: error });
+  // The index of the log file lies on the same disk, and growing it has an error of its own.
+  if (/^SQLITE_(FULL|READONLY|IOERR_SHMSIZE)/.test(code)) return new StoreError("full", { cause: error });
   // After a failed fsync the page cache can no longer be trusted, so trying again on this handle could acknowledge what is lost.
   if (/^SQLITE_(IOERR|CORRUPT|NOTADB|CANTOPEN)/.test(code)) return new StoreError("fatal", { cause: error });
   return undefined;
+}
+
+/** A database file that a command of an operator cannot go on with: not there or of no use to it, or damaged. */
+export class DatabaseFileError extends Error {
+  readonly kind: "unusable" | "damaged";
+
+  constructor(kind: DatabaseFileError["kind"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "DatabaseFileError";
+    this.kind = kind;
+  }
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
 
 /** The data folder is in use by another server. */
@@ -22,4 +23,16 @@ export function lockFolder(file: string): () => void {
     throw error;
   }
   return () => lock.close();
+}
+
+/** Whether a server uses a data folder. */
+export function isLocked(file: string): boolean {
+  if (!existsSync(file)) return false;
+  try {
+    lockFolder(file)();
+    return false;
+  } catch (error) {
+    if (error instanceof FolderLockedError) return true;
+    throw error;
+  }
 }

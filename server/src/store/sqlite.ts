@@ -1,10 +1,16 @@
-import { join } from "node:path";
 import Database from "better-sqlite3";
-import { Kysely, SqliteAdapter, SqliteDialect } from "kysely";
-import { makeFolder, sync } from "./folder.js";
+import { checkLog } from "./check-log.js";
+import { structureFaults } from "./copy.js";
+import { DatabaseFileError, storeErrorOf } from "./errors.js";
+import { sideFiles, storeFiles, syncPath } from "./files.js";
+import { makeFolder } from "./folder.js";
+import { kyselyOver } from "./kysely.js";
 import { lockFolder } from "./lock.js";
-import { migrateToLatest } from "./migrate.js";
-import type { Db, Schema } from "./schema.js";
+import { judgeFiles, keepLogFile, lookAtFiles } from "./log-file.js";
+import { migrateToLatest, schemaAge } from "./migrate.js";
+import { openReader } from "./reader.js";
+import { keepRoom, type Room, roomSizes } from "./room.js";
+import type { Db } from "./schema.js";
 
 /**
  * The open database. `write` is for the committer alone; `read` sees what is committed and cannot write. `longRead` is another such reader,
@@ -14,6 +20,10 @@ export interface Store {
   write: Db;
   read: Db;
   longRead: Db;
+  /** Whether the disk has room for what is written. */
+  room: Room;
+  /** The last server ended by a crash and its log file was gone: what it wrote last may be lost. */
+  logLost: boolean;
   close(): Promise<void>;
 }
 
@@ -34,28 +44,33 @@ const PRAGMAS: readonly [name: string, value: string, readBack: string | number]
   ["cache_size", "-65536", -65536],
   // The pages that a savepoint would restore are kept in memory, not written to a file of their own.
   ["temp_store", "MEMORY", 2],
-  ["wal_autocheckpoint", "4000", 4000],
   ["journal_size_limit", String(64 * 1024 * 1024), 64 * 1024 * 1024],
 ];
 
 /** Opens the database in a data folder, making both when absent, and brings it to the newest schema. Throws FolderLockedError. */
 export async function openSqlite(options: SqliteOptions): Promise<Store> {
   makeFolder(options.dataDir);
-  const unlock = lockFolder(join(options.dataDir, "parley.lock"));
+  const files = storeFiles(options.dataDir);
+  const unlock = lockFolder(files.lock);
   try {
-    const file = join(options.dataDir, "parley.db");
-    const writer = openConnection(file, options.busyTimeoutMs);
-    settle(writer, file);
-    const write = kysely(writer);
+    const { hasLog, sure } = await checkFiles(files.database);
+    const writer = openConnection(files.database, options.busyTimeoutMs);
+    settle(writer, files.database);
+    const write = kyselyOver(writer);
     await migrateToLatest(write, "sqlite");
-    const [read, longRead] = [openReader(file, options), openReader(file, options)];
+    const logFile = keepLogFile(writer, roomSizes(options.dataDir).logPages);
+    logFile.fold();
+    const [read, longRead] = [openQuery(files.database, options), openQuery(files.database, options)];
     return {
       write,
       read,
       longRead,
+      room: keepRoom(options.dataDir, files.reserve, writer, logFile),
+      logLost: !sure && !hasLog,
       async close() {
         await read.destroy();
         await longRead.destroy();
+        logFile.end();
         await write.destroy();
         unlock();
       },
@@ -66,10 +81,45 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
   }
 }
 
-function openReader(file: string, options: SqliteOptions): Db {
+/**
+ * Makes sure that a database and its log are whole and belong together before anything is served from them. Throws DatabaseFileError. Only looks:
+ * the last connection that may write would move a log into the database, also one that does not fit.
+ */
+async function checkFiles(database: string): Promise<{ hasLog: boolean; sure: boolean }> {
+  const found = lookAtFiles(database);
+  if (found.mark === undefined) return { hasLog: found.hasLog, sure: true };
+  const reader = openReader(database);
+  try {
+    const verdict = judgeFiles(reader.connection, found);
+    if (verdict === "foreign") throw damaged(`${sideFiles(database)[0]} does not belong to ${database}`);
+    if (verdict === "unsure") await lookThrough(reader.db);
+    return { hasLog: found.hasLog, sure: verdict === "one" };
+  } catch (error) {
+    throw storeErrorOf(error)?.kind === "fatal" ? damaged(`${database} or its log cannot be read`, error) : error;
+  } finally {
+    await reader.close();
+  }
+}
+
+/** The last server did not stop in order and its log may lack something, so all of it is read. */
+async function lookThrough(db: Db): Promise<void> {
+  const schema = await schemaAge(db, "sqlite");
+  if (schema === "none") return;
+  const faults = await structureFaults(db, "quick");
+  if (faults.length === 0 && schema === "current") faults.push(...(await checkLog(db)).map(({ text }) => text));
+  const [fault] = faults;
+  if (fault !== undefined) throw damaged(fault);
+}
+
+function damaged(what: string, cause?: unknown): DatabaseFileError {
+  const advice = "the server does not start on it. parley restore puts a backup in its place and keeps what is there";
+  return new DatabaseFileError("damaged", `the store is damaged: ${what}; ${advice}`, { cause });
+}
+
+function openQuery(file: string, options: SqliteOptions): Db {
   const reader = openConnection(file, options.busyTimeoutMs);
   reader.pragma("query_only = ON");
-  return kysely(reader);
+  return kyselyOver(reader);
 }
 
 function openConnection(file: string, busyTimeoutMs: number): Database.Database {
@@ -84,42 +134,10 @@ function openConnection(file: string, busyTimeoutMs: number): Database.Database 
 
 /**
  * Puts on the disk what an earlier process wrote and was killed before it synced, or failed to sync: this one sees it in the system's memory
- * and would tell of it, and no later sync of the WAL need write it again.
+ * and would tell of it, and no later sync of the log need write it again.
  */
 function settle(database: Database.Database, file: string): void {
   const [result] = database.pragma("wal_checkpoint(TRUNCATE)") as [{ busy: number }];
   // A foreign reader holds the checkpoint up, but not the sync.
-  if (result.busy !== 0) sync(`${file}-wal`);
-}
-
-const CACHED_STATEMENTS = 1000;
-
-/** Kysely holds that SQLite cannot change a schema in a transaction. It can, and must: of a migration that a crash cuts short nothing may be left. */
-class TransactionalAdapter extends SqliteAdapter {
-  override get supportsTransactionalDdl(): boolean {
-    return true;
-  }
-}
-
-class TransactionalDialect extends SqliteDialect {
-  override createAdapter(): SqliteAdapter {
-    return new TransactionalAdapter();
-  }
-}
-
-function kysely(database: Database.Database): Db {
-  // Kysely prepares each statement anew; keeping them saves SQLite's parser on every call.
-  const statements = new Map<string, Database.Statement>();
-  const prepare = (text: string) => {
-    let statement = statements.get(text);
-    if (statement === undefined) {
-      statement = database.prepare(text);
-      if (statements.size >= CACHED_STATEMENTS) statements.clear();
-      statements.set(text, statement);
-    }
-    return statement;
-  };
-  return new Kysely<Schema>({
-    dialect: new TransactionalDialect({ database: { close: () => database.close(), prepare } }),
-  });
+  if (result.busy !== 0) syncPath(sideFiles(file)[0]);
 }
