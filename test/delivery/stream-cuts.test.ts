@@ -6,8 +6,8 @@ import { newUser, startTestServer, type TestServer, type TestUser } from "../sup
 import { count, must, newDevice, say, textOf, toUser } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
 import { seed, sized, TIER_2 } from "../support/proofs/tier.js";
+import { random } from "../support/random.js";
 import { tempFolder } from "../support/temp-store.js";
-import { random } from "./random.js";
 import {
   catchUp,
   type HttpVersion,
