@@ -8,3 +8,9 @@ export function randomFrom(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** Whole numbers below a bound, the same ones for the same seed. */
+export function random(seed: number): (below: number) => number {
+  const next = randomFrom(seed);
+  return (below) => Math.floor(next() * below);
+}

@@ -12,6 +12,8 @@ import type { TestUser } from "./clients.js";
 export interface RawStream {
   /** Reads from now on; before that the client takes nothing off its connection. */
   read(): void;
+  /** Takes nothing off its connection again. */
+  stall(): void;
   /** What was read so far. */
   frames: SubscribeResponse["frame"][];
   /** The connection ended. */
@@ -52,7 +54,11 @@ export async function openRawStream(url: string, user: Pick<TestUser, "token">, 
   return {
     frames,
     closed,
-    read: () => void request.on("data", take),
+    read() {
+      if (request.listenerCount("data") === 0) request.on("data", take);
+      request.resume();
+    },
+    stall: () => void request.pause(),
     leave(how) {
       if (how === "reset") request.close(http2.constants.NGHTTP2_CANCEL);
       if (how === "cut") session.destroy();

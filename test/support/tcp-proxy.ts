@@ -12,8 +12,15 @@ export interface TcpProxy {
   delayMs: number;
   /** The connections that are open. */
   readonly connections: number;
+  /** The bytes that went each way so far. */
+  readonly bytes: Readonly<Record<Direction, number>>;
   /** Breaks every open connection at once, as a lost network or a crash does. */
   cutAll(): void;
+  /**
+   * Breaks the connection on which the last of so many more bytes goes this way, counted over all connections from now on: exactly these arrive.
+   * Resolves when it has happened. A later call takes the place of an earlier one.
+   */
+  cutAfter(direction: Direction, bytes: number, how?: "reset" | "close"): Promise<void>;
   /** From now on every new connection is reset. */
   refuse(): void;
   /** From now on new connections work again. */
@@ -27,6 +34,12 @@ export interface TcpProxy {
 
 type Direction = "up" | "down";
 
+interface PlannedCut {
+  left: number;
+  how: "reset" | "close";
+  done(): void;
+}
+
 interface Pair {
   readonly sockets: readonly Socket[];
   lost: boolean;
@@ -36,6 +49,8 @@ interface Pair {
 export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
   const frozen = new Set<Direction>();
+  const planned = new Map<Direction, PlannedCut>();
+  const bytes = { up: 0, down: 0 };
   let refusing = false;
 
   function cut(pair: Pair): void {
@@ -47,20 +62,42 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
   function carry(pair: Pair, from: Socket, to: Socket, direction: Direction): void {
     let flow = Promise.resolve();
     let earliest = 0;
-    async function deliver(write: () => boolean): Promise<void> {
+    async function deliver(write: () => boolean | Promise<boolean>): Promise<void> {
       const wait = earliest - performance.now();
       if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
       if (frozen.has(direction)) pair.lost = true;
-      else if (!to.destroyed && !write()) await Promise.race([once(to, "drain"), once(to, "close")]);
+      else if (!to.destroyed && !(await write())) await Promise.race([once(to, "drain"), once(to, "close")]);
     }
-    function enqueue(write: () => boolean): void {
+    function enqueue(write: () => boolean | Promise<boolean>): void {
       earliest = performance.now() + proxy.delayMs;
       from.pause();
       flow = flow.then(() => deliver(write)).then(() => void from.resume());
       flow.catch(() => cut(pair));
     }
-    from.on("data", (chunk) => enqueue(() => to.write(chunk)));
+    function pass(chunk: Buffer): boolean | Promise<boolean> {
+      const plan = planned.get(direction);
+      if (plan === undefined || chunk.length < plan.left) {
+        bytes[direction] += chunk.length;
+        if (plan !== undefined) plan.left -= chunk.length;
+        return to.write(chunk);
+      }
+      planned.delete(direction);
+      bytes[direction] += plan.left;
+      return cutBehind(pair, to, chunk.subarray(0, plan.left), plan);
+    }
+    from.on("data", (chunk) => enqueue(() => pass(chunk)));
     from.on("end", () => enqueue(() => to.end().writable));
+  }
+
+  /** Lets these bytes out and nothing after them. */
+  async function cutBehind(pair: Pair, to: Socket, last: Buffer, { how, done }: PlannedCut): Promise<boolean> {
+    await new Promise<unknown>((resolve) => to.write(last, resolve));
+    if (how === "close") {
+      pairs.delete(pair);
+      for (const socket of pair.sockets) socket.destroySoon();
+    } else cut(pair);
+    done();
+    return true;
   }
 
   const listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
@@ -91,9 +128,12 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
     port,
     target: serverUrl,
     delayMs: 0,
+    bytes,
     get connections() {
       return pairs.size;
     },
+    cutAfter: (direction, left, how = "reset") =>
+      new Promise((done) => void planned.set(direction, { left, how, done })),
     cutAll() {
       for (const pair of pairs) cut(pair);
     },

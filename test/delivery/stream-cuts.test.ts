@@ -1,0 +1,218 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { user } from "@parley/client";
+import { StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { newUser, startTestServer, type TestServer, type TestUser } from "../support/index.js";
+import { count, must, newDevice, say, textOf, toUser } from "../support/messaging.js";
+import { figure } from "../support/proofs/figure.js";
+import { seed, sized, TIER_2 } from "../support/proofs/tier.js";
+import { random } from "../support/random.js";
+import { tempFolder } from "../support/temp-store.js";
+import {
+  catchUp,
+  type HttpVersion,
+  handed,
+  type Lane,
+  openLane,
+  overLanes,
+  type RunEnd,
+  type RunPlan,
+  storeAt,
+  watchedClient,
+} from "./sdk-run.js";
+import { eventsOf, onServer, playAct } from "./story.js";
+
+const LANES = 8;
+const LISTENERS = sized(2, 8);
+const WINDOW = 20;
+const VERSIONS = ["1.1", "2"] as const satisfies HttpVersion[];
+const WAYS = VERSIONS.flatMap((http) => [[http, "up"] as const, [http, "down"] as const]);
+const timeout = TIER_2 ? 900_000 : 60_000;
+const limits = { streamsPerUser: 100, streamChunkEvents: WINDOW };
+// A stop spreads those who come back over this time.
+const times = { drainMs: 50 };
+
+/** How a connection breaks at a byte: both ways are tried at neighbouring ones. */
+const howAt = (byte: number) => (byte % 2 === 0 ? "reset" : "close");
+
+// Whatever byte a connection breaks at, the application is handed what it would have been.
+describe("S1", () => {
+  let server: TestServer;
+  let tom: TestUser;
+  let jerry: TestUser;
+  let start: string;
+  const lanes = new Map<HttpVersion, Lane[]>();
+  const listeners: Lane[] = [];
+  const allLanes = () => [...listeners, ...[...lanes.values()].flat()];
+
+  beforeAll(async () => {
+    server = await startTestServer({ limits, times, settings: { dataDir: tempFolder().path } });
+    [tom, jerry] = [await newUser(server, "tom"), await newUser(server, "jerry")];
+    for (const http of VERSIONS) {
+      const open = async () => openLane(server, await newDevice(server, jerry), http);
+      lanes.set(http, await Promise.all(count(LANES).map(open)));
+      listeners.push(...(await Promise.all(count(LISTENERS).map(open))));
+    }
+    start = (await jerry.rpc.message.listEvents({})).cursor;
+  });
+  afterAll(async () => {
+    for (const { proxy } of allLanes()) await proxy.close();
+    await server.close();
+  });
+
+  it("live: streams that break again and again while things happen and the server restarts", async (context) => {
+    const by = seed();
+    const dice = random(by);
+    let [cuts, over] = [0, false];
+    const clients = listeners.map((lane) => watchedClient(server, lane));
+    await Promise.all(clients.map(({ client }, at) => client.restore(listeners[at]?.userId)));
+    const cutAgain = async ({ proxy }: Lane) => {
+      for (; !over; cuts++) await proxy.cutAfter("down", 600 + dice(3000), howAt(dice(2)));
+    };
+    for (const lane of listeners) void cutAgain(lane);
+    await playAct({ tom, jerry });
+    server = await server.restart();
+    for (const { proxy } of allLanes()) proxy.target = server.url;
+    [tom, jerry] = [onServer(server, tom), onServer(server, jerry)];
+    await playAct({ tom, jerry });
+    // The last event is Jerry's, so a client that has caught up stands at its cursor.
+    await say(jerry, toUser(jerry.userId), "to be continued");
+    const log = await eventsOf(jerry, start);
+    expect(log.length).toBeGreaterThanOrEqual(200);
+    for (const watched of clients) {
+      await handed(watched, log.length);
+      await watched.live();
+      await watched.client.close();
+      expect({ by, events: watched.events }).toEqual({ by, events: log });
+      expect(watched.complaints).toEqual([]);
+    }
+    over = true;
+    figure(
+      context,
+      `${clients.length} live streams of ${log.length} events broken ${cuts} times, a restart between: 0 gaps, 0 repeats`,
+    );
+  });
+
+  it.for(VERSIONS)(
+    "catching up over HTTP/%s: a stream that breaks after any byte",
+    { timeout },
+    async (http, context) => {
+      const by = seed();
+      const dice = random(by);
+      const log = await eventsOf(jerry, start);
+      const own = must(lanes.get(http));
+      const first = must(own[0]);
+      /** A run that is not cut, and the bytes that it takes. */
+      const whole = async (plan: RunPlan) => {
+        const before = first.proxy.bytes.down;
+        const end = await catchUp(server, first, plan);
+        expect(end.events.length).toBeGreaterThanOrEqual(plan.events);
+        return first.proxy.bytes.down - before;
+      };
+      let [tried, cut, wrong] = [0, 0, 0];
+      const tryAll = async (at: number, plan: RunPlan, offsets: readonly number[]) =>
+        overLanes(own, offsets, async (lane, cutAt) => {
+          const end = await catchUp(server, lane, { ...plan, cutAt, how: howAt(cutAt) });
+          tried++;
+          if (end.cut) cut++;
+          if (end.events.length >= plan.events && isBeginning(end, lane, log.slice(at))) return;
+          if (wrong++ === 0) expect({ by, at, cutAt, ...end }).toEqual({ by, at, cutAt, events: log.slice(at) });
+        });
+
+      const all = { from: start, events: log.length };
+      const bytes = await whole(all);
+      await tryAll(
+        0,
+        all,
+        count(sized(30, 600)).map(() => dice(bytes)),
+      );
+      // A run over a part of the log costs a tenth, so that every byte can be tried.
+      for (let at = 0; TIER_2 && at < log.length; at += WINDOW) {
+        const plan = { from: at === 0 ? start : cursorOf(log[at - 1]), events: Math.min(WINDOW, log.length - at) };
+        await tryAll(
+          at,
+          plan,
+          count(await whole(plan)).map((offset) => offset - 1),
+        );
+      }
+      const which = TIER_2 ? ", at every byte" : "";
+      figure(context, `HTTP/${http}: ${log.length} events in ${bytes} bytes, ${cut} cuts${which}: ${wrong} other ends`);
+      expect(cut).toBeGreaterThan(0.8 * tried);
+    },
+  );
+
+  it.for(WAYS)(
+    "sending over HTTP/%s: a connection that breaks after any byte %s",
+    { timeout },
+    async ([http, way], context) => {
+      const by = seed();
+      const dice = random(by);
+      const lane = must(lanes.get(http)?.[0]);
+      const peers = [tom.userId, jerry.userId];
+      const { cursor } = await jerry.rpc.message.listEvents({});
+      const watched = watchedClient(server, { ...lane, store: await storeAt(lane, cursor) });
+      await watched.client.restore(lane.userId);
+      await watched.live();
+      const sent = new Map<string, string[]>(peers.map((userId) => [userId, []]));
+      const burst = async (name: string) => {
+        const stored = count(4).map((at) => {
+          const [to, words] = [must(peers[at % 2]), `${http} ${way} ${name}.${at}`];
+          sent.get(to)?.push(words);
+          return watched.client.messages.send(user(to), { text: words }).stored;
+        });
+        await Promise.all(stored);
+      };
+      const before = lane.proxy.bytes[way];
+      await burst("uncut");
+      const bytes = lane.proxy.bytes[way] - before;
+      const offsets = TIER_2 ? count(bytes).map((at) => at - 1) : count(20).map(() => dice(bytes));
+      let cuts = 0;
+      for (const [round, at] of offsets.entries()) {
+        void lane.proxy.cutAfter(way, at, howAt(at)).then(() => cuts++);
+        await burst(`${round}`);
+        await watched.live();
+      }
+      for (const [to, texts] of sent) {
+        const list = await allTexts(jerry, to);
+        expect({ by, texts: list.filter((words) => words.startsWith(`${http} ${way} `)) }).toEqual({ by, texts });
+      }
+      const log = await eventsOf(jerry, cursor);
+      await handed(watched, log.length);
+      await watched.client.close();
+      expect(watched.events).toEqual(log);
+      expect(cuts).toBeGreaterThan(0.4 * offsets.length);
+      figure(
+        context,
+        `HTTP/${http} ${way}: ${4 * offsets.length} sends, cut ${cuts} times within ${bytes} bytes: 0 lost, 0 doubled, in order`,
+      );
+    },
+  );
+});
+
+/** The texts of a conversation, oldest first. */
+async function allTexts(reader: TestUser, userId: string): Promise<string[]> {
+  const texts: string[] = [];
+  for (let seq = 0; ; ) {
+    const position = { case: "afterSeq" as const, value: seq };
+    const { messages } = await reader.rpc.history.listMessages({ peer: toUser(userId), position, pageSize: 100 });
+    texts.push(...messages.map(textOf));
+    const last = messages.at(-1);
+    if (last === undefined) return texts;
+    seq = last.seq;
+  }
+}
+
+const cursorOf = (event: string | undefined) =>
+  fromBinary(StreamEventSchema, Buffer.from(must(event), "latin1")).cursor;
+
+/** Whether a run handed over just the beginning of a log, and its store holds its user, its session and the place behind the last event. */
+function isBeginning({ events, complaints, store }: RunEnd, lane: Lane, log: readonly string[]): boolean {
+  const kept = store.find(([key]) => key.endsWith("/cursor"))?.[1];
+  return (
+    complaints.length === 0 &&
+    events.every((event, at) => event === log[at]) &&
+    kept === cursorOf(events.at(-1)) &&
+    store.length === 3 &&
+    store.some(([, value]) => value === lane.userId)
+  );
+}

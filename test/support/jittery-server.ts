@@ -1,0 +1,104 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import { createServer as createHttp2Server } from "node:http2";
+import type { AddressInfo, Server as NetServer } from "node:net";
+import { createApp } from "../../server/src/app.js";
+import type { Settings } from "../../server/src/config.js";
+import { ensureDevelopmentApp } from "../../server/src/domain/development-app.js";
+import type { Limits, Times } from "../../server/src/limits.js";
+import type { Clock } from "../../server/src/ops/clock.js";
+import { createLogger } from "../../server/src/ops/logger.js";
+import type { Db } from "../../server/src/store/schema.js";
+import { openSqlite } from "../../server/src/store/sqlite.js";
+import type { Address } from "./clients.js";
+import { fakeClock } from "./fake-clock.js";
+import { tempFolder } from "./temp-store.js";
+
+const OPERATOR_TOKEN = "operator";
+
+/** The server's parts on a real store whose every answer comes after a random number of turns, so that everything that can come between two awaits does. */
+export interface JitteryServer extends Address {
+  /** The address for those who speak HTTP/2 at once; `url` is that of HTTP/1.1. */
+  http2Url: string;
+  operatorToken: string;
+  /** The head and the floor of the app's log. */
+  log(): Promise<{ head: number; floor: number }>;
+  close(): Promise<void>;
+}
+
+export interface JitteryOptions {
+  /** How many turns of the event loop the next answer of the database takes. */
+  turns(): number;
+  /** Absent, time stands still. */
+  clock?: Clock;
+  limits?: Partial<Limits>;
+  times?: Partial<Times>;
+}
+
+export async function startJitteryServer({
+  turns,
+  clock = fakeClock(),
+  limits,
+  times,
+}: JitteryOptions): Promise<JitteryServer> {
+  const folder = tempFolder();
+  const store = await openSqlite({ dataDir: folder.path, busyTimeoutMs: 20 });
+  const late = (db: Db): Db =>
+    db.withPlugin({
+      transformQuery: ({ node }) => node,
+      async transformResult({ result }) {
+        for (let left = turns(); left > 0; left--) await new Promise((resolve) => setImmediate(resolve));
+        return result;
+      },
+    });
+  const app = await createApp({
+    settings: {
+      corsOrigins: [],
+      trustedProxies: [],
+      sendRate: 0,
+      retentionForce: false,
+    } as Partial<Settings> as Settings,
+    store: { ...store, read: late(store.read), write: late(store.write) },
+    clock,
+    logger: createLogger("error"),
+    secretKey: Buffer.alloc(32),
+    operatorTokenHash: createHash("sha256").update(OPERATOR_TOKEN).digest(),
+    version: "0",
+    limits,
+    times,
+    onFatal(error) {
+      throw error;
+    },
+  });
+  const keys = await ensureDevelopmentApp(app.ctx, folder.path);
+  if (keys === undefined) throw new Error("no app was made");
+  const ports = [
+    createServer((request, response) => void app.handler(request, response)),
+    createHttp2Server((request, response) => void app.handler(request, response)),
+  ];
+  const [url = "", http2Url = ""] = await Promise.all(ports.map(listen));
+  return {
+    ...keys,
+    url,
+    http2Url,
+    operatorToken: OPERATOR_TOKEN,
+    log: () => app.ctx.tail.state(keys.appId),
+    async close() {
+      app.drain();
+      const closed = ports.map((port) => once(port, "close"));
+      for (const port of ports) port.close();
+      (ports[0] as Server).closeAllConnections();
+      await Promise.all(closed);
+      await app.close();
+      await store.close();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+async function listen(port: NetServer): Promise<string> {
+  port.listen(0, "127.0.0.1");
+  await once(port, "listening");
+  return `http://127.0.0.1:${(port.address() as AddressInfo).port}`;
+}
