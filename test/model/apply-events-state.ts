@@ -67,7 +67,10 @@ export async function fetchState({ userId, rpc }: Pick<TestUser, "userId" | "rpc
 
 async function fetchTalks(rpc: Rpc): Promise<Pick<ClientState, "talks" | "unreadTotal">> {
   const first = await rpc.conversation.listConversations({ pageSize: 1 });
-  const all = await pages((pageToken) => rpc.conversation.listConversations({ pageToken, pageSize: 100 }), "conversations");
+  const all = await pages(
+    (pageToken) => rpc.conversation.listConversations({ pageToken, pageSize: 100 }),
+    "conversations",
+  );
   const talks = await Promise.all(all.map(async (one) => [peerKey(one.peer), await fetchTalk(rpc, one)] as const));
   return { unreadTotal: first.unreadTotal, talks: Object.fromEntries(talks) };
 }
@@ -80,13 +83,17 @@ async function fetchTalk(rpc: Rpc, conversation: Conversation): Promise<Talk> {
     "messages",
   );
   const last = conversation.lastMessage?.messageId;
-  if (last !== messages.at(-1)?.messageId) throw new Error(`last_message is not the last of the messages of ${peerKey(peer)}`);
+  if (last !== messages.at(-1)?.messageId)
+    throw new Error(`last_message is not the last of the messages of ${peerKey(peer)}`);
   return { conversationId, headSeq, readSeq, unreadCount, messages: messages.map(messageJson) };
 }
 
 export async function fetchGroup(rpc: Rpc, groupId: string): Promise<Place> {
   const { group } = await rpc.group.getGroup({ groupId });
-  const members = await pages((pageToken) => rpc.group.listGroupMembers({ groupId, pageToken, pageSize: 100 }), "members");
+  const members = await pages(
+    (pageToken) => rpc.group.listGroupMembers({ groupId, pageToken, pageSize: 100 }),
+    "members",
+  );
   const place = toJson(GroupSchema, must(group)) as Json;
   return { place, members: members.map((member) => toJson(GroupMemberSchema, member) as Json) };
 }

@@ -93,7 +93,8 @@ function takeMessage(state: ClientState, me: string, message: ChatMessage): void
 function countUnread(talk: Talk, me: string): void {
   talk.unreadCount = talk.messages.filter(({ seq = 0, sender, content, state }) => {
     const mine = (sender as Json).userId === me;
-    const counts = content !== undefined && (content as Json).notice === undefined && state !== "MESSAGE_STATE_RECALLED";
+    const counts =
+      content !== undefined && (content as Json).notice === undefined && state !== "MESSAGE_STATE_RECALLED";
     return (seq as number) > talk.readSeq && !mine && counts;
   }).length;
 }
@@ -117,7 +118,13 @@ type RoomMemberChange = Extract<StreamEvent["event"], { case: "roomMemberChanged
 
 const groupTalk = (groupId: string) => JSON.stringify({ groupId });
 
-function takeGroup(state: ClientState, _me: string, { groupId, change, group }: GroupChange, toFetch: ToFetch, time: string) {
+function takeGroup(
+  state: ClientState,
+  _me: string,
+  { groupId, change, group }: GroupChange,
+  toFetch: ToFetch,
+  time: string,
+) {
   if (change === ChangeKind.REMOVED) {
     delete state.groups[groupId];
     delete state.talks[groupTalk(groupId)];
@@ -142,7 +149,13 @@ const newMember = (userId: string, joinTime: string, role: string): Json => ({
   joinTime,
 });
 
-function takeRoom(state: ClientState, _me: string, { roomId, change, room }: RoomChange, _toFetch: ToFetch, time: string) {
+function takeRoom(
+  state: ClientState,
+  _me: string,
+  { roomId, change, room }: RoomChange,
+  _toFetch: ToFetch,
+  time: string,
+) {
   if (change === ChangeKind.REMOVED) {
     delete state.rooms[roomId];
     return;
@@ -150,7 +163,10 @@ function takeRoom(state: ClientState, _me: string, { roomId, change, room }: Roo
   const place = toJson(RoomSchema, room as never) as Json;
   const known = state.rooms[roomId];
   if (change === ChangeKind.ADDED || known === undefined)
-    state.rooms[roomId] = { place, members: (place.memberUserIds as string[]).map((userId) => ({ userId, joinTime: time })) };
+    state.rooms[roomId] = {
+      place,
+      members: (place.memberUserIds as string[]).map((userId) => ({ userId, joinTime: time })),
+    };
   else known.place = { ...place, memberUserIds: known.place.memberUserIds };
 }
 

@@ -29,8 +29,7 @@ async function realLog() {
 
   const shorten = async (count: number) => {
     const head = (await readLogState(read, APP)).head - count;
-    for (const table of ["event", "audience"] as const)
-      await write.deleteFrom(table).where("pos", ">", head).execute();
+    for (const table of ["event", "audience"] as const) await write.deleteFrom(table).where("pos", ">", head).execute();
     await write.deleteFrom("generation").where("first_pos", ">", head).execute();
     await write.updateTable("app_log").set({ pos: head }).execute();
   };
@@ -49,7 +48,11 @@ async function realLog() {
     async restore() {
       for (const { table, rows } of backup) {
         await write.deleteFrom(table).execute();
-        if (rows.length > 0) await write.insertInto(table).values(rows as never).execute();
+        if (rows.length > 0)
+          await write
+            .insertInto(table)
+            .values(rows as never)
+            .execute();
       }
       await temp.restart();
     },
@@ -82,12 +85,14 @@ describe("M4: generations", () => {
       const now = await real.state();
       const way = path.join(", ");
       expect(now.head, way).toBe(state.disk.events.length);
-      expect(now.generations.map(({ firstPos }) => firstPos), way).toEqual(
-        state.disk.generations.map(({ firstPos }) => firstPos),
-      );
-      expect(real.held.map((place) => refusalOf(now, place) !== undefined), way).toEqual(
-        state.cursors.map((cursor) => mustBeRefused(state.disk, cursor)),
-      );
+      expect(
+        now.generations.map(({ firstPos }) => firstPos),
+        way,
+      ).toEqual(state.disk.generations.map(({ firstPos }) => firstPos));
+      expect(
+        real.held.map((place) => refusalOf(now, place) !== undefined),
+        way,
+      ).toEqual(state.cursors.map((cursor) => mustBeRefused(state.disk, cursor)));
       cursors += real.held.length;
     }
     figure(context, `the committer agreed with the model in ${tried.length} histories, ${cursors} cursors`);

@@ -54,8 +54,13 @@ const twice = async (call: () => Promise<unknown>) => {
 
 // Messages
 
-mutation("MessageService.SendMessage", "the first one to a user", 2, async ({ tom, jerry }) => () =>
-  send(tom, toUser(jerry.userId), "hello"),
+mutation(
+  "MessageService.SendMessage",
+  "the first one to a user",
+  2,
+  async ({ tom, jerry }) =>
+    () =>
+      send(tom, toUser(jerry.userId), "hello"),
 );
 mutation("MessageService.SendMessage", "an answer with everything on it", 2, async ({ tom, jerry }) => {
   const first = await say(tom, toUser(jerry.userId), "hello");
@@ -68,7 +73,14 @@ mutation("MessageService.SendMessage", "an answer with everything on it", 2, asy
       push: { title: "push" },
     });
 });
-mutation("MessageService.SendMessage", "to oneself", 1, async ({ tom }) => () => send(tom, toUser(tom.userId), "note"));
+mutation(
+  "MessageService.SendMessage",
+  "to oneself",
+  1,
+  async ({ tom }) =>
+    () =>
+      send(tom, toUser(tom.userId), "note"),
+);
 mutation("MessageService.SendMessage", "to a group", 2, async ({ tom, jerry }) => {
   const group = await newGroup(tom, [jerry]);
   return () => send(jerry, toGroup(group), "hello all");
@@ -76,15 +88,25 @@ mutation("MessageService.SendMessage", "to a group", 2, async ({ tom, jerry }) =
 mutation("MessageService.SendMessage", "a repeat", 0, ({ tom, jerry }) =>
   twice(() => send(tom, toUser(jerry.userId), "once", { clientMessageId: "same" })),
 );
-mutation("MessageService.SendMessage", "a transient one", 0, async ({ tom, jerry }) => () =>
-  send(tom, toUser(jerry.userId), "fleeting", { transient: true }),
+mutation(
+  "MessageService.SendMessage",
+  "a transient one",
+  0,
+  async ({ tom, jerry }) =>
+    () =>
+      send(tom, toUser(jerry.userId), "fleeting", { transient: true }),
 );
 mutation("MessageService.SendMessage", "room talk", 0, async ({ tom, jerry }) => {
   const room = await newRoom(tom, [jerry]);
   return () => send(tom, toRoom(room), "in the room");
 });
-mutation("MessageService.SendMessage", "by the backend for a user", 2, async ({ backend, tom, jerry }) => () =>
-  backend.as(tom.userId).message.sendMessage({ receiver: toUser(jerry.userId), content: text("for tom") }),
+mutation(
+  "MessageService.SendMessage",
+  "by the backend for a user",
+  2,
+  async ({ backend, tom, jerry }) =>
+    () =>
+      backend.as(tom.userId).message.sendMessage({ receiver: toUser(jerry.userId), content: text("for tom") }),
 );
 mutation("MessageService.SendMessages", "a batch of which a part fails", 7, async ({ tom, jerry }) => {
   const group = await newGroup(tom, [jerry]);
@@ -106,8 +128,11 @@ mutation("MessageService.SendMessages", "a batch of which a part fails", 7, asyn
       ],
     });
 });
-silent("MessageService.SetTyping", async ({ tom, jerry }) => () =>
-  tom.rpc.message.setTyping({ peer: toUser(jerry.userId), typing: true }),
+silent(
+  "MessageService.SetTyping",
+  async ({ tom, jerry }) =>
+    () =>
+      tom.rpc.message.setTyping({ peer: toUser(jerry.userId), typing: true }),
 );
 silent("MessageService.AckEvents", async ({ tom }) => {
   const { cursor } = await tom.rpc.message.listEvents({});
@@ -138,19 +163,31 @@ mutation("ConversationService.MarkRead", "of the system's words", 1, async ({ ba
   await backend.admin.sendSystemMessage({ receiver: toUser(jerry.userId), content: text("notice") });
   return () => jerry.rpc.conversation.markRead({ peer: { peer: { case: "system", value: {} } } });
 });
-mutation("ConversationService.MarkRead", "backwards, again, and where nothing was said", 0, async ({ tom, jerry, spike }) => {
-  for (const words of ["one", "two"]) await say(tom, toUser(jerry.userId), words);
-  await jerry.rpc.conversation.markRead({ peer: toUser(tom.userId), readSeq: 2 });
-  return async () => {
-    await jerry.rpc.conversation.markRead({ peer: toUser(tom.userId), readSeq: 1 });
+mutation(
+  "ConversationService.MarkRead",
+  "backwards, again, and where nothing was said",
+  0,
+  async ({ tom, jerry, spike }) => {
+    for (const words of ["one", "two"]) await say(tom, toUser(jerry.userId), words);
     await jerry.rpc.conversation.markRead({ peer: toUser(tom.userId), readSeq: 2 });
-    await jerry.rpc.conversation.markRead({ peer: toUser(spike.userId) });
-  };
-});
+    return async () => {
+      await jerry.rpc.conversation.markRead({ peer: toUser(tom.userId), readSeq: 1 });
+      await jerry.rpc.conversation.markRead({ peer: toUser(tom.userId), readSeq: 2 });
+      await jerry.rpc.conversation.markRead({ peer: toUser(spike.userId) });
+    };
+  },
+);
 
 // Friends
 
-mutation("FriendService.AddFriend", "a stranger", 2, async ({ tom, jerry }) => () => befriend(tom, jerry));
+mutation(
+  "FriendService.AddFriend",
+  "a stranger",
+  2,
+  async ({ tom, jerry }) =>
+    () =>
+      befriend(tom, jerry),
+);
 mutation("FriendService.AddFriend", "one to whom was spoken before", 2, async ({ tom, jerry }) => {
   await say(tom, toUser(jerry.userId), "hello");
   await jerry.rpc.user.updateUser({ displayName: "Jerry", attributes: data("mouse") });
@@ -182,35 +219,52 @@ mutation("UserService.UpdateUser", "to what it is, or not at all", 0, async ({ t
     await tom.rpc.user.updateUser({});
   };
 });
-mutation("AdminService.BatchUpsertUsers", "some new, some changed, some as they were", 3, async ({ backend, tom, jerry, spike }) => {
-  await befriend(tom, jerry);
-  const upsert = (userId: string, displayName: string) => ({ userId, displayName });
-  await backend.admin.batchUpsertUsers({ users: [upsert(spike.userId, "Spike")] });
-  return () =>
-    backend.admin.batchUpsertUsers({
-      users: [
-        upsert(tom.userId, "Tomcat"),
-        upsert(subject("new"), "New"),
-        upsert(spike.userId, "Spike"),
-        { userId: spike.userId === "" ? "" : subject("bare") },
-        { userId: jerry.userId },
-      ].concat({ ...upsert(subject("other"), "Other") }),
-    }).then(() => backend.admin.batchUpsertUsers({ users: [{ userId: spike.userId, attributes: data("dog") }] }));
-});
+mutation(
+  "AdminService.BatchUpsertUsers",
+  "some new, some changed, some as they were",
+  3,
+  async ({ backend, tom, jerry, spike }) => {
+    await befriend(tom, jerry);
+    const upsert = (userId: string, displayName: string) => ({ userId, displayName });
+    await backend.admin.batchUpsertUsers({ users: [upsert(spike.userId, "Spike")] });
+    return () =>
+      backend.admin
+        .batchUpsertUsers({
+          users: [
+            upsert(tom.userId, "Tomcat"),
+            upsert(subject("new"), "New"),
+            upsert(spike.userId, "Spike"),
+            { userId: spike.userId === "" ? "" : subject("bare") },
+            { userId: jerry.userId },
+          ].concat({ ...upsert(subject("other"), "Other") }),
+        })
+        .then(() => backend.admin.batchUpsertUsers({ users: [{ userId: spike.userId, attributes: data("dog") }] }));
+  },
+);
 
 // Groups
 
-mutation("GroupService.CreateGroup", "with everything", 3, async ({ tom, jerry, spike }) => () =>
-  tom.rpc.group.createGroup({
-    name: "friends",
-    memberUserIds: [spike.userId, jerry.userId, tom.userId],
-    attributes: data("x"),
-    joinPolicy: JoinPolicy.APPROVAL,
-    historyForNewMembers: true,
-  }),
+mutation(
+  "GroupService.CreateGroup",
+  "with everything",
+  3,
+  async ({ tom, jerry, spike }) =>
+    () =>
+      tom.rpc.group.createGroup({
+        name: "friends",
+        memberUserIds: [spike.userId, jerry.userId, tom.userId],
+        attributes: data("x"),
+        joinPolicy: JoinPolicy.APPROVAL,
+        historyForNewMembers: true,
+      }),
 );
-mutation("GroupService.CreateGroup", "by the backend alone", 2, async ({ backend, tom, jerry }) => () =>
-  backend.group.createGroup({ memberUserIds: [jerry.userId, tom.userId] }),
+mutation(
+  "GroupService.CreateGroup",
+  "by the backend alone",
+  2,
+  async ({ backend, tom, jerry }) =>
+    () =>
+      backend.group.createGroup({ memberUserIds: [jerry.userId, tom.userId] }),
 );
 mutation("GroupService.CreateGroup", "a repeat", 0, ({ tom, jerry }) =>
   twice(() => tom.rpc.group.createGroup({ memberUserIds: [jerry.userId], requestId: "same" })),
@@ -226,13 +280,18 @@ mutation("GroupService.UpdateGroup", "all its fields", 2, async ({ tom, jerry })
       historyForNewMembers: true,
     });
 });
-mutation("GroupService.UpdateGroup", "so that a late member may read what was said before", 2, async ({ tom, jerry }) => {
-  const groupId = await newGroup(tom, []);
-  for (const words of ["one", "two"]) await say(tom, toGroup(groupId), words);
-  await jerry.rpc.group.joinGroup({ groupId });
-  await say(tom, toGroup(groupId), "three");
-  return () => tom.rpc.group.updateGroup({ groupId, historyForNewMembers: true });
-});
+mutation(
+  "GroupService.UpdateGroup",
+  "so that a late member may read what was said before",
+  2,
+  async ({ tom, jerry }) => {
+    const groupId = await newGroup(tom, []);
+    for (const words of ["one", "two"]) await say(tom, toGroup(groupId), words);
+    await jerry.rpc.group.joinGroup({ groupId });
+    await say(tom, toGroup(groupId), "three");
+    return () => tom.rpc.group.updateGroup({ groupId, historyForNewMembers: true });
+  },
+);
 mutation("GroupService.UpdateGroup", "to what it is", 0, async ({ tom, jerry }) => {
   const groupId = await newGroup(tom, [jerry]);
   return () => tom.rpc.group.updateGroup({ groupId, name: "group" });
@@ -242,11 +301,16 @@ mutation("GroupService.DeleteGroup", "with all that was said", 2, async ({ tom, 
   await say(tom, toGroup(groupId), "gone soon");
   return () => tom.rpc.group.deleteGroup({ groupId });
 });
-mutation("GroupService.AddGroupMembers", "a new one and a present one, after something was said", 3, async ({ tom, jerry, spike }) => {
-  const groupId = await newGroup(tom, [jerry]);
-  await say(tom, toGroup(groupId), "before");
-  return () => tom.rpc.group.addGroupMembers({ groupId, userIds: [spike.userId, jerry.userId, spike.userId] });
-});
+mutation(
+  "GroupService.AddGroupMembers",
+  "a new one and a present one, after something was said",
+  3,
+  async ({ tom, jerry, spike }) => {
+    const groupId = await newGroup(tom, [jerry]);
+    await say(tom, toGroup(groupId), "before");
+    return () => tom.rpc.group.addGroupMembers({ groupId, userIds: [spike.userId, jerry.userId, spike.userId] });
+  },
+);
 mutation("GroupService.AddGroupMembers", "and then words", 6, async ({ tom, jerry, spike }) => {
   const groupId = await newGroup(tom, [jerry], { historyForNewMembers: true });
   await say(tom, toGroup(groupId), "before");
@@ -330,11 +394,21 @@ mutation("GroupService.LeaveGroup", "as no member", 0, async ({ tom, jerry }) =>
 
 // Rooms
 
-mutation("RoomService.CreateRoom", "with members", 3, async ({ tom, jerry, spike }) => () =>
-  tom.rpc.room.createRoom({ name: "room", memberUserIds: [spike.userId, jerry.userId], attributes: data("x") }),
+mutation(
+  "RoomService.CreateRoom",
+  "with members",
+  3,
+  async ({ tom, jerry, spike }) =>
+    () =>
+      tom.rpc.room.createRoom({ name: "room", memberUserIds: [spike.userId, jerry.userId], attributes: data("x") }),
 );
-mutation("RoomService.CreateRoom", "by the backend alone", 1, async ({ backend, tom }) => () =>
-  backend.room.createRoom({ memberUserIds: [tom.userId] }),
+mutation(
+  "RoomService.CreateRoom",
+  "by the backend alone",
+  1,
+  async ({ backend, tom }) =>
+    () =>
+      backend.room.createRoom({ memberUserIds: [tom.userId] }),
 );
 mutation("RoomService.CreateRoom", "a repeat", 0, ({ tom, jerry }) =>
   twice(() => tom.rpc.room.createRoom({ memberUserIds: [jerry.userId], requestId: "same" })),
@@ -382,8 +456,17 @@ mutation("RoomService.LeaveRoom", "as no member", 0, async ({ tom, jerry }) => {
 
 // The backend
 
-mutation("AdminService.SendSystemMessage", "to a user", 1, async ({ backend, jerry }) => () =>
-  backend.admin.sendSystemMessage({ receiver: toUser(jerry.userId), content: text("notice"), attributes: data("x") }),
+mutation(
+  "AdminService.SendSystemMessage",
+  "to a user",
+  1,
+  async ({ backend, jerry }) =>
+    () =>
+      backend.admin.sendSystemMessage({
+        receiver: toUser(jerry.userId),
+        content: text("notice"),
+        attributes: data("x"),
+      }),
 );
 mutation("AdminService.SendSystemMessage", "to a group, not counting", 2, async ({ backend, tom, jerry }) => {
   const group = await newGroup(tom, [jerry]);
@@ -391,8 +474,13 @@ mutation("AdminService.SendSystemMessage", "to a group, not counting", 2, async 
   const content = { content: { case: "notice" as const, value: { type: "joined", text: "Jerry joined" } } };
   return () => backend.admin.sendSystemMessage({ receiver: toGroup(group), content });
 });
-mutation("AdminService.SendSystemMessage", "to everyone", 3, async ({ backend }) => () =>
-  backend.admin.sendSystemMessage({ receiver: toEveryone, content: text("to all") }),
+mutation(
+  "AdminService.SendSystemMessage",
+  "to everyone",
+  3,
+  async ({ backend }) =>
+    () =>
+      backend.admin.sendSystemMessage({ receiver: toEveryone, content: text("to all") }),
 );
 mutation("AdminService.SendSystemMessage", "to a room", 0, async ({ backend, tom }) => {
   const room = await newRoom(tom, []);
@@ -407,15 +495,33 @@ mutation("AdminService.SendSystemMessage", "a repeat", 0, ({ backend, jerry }) =
     }),
   ),
 );
-silent("AdminService.CreateSession", async ({ backend, tom }) => () => backend.admin.createSession({ userId: tom.userId }));
-silent("AdminService.SetTokenKeys", async ({ backend }) => () => backend.admin.setTokenKeys({ keys: [] }));
-silent("AdminService.CreateServiceKey", async ({ backend }) => () => backend.admin.createServiceKey({ name: "key" }));
+silent(
+  "AdminService.CreateSession",
+  async ({ backend, tom }) =>
+    () =>
+      backend.admin.createSession({ userId: tom.userId }),
+);
+silent(
+  "AdminService.SetTokenKeys",
+  async ({ backend }) =>
+    () =>
+      backend.admin.setTokenKeys({ keys: [] }),
+);
+silent(
+  "AdminService.CreateServiceKey",
+  async ({ backend }) =>
+    () =>
+      backend.admin.createServiceKey({ name: "key" }),
+);
 silent("AdminService.RevokeServiceKey", async ({ backend }) => {
   const { record } = await backend.admin.createServiceKey({ name: "key" });
   return () => backend.admin.revokeServiceKey({ serviceKeyId: must(record).serviceKeyId });
 });
-silent("AdminService.UpdateSettings", async ({ backend }) => () =>
-  backend.admin.updateSettings({ settings: { allowStrangerMessages: true } }),
+silent(
+  "AdminService.UpdateSettings",
+  async ({ backend }) =>
+    () =>
+      backend.admin.updateSettings({ settings: { allowStrangerMessages: true } }),
 );
 
 // Sessions: what a session hears of its own end is looked at apart.
@@ -424,35 +530,57 @@ silent("AuthService.CreateAccount", async ({ server }) => () => {
   const { appId, clientKey } = server;
   return anonymous(server).auth.createAccount({ appId, clientKey, username: subject("name"), password: "secret" });
 });
-silent("AuthService.Login", async ({ server, tom }) => () =>
-  anonymous(server).auth.login({
-    appId: server.appId,
-    clientKey: server.clientKey,
-    credential: { case: "bareId", value: { userId: tom.userId } },
-    installation: { installationId: subject("i"), platform: Platform.WEB },
-  }),
+silent(
+  "AuthService.Login",
+  async ({ server, tom }) =>
+    () =>
+      anonymous(server).auth.login({
+        appId: server.appId,
+        clientKey: server.clientKey,
+        credential: { case: "bareId", value: { userId: tom.userId } },
+        installation: { installationId: subject("i"), platform: Platform.WEB },
+      }),
 );
-silent("AuthService.Logout", async ({ server, tom }) => {
-  const device = await newDevice(server, tom);
-  return () => device.rpc.auth.logout({});
-}, "of one device tells the others nothing");
-silent("AuthService.RevokeSession", async ({ server, tom }) => {
-  const { sessionId } = await newDevice(server, tom);
-  return () => tom.rpc.auth.revokeSession({ sessionId });
-}, "of one device tells the others nothing");
+silent(
+  "AuthService.Logout",
+  async ({ server, tom }) => {
+    const device = await newDevice(server, tom);
+    return () => device.rpc.auth.logout({});
+  },
+  "of one device tells the others nothing",
+);
+silent(
+  "AuthService.RevokeSession",
+  async ({ server, tom }) => {
+    const { sessionId } = await newDevice(server, tom);
+    return () => tom.rpc.auth.revokeSession({ sessionId });
+  },
+  "of one device tells the others nothing",
+);
 
 // The operator
 
-silent("OperatorService.CreateApp", async ({ operator }) => () => operator.createApp({ name: "another" }));
-silent("OperatorService.UpdateApp", async ({ operator, server }) => () =>
-  operator.updateApp({ appId: server.appId, name: "renamed" }),
+silent(
+  "OperatorService.CreateApp",
+  async ({ operator }) =>
+    () =>
+      operator.createApp({ name: "another" }),
+);
+silent(
+  "OperatorService.UpdateApp",
+  async ({ operator, server }) =>
+    () =>
+      operator.updateApp({ appId: server.appId, name: "renamed" }),
 );
 silent("OperatorService.RotateClientKey", async ({ operator }) => {
   const { app } = await operator.createApp({ name: "another" });
   return () => operator.rotateClientKey({ appId: must(app).appId });
 });
-silent("OperatorService.CreateAppServiceKey", async ({ operator, server }) => () =>
-  operator.createAppServiceKey({ appId: server.appId, name: "key" }),
+silent(
+  "OperatorService.CreateAppServiceKey",
+  async ({ operator, server }) =>
+    () =>
+      operator.createAppServiceKey({ appId: server.appId, name: "key" }),
 );
 silent("OperatorService.RevokeAppServiceKey", async ({ operator, server }) => {
   const { record } = await operator.createAppServiceKey({ appId: server.appId, name: "key" });

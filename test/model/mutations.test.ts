@@ -20,7 +20,9 @@ afterAll(() => server.close());
 async function mutatingMethods(): Promise<string[]> {
   const folder = new URL("../../gen/src/parley/v1/", import.meta.url);
   const files = readdirSync(folder).filter((name) => name.endsWith("_service_pb.ts"));
-  const modules = await Promise.all(files.map((name) => import(`@parley/proto/parley/v1/${name.replace(".ts", ".js")}`)));
+  const modules = await Promise.all(
+    files.map((name) => import(`@parley/proto/parley/v1/${name.replace(".ts", ".js")}`)),
+  );
   const services = modules
     .flatMap((module) => Object.values(module) as DescService[])
     .filter((value) => value?.kind === "service");
@@ -44,7 +46,9 @@ async function watch(user: TestUser) {
       const { events } = await eventsAfter(user.rpc, cursor);
       await eventually(() => {
         const live = stream.events().filter((event) => event.cursor !== "");
-        const same = live.length === events.length && live.every((event, at) => equals(StreamEventSchema, event, events[at] as never));
+        const same =
+          live.length === events.length &&
+          live.every((event, at) => equals(StreamEventSchema, event, events[at] as never));
         if (!same) throw new Error(`Subscribe brought ${live.length} events and ListEvents ${events.length}`);
       });
       await stream.close();

@@ -92,7 +92,12 @@ function realStream() {
   };
   const steps: Record<string, () => void> = {
     commit: () =>
-      void log.push({ pos: log.length + 1, kind: EventKind.FRIEND_CHANGED, payload: Buffer.alloc(0), audiences: ["u:tom"] }),
+      void log.push({
+        pos: log.length + 1,
+        kind: EventKind.FRIEND_CHANGED,
+        payload: Buffer.alloc(0),
+        audiences: ["u:tom"],
+      }),
     "tell 1": () => tell(1),
     "tell 2": () => tell(2),
     prelude: () => endPrelude(),
@@ -114,7 +119,8 @@ function realStream() {
     /** Lets all that is committed arrive. */
     async finish() {
       for (let round = 0; round < 8; round++) {
-        for (const name of ["prelude", "read", "drain", "tell 1"]) if (name !== "tell 1" || told < log.length) await this.step(name);
+        for (const name of ["prelude", "read", "drain", "tell 1"])
+          if (name !== "tell 1" || told < log.length) await this.step(name);
       }
       return { got, floor, committed: log.length, wrong };
     },

@@ -23,7 +23,11 @@ export interface PullLive {
 }
 
 /** A fault that somebody might build in; the search must find each. */
-export type PullLiveFault = "await before live" | "reads from its own position" | "queue kept" | "falls back to the watermark";
+export type PullLiveFault =
+  | "await before live"
+  | "reads from its own position"
+  | "queue kept"
+  | "falls back to the watermark";
 
 const EVENTS = 4;
 /** The events that one read may bring. */

@@ -36,11 +36,7 @@ export function allPaths<S>(machine: Machine<S>): { path: string[]; state: S }[]
   return paths;
 }
 
-function walk<S>(
-  machine: Machine<S>,
-  bound: number,
-  onStep: (from: Visit<S>, name: string, state: S) => void,
-): Found {
+function walk<S>(machine: Machine<S>, bound: number, onStep: (from: Visit<S>, name: string, state: S) => void): Found {
   const first: Visit<S> = { state: machine.start, depth: 0 };
   const seen = new Set([JSON.stringify(machine.start)]);
   let frontier = [first];

@@ -11,7 +11,7 @@ import { fakeClock } from "../support/fake-clock.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
 import { allPaths, search } from "./search.js";
-import { BATCHES, firstOf, lastOf, type Node, watermark, type WatermarkFault } from "./watermark.js";
+import { BATCHES, firstOf, lastOf, type Node, type WatermarkFault, watermark } from "./watermark.js";
 
 const APP = "app";
 const generation = { generationId: "0000000000000001", firstPos: 0 };
@@ -136,10 +136,10 @@ describe("M4: the watermark of two nodes", () => {
     for (const { path, state } of tried) {
       const real = realNodes();
       for (const step of path) await real.step(step);
-      expect(
-        { own: real.nodes.own.seen(), other: real.nodes.other.seen() },
-        path.join("; "),
-      ).toEqual({ own: shown(state.own), other: shown(state.other) });
+      expect({ own: real.nodes.own.seen(), other: real.nodes.other.seen() }, path.join("; ")).toEqual({
+        own: shown(state.own),
+        other: shown(state.other),
+      });
     }
     figure(context, `the code agreed with the model on ${tried.length} of ${paths.length} paths`);
   });

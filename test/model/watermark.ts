@@ -127,6 +127,7 @@ export function watermark(fault?: WatermarkFault): Machine<Watermark> {
       return undefined;
     },
     // Only the loss of the very last batch goes unseen, until a later one or a new stream shows it.
-    mayEnd: ({ own, other, heardLast }) => (own.mark === HEAD || own.got.length === 0) && (other.mark === HEAD || !heardLast),
+    mayEnd: ({ own, other, heardLast }) =>
+      (own.mark === HEAD || own.got.length === 0) && (other.mark === HEAD || !heardLast),
   };
 }

@@ -27,7 +27,6 @@ export async function listMembers<T extends Message, M extends Message>(
   const nowMs = ctx.clock.now();
   return {
     members: page.map((row) => kind.describeMember(row, nowMs)),
-    nextPageToken:
-      last !== undefined && found.length > limit ? pageToken(last.joined_pos, last.user_id) : "",
+    nextPageToken: last !== undefined && found.length > limit ? pageToken(last.joined_pos, last.user_id) : "",
   };
 }
