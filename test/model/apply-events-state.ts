@@ -105,11 +105,11 @@ export async function fetchRoom(rpc: Rpc, roomId: string): Promise<Place> {
   return { place, members: members.map((member) => toJson(RoomMemberSchema, member) as Json) };
 }
 
-async function pages<K extends string, T>(
-  page: (token: string) => Promise<{ nextPageToken: string } & Record<K, T[]>>,
-  field: K,
-): Promise<T[]> {
-  const all: T[] = [];
+async function pages<F extends string, P extends { nextPageToken: string } & { [K in F]: unknown[] }>(
+  page: (token: string) => Promise<P>,
+  field: F,
+): Promise<P[F][number][]> {
+  const all: P[F][number][] = [];
   for (let token = ""; ; ) {
     const answer = await page(token);
     all.push(...answer[field]);
