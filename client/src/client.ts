@@ -98,6 +98,8 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
   let scope: Scope | undefined;
   let outbox: Outbox | undefined;
   let loggingIn = false;
+  /** The forgetting of the user before: whoever logs in next waits for it. */
+  let forgetting: Promise<void> = Promise.resolve();
 
   /** Carries the session's token, and hears when the server does not accept it any more. */
   const authenticate: Interceptor = (next) => async (request) => {
@@ -136,7 +138,9 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     },
     onStarted: () => presence.begin(),
     async onCaughtUp() {
-      for (const userId of presence.settle()) await emitter.emit("friendOffline", { userId, online: false });
+      const reader = scope;
+      for (const userId of presence.settle())
+        if (scope === reader) await emitter.emit("friendOffline", { userId, online: false });
     },
     onState,
     onDisconnected: (error) => void emitter.emit("disconnected", error),
@@ -175,8 +179,10 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     if (event.event.case === "friendChanged" && event.event.value.change === ChangeKind.REMOVED) {
       presence.forget(event.event.value.userId);
     }
+    const reader = scope;
     if (named) await emitter.emit(named[0], named[1]);
-    await emitter.emit("event", event);
+    // The user may have logged out while those who listen by name were busy.
+    if (scope === reader) await emitter.emit("event", event);
   }
 
   function onState(state: ClientState): void {
@@ -205,7 +211,8 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
   async function begin({ userId }: Session, created: boolean): Promise<CurrentUser> {
     const own: Scope = { baseUrl, appId, userId };
     if (scope?.userId !== userId) {
-      outbox?.abandon(loggedOut());
+      // The session of the user before was rejected, not logged out: what waits goes when that user is back.
+      outbox?.abandon(new ParleyError("CLOSED", "another user logged in", { retryable: true }));
       outbox = createOutbox({
         call: async (requests) => (await rpc.message.sendMessages({ requests })).results,
         clock,
@@ -230,6 +237,7 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     if (loggingIn || session.current) throw new ParleyError("LOGGED_IN", "a user is logged in; log out first");
     loggingIn = true;
     try {
+      await forgetting.catch(() => {});
       return await login();
     } catch (error) {
       session.forget();
@@ -241,13 +249,14 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
 
   async function forgetUser(): Promise<void> {
     const left = scope;
-    outbox?.clear(loggedOut());
+    const cleared = outbox?.clear(loggedOut());
     outbox = undefined;
     scope = undefined;
     currentUser = undefined;
     presence.clear();
     await loop.end("stop");
     if (left) await cursorStore.clear(left);
+    await cleared;
   }
 
   void session.finishLogouts();
@@ -307,7 +316,8 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     async logout() {
       const told = session.logout();
       told.catch(() => {});
-      await forgetUser();
+      forgetting = forgetUser();
+      await forgetting;
       await told;
     },
     async close() {

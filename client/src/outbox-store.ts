@@ -18,6 +18,8 @@ export interface OutboxStore {
 export function createOutboxStore(store: KeyValueStore, scope: Scope): OutboxStore {
   const prefix = `${userPrefix(scope)}outbox/`;
   const keys = new Map<string, string>();
+  /** The puts under way: a store may finish a removal before the write it was asked for earlier. */
+  const puts = new Map<string, Promise<void>>();
   let count = 0;
 
   function keyOf({ message, createdMs }: PendingSend): string {
@@ -40,13 +42,20 @@ export function createOutboxStore(store: KeyValueStore, scope: Scope): OutboxSto
       const key = keyOf(send);
       keys.set(send.message.clientMessageId, key);
       const request = base64Encode(toBinary(SendMessageRequestSchema, send.request));
-      return store.set(key, JSON.stringify({ createdMs: send.createdMs, request }));
+      const written = store.set(key, JSON.stringify({ createdMs: send.createdMs, request }));
+      if (written)
+        puts.set(
+          key,
+          written.finally(() => puts.delete(key)),
+        );
+      return written;
     },
     remove({ message: { clientMessageId } }) {
       const key = keys.get(clientMessageId);
       if (key === undefined) return;
       keys.delete(clientMessageId);
-      return store.remove(key);
+      const remove = () => store.remove(key);
+      return puts.get(key)?.then(remove, remove) ?? remove();
     },
     async load() {
       const sends: PendingSend[] = [];

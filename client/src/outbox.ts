@@ -38,8 +38,8 @@ export interface Outbox {
   open(): void;
   /** The server cannot be reached: sends wait, room talk and transient ones fail. Calls under way go on. */
   hold(): void;
-  /** Ends every pending send with `error`, for logout: what the store keeps is removed too. */
-  clear(error: ParleyError): void;
+  /** Ends every pending send with `error`, for logout: what the store keeps is removed too. Resolves when it is. */
+  clear(error: ParleyError): Promise<void>;
   /** Ends every pending send with `error`, for the end of the program: what the store keeps is left to the next run. */
   abandon(error: ParleyError): void;
   /** Sends again what was stored lately, for a server that lost it: with the same ids, so nothing is doubled. */
@@ -77,13 +77,11 @@ export function createOutbox({ call, clock, waitMs, expireAfterMs, store, onErro
   /** False once logout or close has ended the send, whatever its call still brings. */
   const isPending = (entry: Entry): boolean => lanes.get(entry.send.message.clientMessageId) === entry;
 
-  function forget(entry: Entry): void {
+  /** Calls `done` when the store has forgotten the send too. */
+  function forget(entry: Entry, done = () => {}): void {
     lanes.delete(entry);
-    if (store && !entry.lane.volatile)
-      keep(
-        () => store.remove(entry.send),
-        () => {},
-      );
+    if (store && !entry.lane.volatile) keep(() => store.remove(entry.send), done);
+    else done();
     if (lanes.isEmpty()) onEmpty?.();
   }
 
@@ -94,9 +92,9 @@ export function createOutbox({ call, clock, waitMs, expireAfterMs, store, onErro
     forget(entry);
   }
 
-  function fail(entry: Entry, error: ParleyError): void {
+  function fail(entry: Entry, error: ParleyError, done?: () => void): void {
     entry.send.fail(error);
-    forget(entry);
+    forget(entry, done);
   }
 
   const later = (count: number, delay: number | undefined): number =>
@@ -224,9 +222,9 @@ export function createOutbox({ call, clock, waitMs, expireAfterMs, store, onErro
       return send.message;
     },
     async restore() {
-      for (const send of (await store?.load()) ?? []) {
-        if (!lanes.get(send.message.clientMessageId)) lanes.add(send, true);
-      }
+      const kept = (await store?.load()) ?? [];
+      // Before those that were sent meanwhile.
+      lanes.prepend(kept.filter(({ message }) => !lanes.get(message.clientMessageId)));
       flushSoon();
     },
     open() {
@@ -243,8 +241,9 @@ export function createOutbox({ call, clock, waitMs, expireAfterMs, store, onErro
     clear(error) {
       opened = false;
       recent.clear();
-      for (const entry of lanes.entries()) fail(entry, error);
+      const removals = lanes.entries().map((entry) => new Promise<void>((done) => fail(entry, error, done)));
       arm();
+      return Promise.all(removals).then(() => {});
     },
     abandon(error) {
       opened = false;

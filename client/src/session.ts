@@ -43,6 +43,14 @@ export function createSessionKeeper({ rpc, clock, store, waitMs, ...app }: Sessi
   let failures = 0;
   let closed = false;
   let cancelRetry = () => {};
+  /** What the end of a session still writes; the next one waits for it. */
+  let ending: Promise<void> = Promise.resolve();
+
+  function end(write: () => Promise<void>): Promise<void> {
+    const written = ending.then(write);
+    ending = written.catch(() => {});
+    return written;
+  }
 
   async function open(credential: Credential): Promise<Session & { created: boolean }> {
     const { appId, clientKey, installation } = app;
@@ -97,6 +105,7 @@ export function createSessionKeeper({ rpc, clock, store, waitMs, ...app }: Sessi
       return current;
     },
     async login(credential) {
+      await ending;
       await tellLogouts();
       const session = "sessionToken" in credential ? await adopt(credential.sessionToken) : await open(credential);
       const { created: _, ...kept } = session;
@@ -105,6 +114,7 @@ export function createSessionKeeper({ rpc, clock, store, waitMs, ...app }: Sessi
       return session;
     },
     async restore(userId) {
+      await ending;
       current = await store.load(userId);
       return current;
     },
@@ -112,15 +122,17 @@ export function createSessionKeeper({ rpc, clock, store, waitMs, ...app }: Sessi
       const session = current;
       if (!session) return;
       current = undefined;
-      await store.keepLogout(session);
-      await store.remove(session);
+      await end(async () => {
+        await store.keepLogout(session);
+        await store.remove(session);
+      });
       const unheard = await tellLogouts();
       if (unheard) throw unheard;
     },
     async drop() {
       const session = current;
       current = undefined;
-      if (session) await store.remove(session);
+      if (session) await end(() => store.remove(session));
     },
     forget() {
       current = undefined;

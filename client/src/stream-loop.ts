@@ -218,7 +218,8 @@ export function createStreamLoop(ports: StreamPorts): StreamLoop {
       happen({ type: "rejected" });
     } else if (error.code === "out_of_range") {
       position?.reset();
-      await inOrder(() => ports.onResync(error.reason === "CURSOR_EXPIRED" ? Resync.EXPIRED : Resync.INVALID));
+      const reason = error.reason === "CURSOR_EXPIRED" ? Resync.EXPIRED : Resync.INVALID;
+      await inOrder(() => (own.controller.signal.aborted ? undefined : ports.onResync(reason)));
       lose(own.number, error);
     } else if (isFinal(error)) {
       refuse(own.number, "refused", error);

@@ -78,11 +78,11 @@ describe("AddGroupMembers", () => {
     const [seenByTom, seenBySpike, seenByButch] = [await watch(tom), await watch(spike), await watch(butch)];
     const userIds = [tyke.userId, jerry.userId, spike.userId, tyke.userId];
     const { group } = await jerry.rpc.group.addGroupMembers({ groupId, userIds });
-    expect(group?.memberUserIds).toEqual([tom.userId, jerry.userId, ...ids([spike, tyke]).sort()]);
+    expect(group?.memberUserIds).toEqual([...ids([tom, jerry]).sort(), ...ids([spike, tyke]).sort()]);
     const added = {
       groupMemberChanged: {
         groupId,
-        userIds: [tyke.userId, spike.userId],
+        userIds: ids([tyke, spike]).sort(),
         change: "CHANGE_KIND_ADDED",
         actorUserId: jerry.userId,
         memberCount: 4,

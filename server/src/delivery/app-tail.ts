@@ -32,7 +32,7 @@ export interface AppTail {
 }
 
 export interface AppTailOptions {
-  /** Told when a range skips positions; the tail can no longer be trusted. */
+  /** Told when a range skips positions: the tail has ended its streams and waits, and takes no more. */
   onGap(): void;
   /** Told of a stream that failed and was ended. */
   onError(error: unknown): void;
@@ -46,6 +46,7 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
   const subscriptions = new Set<Subscription>();
   const waiting = new Set<() => void>();
   let drainMs: number | undefined;
+  let lost = false;
   let headCursor: { pos: number; cursor: string } | undefined;
 
   const state = (): LogState => ({ head: watermark, floor, generations });
@@ -64,7 +65,7 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
       subscription[how](event);
     } catch (error) {
       options.onError(error);
-      subscription.end({ reason: GoodbyeReason.INTERNAL, reconnect: true });
+      sendBack(subscription);
     }
   };
 
@@ -96,6 +97,16 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
       retryDelayMs: Math.round(Math.random() * spreadMs),
     });
 
+  const sendBack = (subscription: Subscription) =>
+    subscription.end({ reason: GoodbyeReason.INTERNAL, reconnect: true });
+
+  const giveUp = () => {
+    lost = true;
+    for (const subscription of [...subscriptions]) sendBack(subscription);
+    for (const wake of [...waiting]) wake();
+    options.onGap();
+  };
+
   return {
     appId,
     state,
@@ -103,11 +114,11 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
     encode,
     range(range) {
       const last = range.events.at(-1);
-      if (last === undefined || last.pos <= watermark) return;
+      if (lost || last === undefined || last.pos <= watermark) return;
       if (generations.at(-1)?.generationId !== range.generationId)
         generations.push({ generationId: range.generationId, firstPos: range.generationFirstPos });
       const fresh = range.events.filter((event) => event.pos > watermark);
-      if (fresh[0]?.pos !== watermark + 1) return options.onGap();
+      if (fresh[0]?.pos !== watermark + 1) return giveUp();
       const before = watermark;
       const touched = new Set<Subscription>();
       for (const event of fresh) {
@@ -132,6 +143,8 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
     async add(subscription, audiences, loadStays) {
       subscriptions.add(subscription);
       if (drainMs !== undefined) sendAway(subscription, drainMs);
+      // Who was on the way here when the gap was found would wait for ever.
+      if (lost) sendBack(subscription);
       await routes.add(subscription, subscription.userId, audiences, loadStays);
     },
     remove(subscription) {
@@ -143,7 +156,7 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
     all: () => subscriptions,
     passed: (pos, signal) =>
       new Promise((resolve) => {
-        const isOver = () => watermark > pos || signal.aborted || drainMs !== undefined;
+        const isOver = () => watermark > pos || signal.aborted || drainMs !== undefined || lost;
         if (isOver()) return resolve(watermark > pos);
         const wake = () => {
           if (!isOver()) return;

@@ -1,4 +1,3 @@
-import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import type { Clock } from "../ops/clock.js";
 import type { Logger } from "../ops/logger.js";
 import type { Metrics } from "../ops/metrics.js";
@@ -51,8 +50,6 @@ export function createHub(options: HubOptions): Hub {
       onGap() {
         metrics.invariantViolations.inc({ invariant: "contiguous_ranges" });
         logger.error({ appId }, "a range of the log skipped positions; its streams are sent away");
-        for (const subscription of [...tail.all()])
-          subscription.end({ reason: GoodbyeReason.INTERNAL, reconnect: true });
         tails.delete(appId);
       },
       onError: (error) => logger.error({ err: error, appId }, "an event could not be handed to a stream"),

@@ -38,10 +38,9 @@ export async function findMembersOf(db: Db, appId: string, places: readonly stri
     .execute();
 }
 
-/** A place in the order of joining: those who came with the same event by falling role, so that an owner leads, then by id. */
+/** A place in the order of joining: those who came with the same event by rising id. Nothing in it changes while a stay lasts. */
 export interface MemberOrder {
   joinedPos: number;
-  role: number;
   userId: string;
 }
 
@@ -60,14 +59,12 @@ export async function listMembers(
     .where("place", "=", place)
     .where("left_pos", "is", null)
     .orderBy("joined_pos")
-    .orderBy("role", "desc")
     .orderBy("user_id");
   if (after !== undefined)
     query = query.where((e) =>
       e.or([
         e("joined_pos", ">", after.joinedPos),
-        e.and([e("joined_pos", "=", after.joinedPos), e("role", "<", after.role)]),
-        e.and([e("joined_pos", "=", after.joinedPos), e("role", "=", after.role), e("user_id", ">", after.userId)]),
+        e.and([e("joined_pos", "=", after.joinedPos), e("user_id", ">", after.userId)]),
       ]),
     );
   return await query.limit(limit).execute();
@@ -84,7 +81,6 @@ export async function listMemberIds(db: Db, appId: string, places: readonly stri
       .where("place", "in", places.slice(at, at + 500))
       .where("left_pos", "is", null)
       .orderBy("joined_pos")
-      .orderBy("role", "desc")
       .orderBy("user_id")
       .execute();
     for (const row of rows) ids.get(row.place)?.push(row.user_id);

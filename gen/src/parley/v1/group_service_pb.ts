@@ -812,7 +812,7 @@ export const GroupService: GenService<{
     output: typeof ReplaceGroupMembersResponseSchema;
   },
   /**
-   * The call that lists the members in the order of joining. Members only (NOT_MEMBER).
+   * The call that lists the members in the order of joining, those who joined at once by rising id. Members only (NOT_MEMBER).
    *
    * @generated from rpc parley.v1.GroupService.ListGroupMembers
    */

@@ -42,7 +42,7 @@ export type Room = Message<"parley.v1.Room"> & {
   creatorUserId: string;
 
   /**
-   * The ids of the members in the order of joining. Set by CreateRoom, GetRoom, the member calls and VIEW_FULL.
+   * The ids of the members in the order of joining, those who joined at once by rising id. Set by CreateRoom, GetRoom, the member calls and VIEW_FULL.
    *
    * @generated from field: repeated string member_user_ids = 4;
    */

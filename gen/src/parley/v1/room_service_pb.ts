@@ -656,7 +656,7 @@ export const RoomService: GenService<{
     output: typeof ReplaceRoomMembersResponseSchema;
   },
   /**
-   * The call that lists the members in the order of joining. Members only (NOT_MEMBER).
+   * The call that lists the members in the order of joining, those who joined at once by rising id. Members only (NOT_MEMBER).
    *
    * @generated from rpc parley.v1.RoomService.ListRoomMembers
    */

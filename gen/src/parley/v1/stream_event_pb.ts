@@ -332,7 +332,7 @@ export type GroupMemberChanged = Message<"parley.v1.GroupMemberChanged"> & {
   groupId: string;
 
   /**
-   * The ids of the users it is about.
+   * The ids of the users it is about; those who joined in the order of the list of members, which they are now the end of.
    *
    * @generated from field: repeated string user_ids = 2;
    */
@@ -430,7 +430,7 @@ export type RoomMemberChanged = Message<"parley.v1.RoomMemberChanged"> & {
   roomId: string;
 
   /**
-   * The ids of the users it is about.
+   * The ids of the users it is about; those who joined in the order of the list of members, which they are now the end of.
    *
    * @generated from field: repeated string user_ids = 2;
    */

@@ -36,8 +36,7 @@ export async function createPlace<T extends Message>(
   const ownerId = ownerOf(kind, actorUserId, request);
   const attributes = packStruct(ctx.limits, "attributes", request.attributes);
   const bounds = { members: await kind.mostMembers(ctx, by.appId), placesOfUser: ctx.limits.groupsPerUser };
-  const others = [...new Set(request.memberUserIds)].filter((userId) => userId !== ownerId).sort();
-  const members = ownerId === "" ? others : [ownerId, ...others];
+  const members = [...new Set([...request.memberUserIds, ...(ownerId === "" ? [] : [ownerId])])].sort();
 
   const make = async (tx: Tx): Promise<T> => {
     await checkNewcomers(tx, 0, members, bounds, listFields("member_user_ids", request.memberUserIds));

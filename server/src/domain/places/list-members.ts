@@ -17,17 +17,16 @@ export async function listMembers<T extends Message, M extends Message>(
 ): Promise<{ members: M[]; nextPageToken: string }> {
   const by = asOrdinaryCaller(caller);
   const limit = pageLimit(ctx, request.pageSize);
-  const after = readPageToken(request.pageToken, ["number", "number", "string"]);
+  const after = readPageToken(request.pageToken, ["number", "string"]);
   const standing = await standingIn(ctx.read, kind, id, by);
   requireMember(kind, standing);
-  const order = after && { joinedPos: Number(after[0]), role: Number(after[1]), userId: String(after[2]) };
+  const order = after && { joinedPos: Number(after[0]), userId: String(after[1]) };
   const found = await readMembers(ctx.read, by.appId, standing.place.place, order, limit + 1);
   const page = found.slice(0, limit);
   const last = page.at(-1);
   const nowMs = ctx.clock.now();
   return {
     members: page.map((row) => kind.describeMember(row, nowMs)),
-    nextPageToken:
-      last !== undefined && found.length > limit ? pageToken(last.joined_pos, last.role, last.user_id) : "",
+    nextPageToken: last !== undefined && found.length > limit ? pageToken(last.joined_pos, last.user_id) : "",
   };
 }

@@ -12,10 +12,12 @@ export async function letIn(
   tx: Tx,
   kind: PlaceKind,
   place: PlaceRow,
-  userIds: string[],
+  newcomers: readonly string[],
   actorUserId: string,
 ): Promise<PlaceRow> {
-  if (userIds.length === 0) return place;
+  if (newcomers.length === 0) return place;
+  // In the order in which the lists of members show them.
+  const userIds = newcomers.toSorted();
   const memberCount = place.member_count + userIds.length;
   const change = ChangeKind.ADDED;
   const event = kind.membersChanged({ id: idOf(place.place), change, userIds, actorUserId, memberCount });
