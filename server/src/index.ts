@@ -6,8 +6,10 @@ import type { Ctx } from "./domain/context.js";
 import { type DevelopmentApp, ensureDevelopmentApp } from "./domain/development-app.js";
 import { loadOperatorToken } from "./domain/operator-token.js";
 import { loadSecretKey } from "./domain/secret-box.js";
+import type { HttpLimits } from "./http/limits.js";
 import { listenOnePort } from "./http/one-port.js";
 import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
+import { createNetworks, isLoopback } from "./ops/address.js";
 import { type Clock, systemClock } from "./ops/clock.js";
 import { createLogger, type Logger } from "./ops/logger.js";
 import { openSqlite } from "./store/sqlite.js";
@@ -62,11 +64,15 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
       },
     });
     const developmentApp = await ensureDevelopmentApp(app.ctx, settings.dataDir);
+    const isProxy = createNetworks(settings.trustedProxies);
     const port = await listenOnePort(app.handler, {
       host: settings.host,
       port: settings.port,
       tls: settings.tls,
-      limits: httpLimits({ ...LIMITS, ...overrides.limits }, times),
+      limits: httpLimits(settings, { ...LIMITS, ...overrides.limits }, times),
+      errors: app.portErrors,
+      exempt: (address) => isLoopback(address) || isProxy(address),
+      onRefused: (reason) => app.metrics.connectionsRefused.inc({ reason }),
       log: logger,
     });
     app.ready();
@@ -108,7 +114,7 @@ async function warnOfOpenApps(ctx: Ctx, host: string, logger: Logger): Promise<v
   }
 }
 
-function httpLimits(limits: Limits, times: Times) {
+function httpLimits(settings: Settings, limits: Limits, times: Times): HttpLimits {
   return {
     sniffTimeoutMs: times.sniffMs,
     headersTimeoutMs: times.headersMs,
@@ -120,6 +126,8 @@ function httpLimits(limits: Limits, times: Times) {
     pingTimeoutMs: times.pingDeadlineMs,
     tcpKeepAliveMs: times.tcpKeepAliveMs,
     maxConnections: limits.connections,
+    connectionsPerAddress: settings.connectionsPerAddress === 0 ? Infinity : settings.connectionsPerAddress,
+    newConnectionsPerSecond: limits.newConnectionsPerSecond,
     maxHeaderBytes: limits.headerBytes,
     maxHeaderListPairs: limits.headerPairs,
     maxConcurrentStreams: limits.http2StreamsPerConnection,

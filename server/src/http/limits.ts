@@ -19,6 +19,10 @@ export interface HttpLimits {
   /** Idle time before the kernel probes the peer. */
   readonly tcpKeepAliveMs: number;
   readonly maxConnections: number;
+  /** Open at once from one address, and in one go. */
+  readonly connectionsPerAddress: number;
+  /** From one address, in the long run. */
+  readonly newConnectionsPerSecond: number;
   readonly maxHeaderBytes: number;
   /** Header lines of one request; in HTTP/2 its four pseudo headers count. */
   readonly maxHeaderListPairs: number;
