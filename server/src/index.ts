@@ -131,6 +131,8 @@ function httpLimits(settings: Settings, limits: Limits, times: Times): HttpLimit
     maxHeaderBytes: limits.headerBytes,
     maxHeaderListPairs: limits.headerPairs,
     maxConcurrentStreams: limits.http2StreamsPerConnection,
+    maxStreamResets: limits.http2StreamResets,
+    streamResetsPerSecond: limits.http2StreamResetsPerSecond,
     maxSessionMemoryMb: limits.http2SessionMemoryMb,
   };
 }

@@ -13,6 +13,8 @@ export const LIMITS = {
   headerBytes: 16 * 1024,
   headerPairs: 64,
   http2StreamsPerConnection: 100,
+  http2StreamResets: 500,
+  http2StreamResetsPerSecond: 30,
   http2SessionMemoryMb: 4,
   connections: 20_000,
   newConnectionsPerSecond: 100,

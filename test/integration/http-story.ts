@@ -26,6 +26,8 @@ export const limits: HttpLimits = {
   maxHeaderBytes: 16 * 1024,
   maxHeaderListPairs: 64,
   maxConcurrentStreams: 100,
+  maxStreamResets: 500,
+  streamResetsPerSecond: 30,
   maxSessionMemoryMb: 4,
 };
 

@@ -28,5 +28,8 @@ export interface HttpLimits {
   readonly maxHeaderListPairs: number;
   /** HTTP/2: streams open at once in one session. */
   readonly maxConcurrentStreams: number;
+  /** HTTP/2: streams of one session that end by a reset, in one go and in the long run. Node's own bound lies higher. */
+  readonly maxStreamResets: number;
+  readonly streamResetsPerSecond: number;
   readonly maxSessionMemoryMb: number;
 }

@@ -3,7 +3,7 @@ import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobu
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
-import { createExchange, type Request, type Response } from "./exchange.js";
+import { createExchange, type Request, type Response, wasReset } from "./exchange.js";
 import { checkRequest } from "./request-check.js";
 import { requestIdOf } from "./request-id.js";
 
@@ -51,6 +51,7 @@ async function serve(
   // A client's stream has no one message to look at; of ours only reflection takes one.
   if (handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming") {
     const checked = await checkRequest(universal, handler.method, requestBytes);
+    if (wasReset(request)) return;
     universal = checked.request;
     exchange.refuse(checked.refusal);
   }
