@@ -73,6 +73,8 @@ export interface FrameConnection {
   isClosed(): boolean;
   /** Waits until the server answers a stream, resets it or hangs up, and tells whether the answer was 200. */
   answeredOk(stream: number): Promise<boolean>;
+  /** The streams that the server has reset. */
+  resets(): number;
   /** Writes a block again and again, waiting while the server does not take it, until the connection is gone or so much was written; gives what was. */
   flood(block: Buffer, mostBytes: number): Promise<number>;
 }
@@ -113,6 +115,7 @@ export async function connectFrames(url: string, { reading = true } = {}): Promi
         await Promise.race([closed, new Promise((resolve) => socket.once("data", resolve))]);
       }
     },
+    resets: () => [...frames(got)].filter(({ type }) => type === FRAME.rstStream).length,
     async flood(block, mostBytes) {
       let written = 0;
       while (!gone && written < mostBytes) {
