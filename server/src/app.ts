@@ -14,7 +14,7 @@ import { createSessionCache } from "./domain/session-cache.js";
 import { createTokenBuckets } from "./domain/token-buckets.js";
 import { createTransientMemory } from "./domain/transient-memory.js";
 import { createCors } from "./http/cors.js";
-import type { HttpHandler } from "./http/message.js";
+import { answerError, type HttpHandler } from "./http/message.js";
 import { createNotFound, createRouter } from "./http/router.js";
 import { loadStaticFiles } from "./http/static-files.js";
 import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
@@ -155,6 +155,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       addReflection(router, SERVICES);
     },
     fallback: createNotFound(portErrors),
+    internal: (request, response) => answerError(request, response, portErrors, "internal"),
     onError: (error, method, requestId) =>
       logger.error({ err: error, method: method.name, requestId }, "a call could not be answered"),
     requestBytes: limits.requestBytes,

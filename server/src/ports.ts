@@ -80,8 +80,8 @@ export type PortError =
   | "headers_too_large"
   | "internal";
 
-/** Tells such an error as every other is told: in the form of the protocol that a content type stands for. */
+/** Tells such an error as every other is told: in the protocol of the request, as far as there is one. */
 export type PortErrors = (
   error: PortError,
-  contentType: string | undefined,
+  request: { "content-type"?: string | undefined; "x-request-id"?: string | string[] | undefined },
 ) => { status: number; headers: Readonly<Record<string, string>>; body: Uint8Array };

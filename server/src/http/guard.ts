@@ -19,6 +19,12 @@ export function headersTooLarge(rawHeaders: readonly string[], limits: HttpLimit
   return bytes > limits.maxHeaderBytes;
 }
 
+/** Whether a request says, in a form that can be read, which host it is for: what makes URLs of it may rely on that. */
+export function namesHost(req: HttpRequest): boolean {
+  const host = isH2(req) ? req.authority : req.headers.host;
+  return host !== undefined && (/^[\w.-]+(:\d{1,4})?$/.test(host) || (host !== "" && URL.canParse(`http://${host}`)));
+}
+
 function hasBody(req: HttpRequest): boolean {
   if (isH2(req)) return !req.stream.endAfterHeaders;
   return req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) > 0;
@@ -69,6 +75,10 @@ export function guardRequests(handler: HttpHandler, { limits, draining, errors, 
       res.once("finish", () => draining() && req.socket.destroySoon());
     }
     if (hasBody(req)) limitBody(req, res, limits.requestTimeoutMs, errors);
+    if (!namesHost(req)) {
+      answerError(req, res, errors, "malformed");
+      return;
+    }
     if (headersTooLarge(req.rawHeaders, limits)) {
       answerError(req, res, errors, "headers_too_large");
       return;

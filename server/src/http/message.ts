@@ -46,13 +46,13 @@ export function answer(
 
 /** Tells what the port itself refuses, in the protocol that the request came by. */
 export function answerError(req: HttpRequest, res: HttpResponse, errors: PortErrors, error: PortError): void {
-  const { status, headers, body } = errors(error, req.headers["content-type"]);
+  const { status, headers, body } = errors(error, req.headers);
   answer(req, res, status, headers, body);
 }
 
 /** The same for a request that never became one: HTTP/1.1, byte by byte. */
 export function rawError(errors: PortErrors, error: PortError): Buffer {
-  const { status, headers, body } = errors(error, undefined);
+  const { status, headers, body } = errors(error, {});
   const lines = Object.entries({ ...headers, "content-length": body.length, connection: "close" });
   const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines.map(([name, value]) => `${name}: ${value}`)];
   return Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), body]);

@@ -13,6 +13,9 @@ export interface ConnectHandlerOptions {
   addressOf(request: Request): string;
   newId(): string;
   fallback(request: Request, response: Response): void;
+  /** Answers that something went wrong. */
+  internal(request: Request, response: Response): void;
+  /** Told of a call that Connect could not answer. */
   onError(error: unknown, method: DescMethod, requestId: string): void;
 }
 
@@ -30,11 +33,20 @@ export function createConnectHandler(
     }
     const requestId = requestIdOf(request.headers["x-request-id"], options.newId);
     serve(handler, options, request, response, requestId).catch((error: unknown) => {
-      // The client went away.
-      if (ConnectError.from(error).code !== Code.Aborted) options.onError(error, handler.method, requestId);
+      if (ConnectError.from(error).code === Code.Aborted || clientLeft(error)) return;
+      options.onError(error, handler.method, requestId);
+      if (response.headersSent) response.destroy();
+      else options.internal(request, response);
     });
   };
 }
+
+/** Whether a request failed because its client was gone before its end. */
+function clientLeft(error: unknown): boolean {
+  return error instanceof Error && "code" in error && LEFT.has(String(error.code));
+}
+
+const LEFT: ReadonlySet<string> = new Set(["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED"]);
 
 async function serve(
   handler: UniversalHandler,

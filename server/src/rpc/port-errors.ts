@@ -4,6 +4,7 @@ import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { DomainError, ErrorReason } from "../domain/errors.js";
 import type { PortError, PortErrors } from "../ports.js";
 import { toConnectError, wireError } from "./errors.js";
+import { requestIdOf } from "./request-id.js";
 
 export interface PortErrorsOptions {
   newId(): string;
@@ -24,9 +25,9 @@ export function createPortErrors({ newId, urlBytes, headerBytes }: PortErrorsOpt
     headers_too_large: [431, tooLarge("the headers are too large or too many", headerBytes)],
     internal: [500, new Error("the port's handler threw")],
   };
-  return (name, contentType = "") => {
+  return (name, { "content-type": contentType = "", "x-request-id": requestId }) => {
     const [status, cause] = told[name];
-    const error = toConnectError(wireError(cause, newId()));
+    const error = toConnectError(wireError(cause, requestIdOf(requestId, newId)));
     if (contentType.startsWith("application/grpc")) return grpcAnswer(contentType, error);
     if (contentType.startsWith("application/connect+")) return streamAnswer(contentType, error);
     const body = Buffer.from(JSON.stringify(errorToJson(error, undefined)));
