@@ -18,7 +18,7 @@ let victim: Victim;
 let open: Target;
 beforeAll(async () => {
   victim = await startVictim({ PARLEY_OPERATOR_TOKEN: OPERATOR });
-  open = await openTarget({ ...victim, operatorToken: OPERATOR });
+  open = await openTarget({ url: victim.url, operatorToken: OPERATOR });
 });
 afterAll(() => victim.stop());
 

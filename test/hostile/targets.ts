@@ -1,8 +1,8 @@
 import http from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type Answer, type Codec, connectError, envelope, envelopes } from "../conformance/wire.js";
-import { type Address, newUser, type TestUser } from "../support/index.js";
-import { newDevice, newGroup, newRoom } from "../support/messaging.js";
+import { newUser, type TestServer, type TestUser } from "../support/index.js";
+import { newDevice, newGroup, newRoom, otherApp } from "../support/messaging.js";
 import { sized } from "../support/proofs/tier.js";
 import { nameOf } from "./seeds.js";
 
@@ -16,13 +16,15 @@ export interface Target {
   close(): void;
 }
 
-export type TargetServer = Address & { operatorToken: string };
+export type TargetServer = Pick<TestServer, "url" | "operatorToken">;
 
 // Each caller may make 200 changes in one go: several share the work.
 const CALLERS = sized(12, 24);
 const PATIENCE_MS = 1_000;
 
-export async function openTarget(server: TargetServer): Promise<Target> {
+/** Makes an app of its own to be called: what mutants do to its settings must not be felt in another. */
+export async function openTarget(host: TargetServer): Promise<Target> {
+  const server = await otherApp(host);
   const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
   const users: TestUser[] = [];
   for (let at = 0; at < CALLERS; at += 1) users.push(await newUser(server, "tom"));
@@ -47,7 +49,7 @@ export async function openTarget(server: TargetServer): Promise<Target> {
     turn += 1;
     const user = users[turn % users.length] ?? tom;
     // Who logs out does it in a session that nobody else uses.
-    return method.name === "Logout" ? (await newDevice(server as never, user)).token : user.token;
+    return method.name === "Logout" ? (await newDevice(server, user)).token : user.token;
   };
 
   return {
