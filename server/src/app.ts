@@ -14,19 +14,22 @@ import { createSessionCache } from "./domain/session-cache.js";
 import { createTokenBuckets } from "./domain/token-buckets.js";
 import { createTransientMemory } from "./domain/transient-memory.js";
 import { createCors } from "./http/cors.js";
-import type { HttpHandler } from "./http/message.js";
-import { createRouter, notFound } from "./http/router.js";
+import { answerError, type HttpHandler } from "./http/message.js";
+import { createNotFound, createRouter } from "./http/router.js";
 import { loadStaticFiles } from "./http/static-files.js";
 import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
 import type { Clock } from "./ops/clock.js";
 import { createLoad } from "./ops/load.js";
 import type { Logger } from "./ops/logger.js";
-import { createMetrics } from "./ops/metrics.js";
+import { createMetrics, type Metrics } from "./ops/metrics.js";
+import type { PortErrors } from "./ports.js";
 import { createAddressOf } from "./rpc/client-address.js";
 import { createFunnel } from "./rpc/funnel.js";
 import { addHealth, createHealthBoard } from "./rpc/health.js";
+import { createPortErrors } from "./rpc/port-errors.js";
 import { addReflection, fileDescriptorSet } from "./rpc/reflection.js";
 import { createRpcHandler, SERVICES } from "./rpc/router.js";
+import { createStreamPlaces } from "./rpc/stream-places.js";
 import { subscribeHandler } from "./rpc/subscribe.js";
 import { persistAckedPositions } from "./store/acks.js";
 import { createCommitter } from "./store/committer.js";
@@ -55,6 +58,9 @@ export interface AppOptions {
 export interface App {
   ctx: Ctx;
   handler: HttpHandler;
+  metrics: Metrics;
+  /** How the port tells errors of its own. */
+  portErrors: PortErrors;
   /** Tells health checks that the server takes calls. */
   ready(): void;
   /** Sends streams away and tells health checks so. */
@@ -130,16 +136,28 @@ export async function createApp(options: AppOptions): Promise<App> {
     floodedMs: limits.eventLoopFloodedMs,
   });
   const funnel = createFunnel({ ctx, logger, metrics, load });
+  const portErrors = createPortErrors({
+    newId: ctx.newId,
+    urlBytes: limits.urlBytes,
+    headerBytes: limits.headerBytes,
+  });
   let draining = false;
   const rpc = createRpcHandler({
     ctx,
     funnel,
-    subscribe: subscribeHandler({ ctx, funnel, hub: delivery.hub, streams: delivery.streams }),
+    subscribe: subscribeHandler({
+      ctx,
+      funnel,
+      hub: delivery.hub,
+      streams: delivery.streams,
+      places: createStreamPlaces(limits),
+    }),
     extra(router) {
       addHealth(router, health);
       addReflection(router, SERVICES);
     },
-    fallback: notFound,
+    fallback: createNotFound(portErrors),
+    internal: (request, response) => answerError(request, response, portErrors, "internal"),
     onError: (error, method, requestId) =>
       logger.error({ err: error, method: method.name, requestId }, "a call could not be answered"),
     requestBytes: limits.requestBytes,
@@ -172,11 +190,14 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     notReady,
     maxUrlBytes: limits.urlBytes,
+    errors: portErrors,
     log: logger,
   });
   return {
     ctx,
     handler,
+    metrics,
+    portErrors,
     ready: () => health.setServing(true),
     drain() {
       draining = true;

@@ -10,7 +10,15 @@ describe("settings", () => {
   test("defaults", () => {
     expect(parseSettings({})).toMatchObject({
       ok: true,
-      settings: { port: 7777, host: "127.0.0.1", logLevel: "info", sendRate: 20, corsOrigins: [], tls: undefined },
+      settings: {
+        port: 7777,
+        host: "127.0.0.1",
+        logLevel: "info",
+        sendRate: 20,
+        connectionsPerAddress: 2000,
+        corsOrigins: [],
+        tls: undefined,
+      },
     });
   });
 

@@ -20,6 +20,8 @@ export interface Settings {
   /** Addresses and networks whose X-Forwarded-For is believed. */
   trustedProxies: string[];
   logLevel: (typeof LOG_LEVELS)[number];
+  /** Connections open at once from one address, this machine and trusted proxies apart; 0 = no limit. */
+  connectionsPerAddress: number;
   /** Sends a second for one user; 0 = no limit. */
   sendRate: number;
   /** Lets retention run although the clock has leapt. */
@@ -100,6 +102,12 @@ export const SETTINGS = {
     flag: "--trusted-proxies",
     value: "list",
     help: "addresses or networks of proxies in front, with commas",
+  },
+  connectionsPerAddress: {
+    env: "PARLEY_CONNECTIONS_PER_ADDRESS",
+    flag: "--connections-per-address",
+    value: "number",
+    help: "connections open at once from one address, trusted proxies apart; 0 = no limit (default: 2000)",
   },
   logLevel: {
     env: "PARLEY_LOG_LEVEL",
@@ -201,6 +209,7 @@ const schema = z
       "must be addresses or networks such as 10.0.0.0/8",
     ),
     logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default("info"),
+    connectionsPerAddress: wholeNumber.default(2000),
     sendRate: wholeNumber.default(20),
     retentionForce: z.stringbool("must be true or false").default(false),
     fastUnary: z.stringbool("must be true or false").default(true),

@@ -6,8 +6,10 @@ import type { Ctx } from "./domain/context.js";
 import { type DevelopmentApp, ensureDevelopmentApp } from "./domain/development-app.js";
 import { loadOperatorToken } from "./domain/operator-token.js";
 import { createSecretBox, findSecretKey, loadSecretKey } from "./domain/secret-box.js";
+import type { HttpLimits } from "./http/limits.js";
 import { listenOnePort } from "./http/one-port.js";
 import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
+import { createNetworks, isLoopback } from "./ops/address.js";
 import { type Clock, systemClock } from "./ops/clock.js";
 import { createLogger, type Logger } from "./ops/logger.js";
 import { checkFolder, type Finding } from "./store/check-folder.js";
@@ -68,11 +70,15 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
       },
     });
     const developmentApp = await ensureDevelopmentApp(app.ctx, settings.dataDir);
+    const isProxy = createNetworks(settings.trustedProxies);
     const port = await listenOnePort(app.handler, {
       host: settings.host,
       port: settings.port,
       tls: settings.tls,
-      limits: httpLimits({ ...LIMITS, ...overrides.limits }, times),
+      limits: httpLimits(settings, { ...LIMITS, ...overrides.limits }, times),
+      errors: app.portErrors,
+      exempt: (address) => isLoopback(address) || isProxy(address),
+      onRefused: (reason) => app.metrics.connectionsRefused.inc({ reason }),
       log: logger,
     });
     app.ready();
@@ -124,7 +130,7 @@ async function warnOfOpenApps(ctx: Ctx, host: string, logger: Logger): Promise<v
   }
 }
 
-function httpLimits(limits: Limits, times: Times) {
+function httpLimits(settings: Settings, limits: Limits, times: Times): HttpLimits {
   return {
     sniffTimeoutMs: times.sniffMs,
     headersTimeoutMs: times.headersMs,
@@ -136,9 +142,13 @@ function httpLimits(limits: Limits, times: Times) {
     pingTimeoutMs: times.pingDeadlineMs,
     tcpKeepAliveMs: times.tcpKeepAliveMs,
     maxConnections: limits.connections,
+    connectionsPerAddress: settings.connectionsPerAddress === 0 ? Infinity : settings.connectionsPerAddress,
+    newConnectionsPerSecond: limits.newConnectionsPerSecond,
     maxHeaderBytes: limits.headerBytes,
     maxHeaderListPairs: limits.headerPairs,
     maxConcurrentStreams: limits.http2StreamsPerConnection,
+    maxStreamResets: limits.http2StreamResets,
+    streamResetsPerSecond: limits.http2StreamResetsPerSecond,
     maxSessionMemoryMb: limits.http2SessionMemoryMb,
   };
 }

@@ -69,3 +69,19 @@ export interface Tail {
   /** Takes an acknowledgement: the client of a session is alive and, with a position above 0, has applied everything up to it. */
   acknowledge(appId: string, sessionId: string, pos: number): void;
 }
+
+/** What the port answers itself, since no procedure is there to do it. */
+export type PortError =
+  | "malformed"
+  | "no_page"
+  | "no_procedure"
+  | "too_late"
+  | "url_too_long"
+  | "headers_too_large"
+  | "internal";
+
+/** Tells such an error as every other is told: in the protocol of the request, as far as there is one. */
+export type PortErrors = (
+  error: PortError,
+  request: { "content-type"?: string | undefined; "x-request-id"?: string | string[] | undefined },
+) => { status: number; headers: Readonly<Record<string, string>>; body: Uint8Array };

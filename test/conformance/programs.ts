@@ -65,6 +65,7 @@ export async function output(command: string, args: string[], options: RunOption
 
 /** A program that goes on while a test looks at what it prints. */
 export interface Program {
+  pid: number;
   bytes(): Buffer;
   text(): string;
   stderr(): string;
@@ -97,6 +98,7 @@ export function start(command: string, args: string[], options: StartOptions = {
     running = false;
   });
   const program: Program = {
+    pid: child.pid ?? 0,
     bytes: () => Buffer.concat(chunks),
     text: () => Buffer.concat(chunks).toString(),
     stderr: () => stderr,

@@ -79,8 +79,7 @@ export const wires: Record<Protocol, Wire> = {
   },
 
   async grpc(call) {
-    const session = http2.connect(call.url);
-    session.on("error", () => undefined);
+    const session = sessionTo(call.url);
     const stream = session.request({
       ":method": "POST",
       ":path": `/${call.method}`,
@@ -97,10 +96,21 @@ export const wires: Record<Protocol, Wire> = {
     // A server that has answered need not read the rest of the request.
     await Promise.race([once(stream, "end"), once(stream, "close")]);
     stream.close();
-    session.close();
     return grpcAnswer(got[":status"] ?? 0, (name) => got[name]?.toString());
   },
 };
+
+const sessions = new Map<string, http2.ClientHttp2Session>();
+
+/** The open connection to a server; it does not keep the process. */
+function sessionTo(url: string): http2.ClientHttp2Session {
+  const open = sessions.get(url);
+  if (open !== undefined && !open.closed && !open.destroyed) return open;
+  const session = http2.connect(url);
+  session.on("error", () => undefined).unref();
+  sessions.set(url, session);
+  return session;
+}
 
 /** A stream of the Connect protocol that must end by itself. */
 export async function connectStream(call: WireCall): Promise<Answer> {

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createCors } from "../../server/src/http/cors.js";
-import { createRouter, notFound, type RouterOptions } from "../../server/src/http/router.js";
+import { createNotFound, createRouter, type RouterOptions } from "../../server/src/http/router.js";
 import { loadStaticFiles, type StaticFiles } from "../../server/src/http/static-files.js";
 import { createMetrics } from "../../server/src/ops/metrics.js";
-import { type Call, connectH2, echo, h1, h2, listen } from "./http-story.js";
+import { type Call, connectH2, echo, errors, h1, h2, listen } from "./http-story.js";
 
 describe("router", () => {
   const dir = mkdtempSync(join(tmpdir(), "parley-web-"));
@@ -22,7 +22,7 @@ describe("router", () => {
   const serve = (given: Partial<RouterOptions> = {}, origins: string[] = []) =>
     listen(
       createRouter({
-        rpc: notFound,
+        rpc: createNotFound(errors),
         cors: createCors({
           origins,
           allowedMethods: ["POST", "GET"],
@@ -35,6 +35,7 @@ describe("router", () => {
         metrics: createMetrics({ process: false }),
         notReady: async () => undefined,
         maxUrlBytes: 8 * 1024,
+        errors,
         ...given,
       }),
     );

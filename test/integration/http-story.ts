@@ -6,6 +6,7 @@ import { afterEach } from "vitest";
 import type { HttpLimits } from "../../server/src/http/limits.js";
 import type { HttpHandler } from "../../server/src/http/message.js";
 import { listenOnePort, type OnePort, type OnePortOptions } from "../../server/src/http/one-port.js";
+import { createPortErrors } from "../../server/src/rpc/port-errors.js";
 
 export const host = "127.0.0.1";
 export const cancel = http2.constants.NGHTTP2_CANCEL;
@@ -20,11 +21,17 @@ export const limits: HttpLimits = {
   pingTimeoutMs: 10_000,
   tcpKeepAliveMs: 15_000,
   maxConnections: 1_000,
+  connectionsPerAddress: 1_000,
+  newConnectionsPerSecond: 1_000,
   maxHeaderBytes: 16 * 1024,
   maxHeaderListPairs: 64,
   maxConcurrentStreams: 100,
+  maxStreamResets: 500,
+  streamResetsPerSecond: 30,
   maxSessionMemoryMb: 4,
 };
+
+export const errors = createPortErrors({ newId: () => "id", urlBytes: 8 * 1024, headerBytes: 16 * 1024 });
 
 export const cleanUp: (() => unknown)[] = [];
 afterEach(async () => {
@@ -36,7 +43,7 @@ export async function listen(
   given: Partial<HttpLimits> = {},
   rest: Partial<OnePortOptions> = {},
 ) {
-  const port = await listenOnePort(handler, { host, port: 0, limits: { ...limits, ...given }, ...rest });
+  const port = await listenOnePort(handler, { host, port: 0, limits: { ...limits, ...given }, errors, ...rest });
   cleanUp.push(() => port.close(0));
   return port;
 }

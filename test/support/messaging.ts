@@ -99,7 +99,10 @@ export async function newGuest(server: TestServer, attributes?: JsonObject): Pro
 }
 
 /** A second app on the same server, seen as a server of its own. */
-export async function otherApp(server: TestServer, settings: object = {}): Promise<TestServer> {
+export async function otherApp<S extends Pick<TestServer, "url" | "operatorToken">>(
+  server: S,
+  settings: object = {},
+): Promise<S & Address> {
   const made = await operator(server).createApp({ name: "other", settings: { allowBareIdLogin: true, ...settings } });
   return { ...server, appId: must(made.app).appId, clientKey: made.clientKey, serviceKey: made.serviceKey };
 }

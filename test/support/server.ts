@@ -39,6 +39,7 @@ async function start(dataDir: string, options: TestServerOptions): Promise<TestS
     corsOrigins: [],
     trustedProxies: [],
     logLevel: "error",
+    connectionsPerAddress: 2000,
     sendRate: 0,
     retentionForce: false,
     ...options.settings,

@@ -1,7 +1,8 @@
 import { constants } from "node:http2";
 import type { Logger } from "../ops/logger.js";
+import type { PortErrors } from "../ports.js";
 import type { HttpLimits } from "./limits.js";
-import { answerError, type HttpHandler, type HttpRequest, type HttpResponse, isH2 } from "./message.js";
+import { answerError, type HttpHandler, type HttpRequest, type HttpResponse, isH2, rawError } from "./message.js";
 
 const deadlines = new WeakMap<HttpRequest, (ms: number) => void>();
 
@@ -18,27 +19,33 @@ export function headersTooLarge(rawHeaders: readonly string[], limits: HttpLimit
   return bytes > limits.maxHeaderBytes;
 }
 
+/** Whether a request says, in a form that can be read, which host it is for: what makes URLs of it may rely on that. */
+export function namesHost(req: HttpRequest): boolean {
+  const host = isH2(req) ? req.authority : req.headers.host;
+  return host !== undefined && (/^[\w.-]+(:\d{1,4})?$/.test(host) || (host !== "" && URL.canParse(`http://${host}`)));
+}
+
 function hasBody(req: HttpRequest): boolean {
   if (isH2(req)) return !req.stream.endAfterHeaders;
   return req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) > 0;
 }
 
-function cut(req: HttpRequest, res: HttpResponse): void {
+function cut(req: HttpRequest, res: HttpResponse, errors: PortErrors): void {
   if (isH2(req)) {
     // A response under way belongs to its handler: bidirectional streams keep their request open.
     if (!res.headersSent || res.writableEnded) req.stream.close(constants.NGHTTP2_CANCEL);
   } else if (!req.complete) {
-    if (!res.headersSent) req.socket.write("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n");
+    if (!res.headersSent) req.socket.write(rawError(errors, "too_late"));
     req.socket.destroy();
   }
 }
 
 /** Node's own requestTimeout exists for HTTP/1.1 only and cannot be longer for one request. */
-function limitBody(req: HttpRequest, res: HttpResponse, ms: number): void {
-  let timer = setTimeout(cut, ms, req, res);
+function limitBody(req: HttpRequest, res: HttpResponse, ms: number, errors: PortErrors): void {
+  let timer = setTimeout(cut, ms, req, res, errors);
   deadlines.set(req, (next) => {
     clearTimeout(timer);
-    if (!req.complete) timer = setTimeout(cut, next, req, res);
+    if (!req.complete) timer = setTimeout(cut, next, req, res, errors);
   });
   const stop = (): void => clearTimeout(timer);
   req.once("end", stop);
@@ -53,11 +60,12 @@ function abort(req: HttpRequest): void {
 export interface GuardOptions {
   readonly limits: HttpLimits;
   readonly draining: () => boolean;
+  readonly errors: PortErrors;
   readonly log: Logger | undefined;
 }
 
 /** Wraps the application's handler in what holds for every request of either protocol. */
-export function guardRequests(handler: HttpHandler, { limits, draining, log }: GuardOptions): HttpHandler {
+export function guardRequests(handler: HttpHandler, { limits, draining, errors, log }: GuardOptions): HttpHandler {
   return (req, res) => {
     // Writing to a response whose client has gone emits an error that, unheard, would end the process.
     res.on("error", () => {});
@@ -66,9 +74,13 @@ export function guardRequests(handler: HttpHandler, { limits, draining, log }: G
       // A request that was under way when draining began has announced a keep-alive that is now void.
       res.once("finish", () => draining() && req.socket.destroySoon());
     }
-    if (hasBody(req)) limitBody(req, res, limits.requestTimeoutMs);
+    if (hasBody(req)) limitBody(req, res, limits.requestTimeoutMs, errors);
+    if (!namesHost(req)) {
+      answerError(req, res, errors, "malformed");
+      return;
+    }
     if (headersTooLarge(req.rawHeaders, limits)) {
-      answerError(req, res, 431, "resource_exhausted", "request headers are too large");
+      answerError(req, res, errors, "headers_too_large");
       return;
     }
     try {
@@ -76,7 +88,7 @@ export function guardRequests(handler: HttpHandler, { limits, draining, log }: G
     } catch (err) {
       log?.error({ err }, "request handler threw");
       if (res.headersSent) abort(req);
-      else answerError(req, res, 500, "internal", "internal error");
+      else answerError(req, res, errors, "internal");
     }
   };
 }

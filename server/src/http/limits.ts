@@ -19,10 +19,17 @@ export interface HttpLimits {
   /** Idle time before the kernel probes the peer. */
   readonly tcpKeepAliveMs: number;
   readonly maxConnections: number;
+  /** Open at once from one address, and in one go. */
+  readonly connectionsPerAddress: number;
+  /** From one address, in the long run. */
+  readonly newConnectionsPerSecond: number;
   readonly maxHeaderBytes: number;
   /** Header lines of one request; in HTTP/2 its four pseudo headers count. */
   readonly maxHeaderListPairs: number;
   /** HTTP/2: streams open at once in one session. */
   readonly maxConcurrentStreams: number;
+  /** HTTP/2: streams of one session that end by a reset, in one go and in the long run. Node's own bound lies higher. */
+  readonly maxStreamResets: number;
+  readonly streamResetsPerSecond: number;
   readonly maxSessionMemoryMb: number;
 }

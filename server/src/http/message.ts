@@ -1,5 +1,6 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { PortError, PortErrors } from "../ports.js";
 
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 /** Two methods are spelled out, as Connect does, since TypeScript cannot call a union of the two classes' overloads. */
@@ -43,7 +44,16 @@ export function answer(
   else res.end(bytes);
 }
 
-/** An error in the JSON form of Connect, which its clients and people both can read. */
-export function answerError(req: HttpRequest, res: HttpResponse, status: number, code: string, message: string): void {
-  answer(req, res, status, { "content-type": "application/json" }, JSON.stringify({ code, message }));
+/** Tells what the port itself refuses, in the protocol that the request came by. */
+export function answerError(req: HttpRequest, res: HttpResponse, errors: PortErrors, error: PortError): void {
+  const { status, headers, body } = errors(error, req.headers);
+  answer(req, res, status, headers, body);
+}
+
+/** The same for a request that never became one: HTTP/1.1, byte by byte. */
+export function rawError(errors: PortErrors, error: PortError): Buffer {
+  const { status, headers, body } = errors(error, {});
+  const lines = Object.entries({ ...headers, "content-length": body.length, connection: "close" });
+  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines.map(([name, value]) => `${name}: ${value}`)];
+  return Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), body]);
 }

@@ -2,6 +2,9 @@ import { createServer as createH1 } from "node:http";
 import { createServer as createH2, type ServerHttp2Session } from "node:http2";
 import { type AddressInfo, createServer as createTcp, type Socket } from "node:net";
 import type { Logger } from "../ops/logger.js";
+import type { PortErrors } from "../ports.js";
+import { type AdmissionOptions, createAdmission } from "./admission.js";
+import { answerClientErrors } from "./client-error.js";
 import { guardRequests } from "./guard.js";
 import { watchSession } from "./h2-session.js";
 import { type Credentials, createHandshake } from "./handshake.js";
@@ -17,6 +20,11 @@ export interface OnePortOptions {
   /** Without it the port is cleartext, for a proxy in front or for one machine. */
   readonly tls?: Credentials | undefined;
   readonly limits: HttpLimits;
+  readonly errors: PortErrors;
+  /** Addresses that the limits on one address do not hold for. */
+  readonly exempt?: AdmissionOptions["exempt"] | undefined;
+  /** Told of each connection that was refused, and why. */
+  readonly onRefused?: ((reason: "address" | "full") => void) | undefined;
   readonly log?: Logger | undefined;
 }
 
@@ -33,13 +41,13 @@ export interface OnePort {
  * for expired HTTP/1.1 requests only every 30 s and takes none of that protocol's other bounds.)
  */
 export async function listenOnePort(handler: HttpHandler, options: OnePortOptions): Promise<OnePort> {
-  const { limits, tls } = options;
+  const { limits, tls, errors } = options;
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   let closing: Promise<void> | undefined;
 
-  const guarded = guardRequests(handler, { limits, draining: () => closing !== undefined, log: options.log });
+  const guarded = guardRequests(handler, { limits, draining: () => closing !== undefined, errors, log: options.log });
   const h1 = createH1(
     {
       headersTimeout: limits.headersTimeoutMs,
@@ -51,6 +59,7 @@ export async function listenOnePort(handler: HttpHandler, options: OnePortOption
     guarded,
   );
   h1.timeout = limits.stallTimeoutMs;
+  answerClientErrors(h1, errors);
   // A server that never listens does not start to look for expired requests by itself.
   h1.emit("listening");
   const h2 = createH2(
@@ -78,7 +87,21 @@ export async function listenOnePort(handler: HttpHandler, options: OnePortOption
   const handshake = tls && createHandshake(tls, limits.sniffTimeoutMs);
   const server = createTcp({ noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.tcpKeepAliveMs });
   server.maxConnections = limits.maxConnections;
+  server.on("drop", () => options.onRefused?.("full"));
+  const admit = createAdmission({
+    perAddress: limits.connectionsPerAddress,
+    perSecond: limits.newConnectionsPerSecond,
+    exempt: options.exempt ?? (() => false),
+    nowMs: () => performance.now(),
+  });
   server.on("connection", (socket) => {
+    const leave = admit(socket.remoteAddress ?? "");
+    if (leave === undefined) {
+      options.onRefused?.("address");
+      socket.resetAndDestroy();
+      return;
+    }
+    socket.once("close", leave);
     sockets.add(socket);
     undecided.add(socket);
     socket.once("close", () => {

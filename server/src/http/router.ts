@@ -1,11 +1,12 @@
 import type { Logger } from "../ops/logger.js";
 import type { Metrics } from "../ops/metrics.js";
+import type { PortErrors } from "../ports.js";
 import type { Cors } from "./cors.js";
 import { answer, answerError, type HttpHandler, type HttpRequest, type HttpResponse, pathOf } from "./message.js";
 import { findStaticFile, type StaticFiles } from "./static-files.js";
 
 export interface RouterOptions {
-  /** Everything that is nothing else. Give `notFound` as the fallback of Connect's adapter. */
+  /** Everything that is nothing else. Give `createNotFound` as the fallback of Connect's adapter. */
   readonly rpc: HttpHandler;
   /** Handlers by the start of the path (`/attachments/`), for all methods, before the page and RPC. */
   readonly prefixes?: Readonly<Record<string, HttpHandler>> | undefined;
@@ -19,6 +20,7 @@ export interface RouterOptions {
   /** Who may read the metrics; everybody when absent. */
   readonly mayReadMetrics?: ((req: HttpRequest) => boolean) | undefined;
   readonly maxUrlBytes: number;
+  readonly errors: PortErrors;
   readonly log?: Logger | undefined;
 }
 
@@ -27,14 +29,15 @@ const plain = { "content-type": "text/plain; charset=utf-8", "cache-control": "n
 /** The paths of an RPC, `/package.Service/Method`: the only ones for which a 404 speaks of procedures. */
 const procedure = /^\/[\w.]+\/\w+$/;
 
-export const notFound: HttpHandler = (req, res) => {
+export function createNotFound(errors: PortErrors): HttpHandler {
   // Connect clients take the code from the body: an RPC that is not there is unimplemented, not a missing record.
-  if (procedure.test(pathOf(req))) answerError(req, res, 404, "unimplemented", "no such procedure");
-  else answerError(req, res, 404, "not_found", "no such page");
-};
+  return (req, res) => answerError(req, res, errors, procedure.test(pathOf(req)) ? "no_procedure" : "no_page");
+}
 
 export function createRouter(options: RouterOptions): HttpHandler {
   const prefixes = Object.entries(options.prefixes ?? {});
+  const { errors } = options;
+  const notFound = createNotFound(errors);
 
   const pages: Readonly<Record<string, HttpHandler>> = {
     // Alive, so that nobody restarts a server that is only busy, or is stopping.
@@ -65,7 +68,7 @@ export function createRouter(options: RouterOptions): HttpHandler {
   return (req, res) => {
     res.setHeader("x-content-type-options", "nosniff");
     if (Buffer.byteLength(req.url ?? "") > options.maxUrlBytes) {
-      answerError(req, res, 414, "invalid_argument", `the URL is longer than ${options.maxUrlBytes} bytes`);
+      answerError(req, res, errors, "url_too_long");
       return;
     }
     if (options.cors(req, res)) return;
@@ -79,12 +82,16 @@ async function answerReady(req: HttpRequest, res: HttpResponse, { notReady }: Ro
   else answer(req, res, 503, plain, reason);
 }
 
-async function answerMetrics(req: HttpRequest, res: HttpResponse, { metrics, log }: RouterOptions): Promise<void> {
+async function answerMetrics(
+  req: HttpRequest,
+  res: HttpResponse,
+  { metrics, errors, log }: RouterOptions,
+): Promise<void> {
   try {
     const text = await metrics.text();
     answer(req, res, 200, { "content-type": metrics.contentType, "cache-control": "no-store" }, text);
   } catch (err) {
     log?.error({ err }, "metrics failed");
-    answerError(req, res, 500, "internal", "internal error");
+    answerError(req, res, errors, "internal");
   }
 }

@@ -71,6 +71,12 @@ export function createMetrics(options: { readonly process: boolean } = { process
       help: "The cursors refused because the log they come from is lost. Anything above zero means lost or restored data.",
       registers,
     }),
+    connectionsRefused: new Counter({
+      name: "parley_connections_refused_total",
+      help: "The connections refused on arrival: their address had too many, or the port was full.",
+      labelNames: ["reason"] as const,
+      registers,
+    }),
     invariantViolations: new Counter({
       name: "parley_invariant_violations_total",
       help: "The cheap checks of the running server that failed, by invariant. Anything above zero is a bug.",

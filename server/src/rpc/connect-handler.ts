@@ -3,7 +3,7 @@ import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobu
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
-import { createExchange, type Request, type Response } from "./exchange.js";
+import { createExchange, type Request, type Response, wasReset } from "./exchange.js";
 import { checkRequest } from "./request-check.js";
 import { requestIdOf } from "./request-id.js";
 
@@ -13,6 +13,9 @@ export interface ConnectHandlerOptions {
   addressOf(request: Request): string;
   newId(): string;
   fallback(request: Request, response: Response): void;
+  /** Answers that something went wrong. */
+  internal(request: Request, response: Response): void;
+  /** Told of a call that Connect could not answer. */
   onError(error: unknown, method: DescMethod, requestId: string): void;
 }
 
@@ -30,11 +33,20 @@ export function createConnectHandler(
     }
     const requestId = requestIdOf(request.headers["x-request-id"], options.newId);
     serve(handler, options, request, response, requestId).catch((error: unknown) => {
-      // The client went away.
-      if (ConnectError.from(error).code !== Code.Aborted) options.onError(error, handler.method, requestId);
+      if (ConnectError.from(error).code === Code.Aborted || clientLeft(error)) return;
+      options.onError(error, handler.method, requestId);
+      if (response.headersSent) response.destroy();
+      else options.internal(request, response);
     });
   };
 }
+
+/** Whether a request failed because its client was gone before its end. */
+function clientLeft(error: unknown): boolean {
+  return error instanceof Error && "code" in error && LEFT.has(String(error.code));
+}
+
+const LEFT: ReadonlySet<string> = new Set(["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED"]);
 
 async function serve(
   handler: UniversalHandler,
@@ -51,6 +63,7 @@ async function serve(
   // A client's stream has no one message to look at; of ours only reflection takes one.
   if (handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming") {
     const checked = await checkRequest(universal, handler.method, requestBytes);
+    if (wasReset(request)) return;
     universal = checked.request;
     exchange.refuse(checked.refusal);
   }

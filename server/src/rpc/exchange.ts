@@ -33,6 +33,15 @@ export function createExchange(request: Request, response: Response, address: st
   };
 }
 
+/**
+ * Whether a request, read to its end, was given up by its client. Node ends the body of a stream of HTTP/2 that is reset like any other,
+ * and what came of it may happen to be a whole message: it must not be taken for one.
+ */
+export function wasReset(request: Request): boolean {
+  // A request that is over has lost its stream, whatever the type says.
+  return "stream" in request && (request.stream as typeof request.stream | undefined)?.closed !== false;
+}
+
 export function factsOf(context: HandlerContext): CallFacts {
   const { address, requestId, refusal } = context.values.get(kExchange);
   return {

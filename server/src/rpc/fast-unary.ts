@@ -12,7 +12,7 @@ import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-conn
 import { ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
 import { DomainError } from "../domain/errors.js";
 import { toConnectError, type WireError } from "./errors.js";
-import type { Request, Response } from "./exchange.js";
+import { type Request, type Response, wasReset } from "./exchange.js";
 import type { CallFacts } from "./funnel.js";
 import { requestIdOf } from "./request-id.js";
 import type { UnaryMethod, UnaryTable } from "./unary-table.js";
@@ -95,6 +95,7 @@ function serve(
     } else chunks.push(chunk);
   });
   request.on("end", () => {
+    if (wasReset(request)) return;
     const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
     const over = lazyAbort(response);
     const deadline = startDeadline(request, response, over, fail);

@@ -53,6 +53,7 @@ export interface RpcOptions {
   /** Further services that are not of the contract: health and reflection. */
   extra(router: ConnectRouter): void;
   fallback(request: Request, response: Response): void;
+  internal(request: Request, response: Response): void;
   /** Told what Connect could not answer. */
   onError(error: unknown, method: DescMethod, requestId: string): void;
   requestBytes: number;

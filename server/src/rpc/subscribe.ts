@@ -20,6 +20,7 @@ import { findSelf } from "../domain/self.js";
 import { toConnectError } from "./errors.js";
 import { type Exchange, factsOf, kExchange } from "./exchange.js";
 import type { Funnel } from "./funnel.js";
+import type { StreamPlaces } from "./stream-places.js";
 
 type Frame = MessageInitShape<typeof SubscribeResponseSchema>;
 
@@ -28,6 +29,7 @@ export interface SubscribeDeps {
   funnel: Funnel;
   hub: Hub;
   streams: StreamDeps;
+  places: StreamPlaces;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface SubscribeDeps {
  * straight to the response. The generator waits meanwhile, so the two never write at the same time.
  */
 export function subscribeHandler(deps: SubscribeDeps) {
-  const { ctx, funnel, hub, streams } = deps;
+  const { ctx, funnel, hub, streams, places } = deps;
   const method = MessageService.method.subscribe;
 
   const admit = async (request: SubscribeRequest, context: HandlerContext) => {
@@ -44,7 +46,10 @@ export function subscribeHandler(deps: SubscribeDeps) {
       const caller = asSession(call.caller);
       const self = await findSelf(ctx, caller);
       const logger = streams.logger.child({ requestId: call.requestId });
-      return { caller, logger, createdPos: self.created_pos, tail: await hub.tail(caller.appId) };
+      const tail = await hub.tail(caller.appId);
+      const [older] = tail.ofSession(caller.sessionId);
+      places.take(call.address, older !== undefined, context.signal);
+      return { caller, logger, createdPos: self.created_pos, tail };
     } catch (error) {
       throw funnel.fail(method, error, call.requestId);
     }

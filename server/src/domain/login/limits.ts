@@ -1,3 +1,4 @@
+import { isLoopback } from "../../ops/address.js";
 import type { AppRecord } from "../apps.js";
 import type { Ctx } from "../context.js";
 import { DomainError, ErrorReason } from "../errors.js";
@@ -29,9 +30,4 @@ export function limitNewcomers(ctx: Ctx, app: AppRecord, address: string): void 
 function take(ctx: Ctx, key: string, times: number): void {
   const tries = ctx.limits.loginTries * times;
   ctx.buckets.take(key, tries / ctx.limits.loginWindowSeconds, tries);
-}
-
-/** Whether a client is on this machine. */
-export function isLoopback(address: string): boolean {
-  return /^(127\.|::1$|::ffff:127\.)/.test(address);
 }

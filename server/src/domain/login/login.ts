@@ -1,11 +1,12 @@
 import type { LoginRequest } from "@parley/proto/parley/v1/auth_service_pb.js";
+import { isLoopback } from "../../ops/address.js";
 import type { AppRecord } from "../apps.js";
 import type { Ctx } from "../context.js";
 import { DomainError, ErrorReason, invalidField } from "../errors.js";
 import type { Admission } from "./admit-user.js";
 import { checkBareId } from "./bare-id.js";
 import { checkGuest } from "./guest.js";
-import { appForLogin, isLoopback, limitNewcomers, limitTries } from "./limits.js";
+import { appForLogin, limitNewcomers, limitTries } from "./limits.js";
 import { type OpenedSession, openSession } from "./open-session.js";
 import { checkPassword } from "./password.js";
 import { checkSignedToken } from "./signed-token.js";

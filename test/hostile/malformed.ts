@@ -1,7 +1,7 @@
 import http from "node:http";
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import type { Answer } from "./wire.js";
+import type { Answer } from "../conformance/wire.js";
 
 /** The answers that should not be, those that are alike as one line. */
 export class Findings {

@@ -4,9 +4,7 @@ import { create, createFileRegistry, type DescMethod, fromBinary, toBinary } fro
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { SendMessageRequestSchema } from "@parley/proto/parley/v1/message_service_pb.js";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type Address, newUser, startTestServer } from "../support/index.js";
-import { Findings, lengthDelimited, poison, postWith, stringFieldOf, withBadText } from "./malformed.js";
-import { type ServerProcess, startProcess } from "./process.js";
+import { type ServerProcess, startProcess } from "../conformance/process.js";
 import {
   type Answer,
   type Codec,
@@ -16,7 +14,9 @@ import {
   protocols,
   type WireCall,
   wires,
-} from "./wire.js";
+} from "../conformance/wire.js";
+import { type Address, newUser, startTestServer } from "../support/index.js";
+import { Findings, lengthDelimited, poison, postWith, stringFieldOf, withBadText } from "./malformed.js";
 
 const MIB = 1024 * 1024;
 const listed = "https://chat.example.org";
@@ -40,9 +40,10 @@ async function startConnectOnly(): Promise<Victim> {
 }
 
 describe.each([
-  ["the program", startProgram],
-  ["a server of Connect alone", startConnectOnly],
-])("hostile input to %s", (_, startVictim) => {
+  ["the program", startProgram, protocols],
+  // The other protocols take the same way in both.
+  ["a server of Connect alone", startConnectOnly, ["connect"] as const],
+])("hostile input to %s", (_, startVictim, protocols) => {
   let server: Victim;
   let methods: DescMethod[];
   let token: string;
@@ -88,9 +89,12 @@ describe.each([
     return Buffer.concat([toBinary(SendMessageRequestSchema, valid), lengthDelimited(field, bytes)]);
   };
 
+  const streamProtocols = protocols.map((each) => (each === "connect" ? "connect stream" : each));
+  const enveloped = streamProtocols.filter((each) => each !== "connect stream");
+
   /** The protocols that a method can be called by. */
-  const waysOf = (method: DescMethod) =>
-    method.methodKind === "unary" ? protocols : (["connect stream", "grpc", "grpc-web"] as const);
+  const waysOf = (method: DescMethod): readonly (Protocol | "connect stream")[] =>
+    method.methodKind === "unary" ? protocols : streamProtocols;
 
   /** Sends something to every method by every protocol, and lists the answers other than invalid_argument with its detail. */
   const allRefuse = async (codec: Codec, bodyOf: (method: DescMethod) => Uint8Array | string | undefined) => {
@@ -107,13 +111,13 @@ describe.each([
     expect(others.lines()).toEqual([]);
   };
 
-  describe("every method refuses with invalid_argument", () => {
+  describe("H9: every method refuses with invalid_argument", () => {
     test.each<[string, (method: DescMethod) => Uint8Array | undefined]>([
       ["a truncated message", () => Uint8Array.of(0x0a, 0x05, 0x41)],
       ["a number without an end", () => Uint8Array.of(0x08, ...Array<number>(11).fill(0xff))],
       ["a field of number 0", () => Uint8Array.of(0x00, 0x00)],
       ["the end of no group", () => Uint8Array.of(0x7c)],
-      ["a hundred thousand groups in each other", () => new Uint8Array(100_000).fill(0x7b)],
+      ["a thousand groups in each other", () => new Uint8Array(1_000).fill(0x7b)],
       ["a string that is not UTF-8", ({ input }) => withBadText(input)],
     ])("%s", async (_name, bodyOf) => {
       await allRefuse("proto", bodyOf);
@@ -123,8 +127,8 @@ describe.each([
       ["half an object", () => "{"],
       ["a list", () => "[]"],
       ["no JSON at all", () => "nonsense"],
-      ["a hundred thousand open brackets", () => "[".repeat(100_000)],
-      ["a hundred thousand open objects", () => '{"a":'.repeat(100_000)],
+      ["a thousand open brackets", () => "[".repeat(1_000)],
+      ["a thousand open objects", () => '{"a":'.repeat(1_000)],
       ["JSON that is not UTF-8", () => Buffer.from('{"unknown":"\xff\xfe"}', "latin1")],
       ["a number for a string", ({ input }) => stringFieldOf(input) && `{"${stringFieldOf(input)?.jsonName}":5}`],
     ])("%s", async (_name, bodyOf) => {
@@ -132,7 +136,7 @@ describe.each([
     });
   });
 
-  test("free data nested too deep is invalid_argument in both codecs", async () => {
+  test("H10: free data nested too deep is invalid_argument in both codecs", async () => {
     for (const depth of [1_000, 20_000]) {
       let bytes: Uint8Array = new Uint8Array();
       for (let level = 0; level < Math.min(depth, 1_000); level++)
@@ -158,7 +162,7 @@ describe.each([
     }
   });
 
-  test("a NUL in any string is invalid_argument and names the field", async () => {
+  test("H11: a NUL in any string is invalid_argument and names the field", async () => {
     const media = { attachment_id: "a", url: "https://x", thumbnail_url: "https://x", file_name: "f", mime_type: "m" };
     const data = { key: ["value", { deep: "value" }] };
     const push = { title: "t", prefix: "p", suffix: "s", body_override: "b", sound: "s", collapse_key: "c" };
@@ -204,12 +208,12 @@ describe.each([
       codec: "json",
       body: '{"cursor":"c\\u0000"}',
     } as const;
-    for (const protocol of ["connect stream", "grpc", "grpc-web"] as const)
+    for (const protocol of streamProtocols)
       expect(await ask(protocol, subscribe)).toMatchObject({ code: "invalid_argument", field: "cursor" });
     expect(others.lines()).toEqual([]);
   });
 
-  test("fields nobody knows are ignored", async () => {
+  test("H9: fields nobody knows are ignored", async () => {
     const unknown = message({ no_such_field: { a: [1, "2", null] }, another: "x" });
     for (const protocol of protocols) {
       expect(await ask(protocol, { method: send, codec: "json", body: JSON.stringify(unknown) })).toMatchObject({
@@ -220,7 +224,7 @@ describe.each([
     }
   });
 
-  describe("size", () => {
+  describe("H13: size", () => {
     const padded = (size: number) => lengthDelimited(9_999, Buffer.alloc(size - 6));
 
     test.each(protocols)("%s: 1 MiB is read, one byte more is resource_exhausted", async (protocol) => {
@@ -257,7 +261,7 @@ describe.each([
       expect(await response.json()).toMatchObject({ code: "resource_exhausted" });
     });
 
-    test.each(protocols)("%s: a gzip bomb is resource_exhausted", async (protocol) => {
+    test.each(protocols)("H8: %s: a gzip bomb is resource_exhausted", async (protocol) => {
       const bomb = gzipSync(Buffer.alloc(64 * MIB));
       const connect = protocol === "connect";
       const body = connect ? bomb : envelope(bomb, 1);
@@ -269,7 +273,7 @@ describe.each([
     });
   });
 
-  describe("envelopes", () => {
+  describe("H9: envelopes", () => {
     const bodies: [string, Uint8Array, string][] = [
       ["promise more than they hold", envelope("{}").subarray(0, 6), "invalid_argument"],
       ["are cut in their head", envelope("{}").subarray(0, 3), "invalid_argument"],
@@ -279,7 +283,7 @@ describe.each([
       ["are none", Buffer.alloc(0), "unimplemented"],
     ];
     test.each(bodies)("that %s", async (_name, body, code) => {
-      for (const protocol of ["grpc", "grpc-web"] as const)
+      for (const protocol of enveloped)
         expect(await ask(protocol, { method: info, codec: "json", body, raw: true }), protocol).toMatchObject({ code });
       const method = "parley.v1.MessageService/Subscribe";
       const stream = await ask("connect stream", { method, codec: "json", body, raw: true });
@@ -291,13 +295,13 @@ describe.each([
     const post = (headers: Record<string, string>, body = "{}") =>
       fetch(`${server.url}/${info}`, { method: "POST", headers, body: new TextEncoder().encode(body) });
 
-    test("a wrong or missing content type is 415", async () => {
+    test("H14: a wrong or missing content type is 415", async () => {
       for (const type of ["text/plain", "application/xml", "application/", "application/jsonx", "multipart/form-data"])
         expect((await post({ "content-type": type })).status, type).toBe(415);
       expect((await post({})).status).toBe(415);
     });
 
-    test("a content encoding or protocol version nobody knows is refused", async () => {
+    test("H14: a content encoding or protocol version nobody knows is refused", async () => {
       const json = { "content-type": "application/json" };
       expect(await (await post({ ...json, "content-encoding": "rot13" })).json()).toMatchObject({
         code: "unimplemented",
@@ -307,7 +311,7 @@ describe.each([
       });
     });
 
-    test.each(["-1", "soon", "1e15", "99999999999"])("a time-out of %s is invalid_argument", async (timeout) => {
+    test.each(["-1", "soon", "1e15", "99999999999"])("H15: a time-out of %s is invalid_argument", async (timeout) => {
       const answer = await post({ "content-type": "application/json", "connect-timeout-ms": timeout });
       expect(await answer.json()).toMatchObject({ code: "invalid_argument" });
     });
@@ -318,12 +322,12 @@ describe.each([
       "encoding=json&base64=1&message=***",
       "encoding=none&message=",
       "",
-    ])("GET with ?%s is refused as the caller's fault", async (query) => {
+    ])("H14: GET with ?%s is refused as the caller's fault", async (query) => {
       const { status } = await fetch(`${server.url}/${info}?connect=v1&${query}`);
       expect([400, 415]).toContain(status);
     });
 
-    test("a preflight tells a listed origin its rights and another nothing", async () => {
+    test("H16: a preflight tells a listed origin its rights and another nothing", async () => {
       const preflight = (origin: string) => {
         const asked = { "access-control-request-method": "POST", "access-control-request-headers": "authorization" };
         return fetch(`${server.url}/${send}`, { method: "OPTIONS", headers: { origin, ...asked } });
@@ -344,7 +348,7 @@ describe.each([
       }
     });
 
-    test("a service key is refused with an Origin header, even a listed one", async () => {
+    test("H16: a service key is refused with an Origin header, even a listed one", async () => {
       const method = "parley.v1.AdminService/GetSettings";
       for (const protocol of protocols) {
         expect(await ask(protocol, { method, codec: "json", body: "{}" }), protocol).toMatchObject({ code: "ok" });
@@ -360,7 +364,7 @@ describe.each([
     });
   });
 
-  test("after all that, nothing was internal and the same process still serves", async () => {
+  test("H9: after all that, nothing was internal and the same process still serves", async () => {
     expect(unexpected.lines()).toEqual([]);
     expect(server.program?.running() ?? true).toBe(true);
     expect(server.program?.stderr() ?? "").not.toMatch(/"level":"(error|fatal)"/);

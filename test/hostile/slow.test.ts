@@ -4,9 +4,21 @@ import http2 from "node:http2";
 import net from "node:net";
 import { describe, expect, test } from "vitest";
 import { setBodyDeadline } from "../../server/src/http/guard.js";
-import { cancel, cleanUp, connectH2, echo, emptySettings, h1, h2, host, listen, preface, raw } from "./http-story.js";
+import {
+  cancel,
+  cleanUp,
+  connectH2,
+  echo,
+  emptySettings,
+  h1,
+  h2,
+  host,
+  listen,
+  preface,
+  raw,
+} from "../integration/http-story.js";
 
-describe("slow and dead clients", () => {
+describe("H6: slow and dead clients", () => {
   // Each limit is shortened alone, so what cuts the connection is the limit under test.
   test.each(["", "P", preface.slice(0, 12)])("%j and then silence is cut before any protocol", async (bytes) => {
     const { closed } = raw(await listen(echo, { sniffTimeoutMs: 200 }), bytes);
@@ -165,7 +177,7 @@ describe("slow and dead clients", () => {
   });
 });
 
-describe("header limits", () => {
+describe("H5: header limits", () => {
   test("both protocols: what fits passes, what is too many or too much is refused", async () => {
     const port = await listen(echo);
     const pairs = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`x-h-${i}`, "v"]));

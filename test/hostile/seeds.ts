@@ -1,0 +1,91 @@
+import { existsSync, readFileSync } from "node:fs";
+import { type DescField, type DescMessage, type DescMethod, ScalarType } from "@bufbuild/protobuf";
+import { SERVICES } from "../../server/src/rpc/router.js";
+
+/** A request in JSON. */
+export type Json = Record<string, unknown>;
+
+/** An input that once failed, as it was sent. */
+export interface Failure {
+  method: string;
+  codec: "proto" | "json";
+  body: string;
+  /** What it had done. */
+  why: string;
+}
+
+const read = <T>(name: string, otherwise: T): T => {
+  const file = new URL(`corpus/${name}`, import.meta.url);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as T) : otherwise;
+};
+
+export const METHODS: readonly DescMethod[] = SERVICES.flatMap((service) => service.methods);
+export const nameOf = (method: DescMethod): string => `${method.parent.typeName}/${method.name}`;
+
+/** Requests that real clients made, by method; `$tom` and the like stand for what is another in every run. */
+const REQUESTS = read<Record<string, Json[]>>("requests.json", {});
+export const FAILURES = read<Failure[]>("failures.json", []);
+
+/** The known requests of a method, and one made from its descriptor, so that a new method has one at once. */
+export function seedsOf(method: DescMethod, names: Readonly<Record<string, string>>): Json[] {
+  const known = JSON.stringify(REQUESTS[nameOf(method)] ?? []);
+  const named = known.replaceAll(/\$[a-zA-Z]+/g, (name) => names[name.slice(1)] ?? name);
+  return [...(JSON.parse(named) as Json[]), exampleOf(method.input)];
+}
+
+/** The methods that have no request of a real client. */
+export const unknownMethods = (): string[] => METHODS.map(nameOf).filter((name) => REQUESTS[name] === undefined);
+
+/** A request with every field set, one of each oneof. */
+export function exampleOf(schema: DescMessage, depth = 0): Json {
+  const example: Json = {};
+  const chosen = new Set<string>();
+  for (const field of schema.fields) {
+    if (field.oneof !== undefined && chosen.has(field.oneof.name)) continue;
+    if (field.oneof !== undefined) chosen.add(field.oneof.name);
+    if (depth < 5) example[field.jsonName] = exampleValue(field, depth);
+  }
+  return example;
+}
+
+function exampleValue(field: DescField, depth: number): unknown {
+  switch (field.fieldKind) {
+    case "scalar":
+      return scalar(field.scalar);
+    case "enum":
+      return field.enum.values.at(-1)?.name;
+    case "message":
+      return message(field.message, depth);
+    case "list":
+      if (field.listKind === "scalar") return [scalar(field.scalar)];
+      return [field.listKind === "enum" ? field.enum.values.at(-1)?.name : message(field.message, depth)];
+    case "map":
+      return { key: field.mapKind === "scalar" ? scalar(field.scalar) : {} };
+  }
+}
+
+function message(schema: DescMessage, depth: number): unknown {
+  switch (schema.typeName) {
+    case "google.protobuf.Timestamp":
+      return "2030-01-01T00:00:00Z";
+    case "google.protobuf.Duration":
+      return "1s";
+    case "google.protobuf.Struct":
+      return { key: ["value", 1, null, { deep: true }] };
+    default:
+      return exampleOf(schema, depth + 1);
+  }
+}
+
+function scalar(type: ScalarType): unknown {
+  switch (type) {
+    case ScalarType.STRING:
+      return "a";
+    case ScalarType.BOOL:
+      return true;
+    case ScalarType.BYTES:
+      return "AQI=";
+    default:
+      return 1;
+  }
+}
