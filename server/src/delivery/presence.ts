@@ -15,7 +15,9 @@ export interface PresenceBoard {
 export interface PresenceOptions {
   clock: Clock;
   graceMs: number;
-  /** Told of each change, once. */
+  /** How long nothing more is told of a user after something was. */
+  tellMs: number;
+  /** Told of changes, of each user at most once in `tellMs`: what is so by then, and always the last. */
   onChange(change: { appId: string; userId: string; online: boolean; atMs: number }): void;
 }
 
@@ -24,14 +26,24 @@ interface State {
   online: boolean;
   lastActiveMs: number | undefined;
   grace: Timer | undefined;
+  /** Runs while nothing more may be told. */
+  hush: Timer | undefined;
+  untold: boolean;
 }
 
-export function createPresenceBoard({ clock, graceMs, onChange }: PresenceOptions): PresenceBoard {
+export function createPresenceBoard({ clock, graceMs, tellMs, onChange }: PresenceOptions): PresenceBoard {
   const users = new Map<string, State>();
   const stateOf = (key: string): State => {
     let state = users.get(key);
     if (state === undefined) {
-      state = { sessions: new Set(), online: false, lastActiveMs: undefined, grace: undefined };
+      state = {
+        sessions: new Set(),
+        online: false,
+        lastActiveMs: undefined,
+        grace: undefined,
+        hush: undefined,
+        untold: false,
+      };
       users.set(key, state);
     }
     return state;
@@ -42,9 +54,20 @@ export function createPresenceBoard({ clock, graceMs, onChange }: PresenceOption
     if (state.online === online) return;
     state.online = online;
     state.lastActiveMs = clock.now();
-    // Who is away is told from the store.
-    if (!online) users.delete(`${appId}|${userId}`);
-    onChange({ appId, userId, online, atMs: state.lastActiveMs });
+    state.untold = true;
+    if (state.hush === undefined) tell(appId, userId, state);
+  };
+  const tell = (appId: string, userId: string, state: State) => {
+    const { online, lastActiveMs: atMs = clock.now() } = state;
+    state.untold = false;
+    state.hush = clock.setTimer(() => {
+      state.hush = undefined;
+      // Also when it is again what was told before: a stream that opened meanwhile was told otherwise.
+      if (state.untold) tell(appId, userId, state);
+      // Who is away is told from the store.
+      else if (!state.online) users.delete(`${appId}|${userId}`);
+    }, tellMs);
+    onChange({ appId, userId, online, atMs });
   };
   const goAfter = (appId: string, userId: string, state: State, ms: number) => {
     state.grace?.cancel();
@@ -77,7 +100,10 @@ export function createPresenceBoard({ clock, graceMs, onChange }: PresenceOption
       goAfter(appId, userId, state, ms);
     },
     close() {
-      for (const state of users.values()) state.grace?.cancel();
+      for (const state of users.values()) {
+        state.grace?.cancel();
+        state.hush?.cancel();
+      }
     },
   };
 }
