@@ -70,6 +70,20 @@ describe("presence", () => {
     expect(changes).toEqual(["a tom on", "a tom off"]);
   });
 
+  test("each device has its own grace: the pause of one does not end the other's", () => {
+    const { clock, changes, arrive, leave } = createWorld();
+    arrive("1");
+    arrive("2");
+    clock.advance(TELL_MS);
+    leave("1");
+    clock.advance(4_000);
+    leave("2", "once");
+    clock.advance(5_999);
+    expect(changes).toEqual(["a tom on"]);
+    clock.advance(1);
+    expect(changes).toEqual(["a tom on", "a tom off"]);
+  });
+
   test("a second leave of the same stream does not lengthen the grace", () => {
     const { clock, changes, arrive, leave } = createWorld();
     arrive("1");
