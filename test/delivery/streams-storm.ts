@@ -4,15 +4,13 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "@parley/client";
 import { expect, type TestContext } from "vitest";
-import { reconnectWait } from "../../client/src/reconnect-policy.js";
 import { backend, eventually, login, withToken } from "../support/index.js";
-import { type Crowd, type Member, makeCrowd } from "../support/crowd.js";
+import { type Crowd, comeBack, makeCrowd, openAll } from "../support/crowd.js";
 import { count, must, text, textOf, toEveryone } from "../support/messaging.js";
 import { figuresOf, mib } from "../support/process-figures.js";
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 
-const BASE_MS = 300;
 const ALL_BACK_MS = 35_000;
 const SLOWEST_MS = 5_000;
 
@@ -67,28 +65,6 @@ export async function storm(context: TestContext, sizes: { streams: number; sdks
     for (const { client } of sdks) await client.close();
     await server.kill();
     rmSync(dataDir, { recursive: true, force: true });
-  }
-}
-
-async function openAll(crowd: Crowd): Promise<void> {
-  for (let at = 0; at < crowd.members.length; at += 100)
-    await Promise.all(crowd.members.slice(at, at + 100).map(comeBack));
-}
-
-/** Comes back by the rule of the SDK, and gives each try that reached the server. */
-async function comeBack(member: Member): Promise<{ ms: number; ok: boolean }[]> {
-  const tries: { ms: number; ok: boolean }[] = [];
-  let retryDelayMs: number | undefined;
-  for (let failures = 1; ; failures++) {
-    await delay(reconnectWait(failures, BASE_MS, Math, retryDelayMs));
-    const began = performance.now();
-    const ok = await member.open().then(
-      () => true,
-      () => false,
-    );
-    tries.push({ ms: performance.now() - began, ok });
-    if (ok) return tries;
-    ({ retryDelayMs } = await member.ended);
   }
 }
 

@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import http from "node:http";
 import http2, { type ClientHttp2Session } from "node:http2";
+import { setTimeout as delay } from "node:timers/promises";
 import { fromBinary } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { ErrorDetailSchema } from "@parley/proto/parley/v1/error_detail_pb.js";
 import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
+import { reconnectWait } from "../../client/src/reconnect-policy.js";
 import { type Address, backend } from "./clients.js";
 import { messageOf, textOf } from "./messaging.js";
 import { type Frame, frameReader, SUBSCRIBE_PATH, subscribeBody, subscribeHeaders, subscribeOver } from "./raw-stream.js";
@@ -34,6 +36,8 @@ export interface StreamEnd {
 
 /** Streams on one HTTP/2 connection; what a server allows is 100. */
 const STREAMS_PER_CONNECTION = 50;
+/** What the SDK begins its back-off with. */
+const FIRST_WAIT_MS = 300;
 
 export interface Crowd {
   readonly members: readonly Member[];
@@ -174,4 +178,26 @@ function createPool(url: string) {
       for (const session of sessions.values()) session.destroy();
     },
   };
+}
+
+/** Opens the stream of each. */
+export async function openAll({ members }: Crowd): Promise<void> {
+  for (let at = 0; at < members.length; at += 100) await Promise.all(members.slice(at, at + 100).map(comeBack));
+}
+
+/** Comes back by the rule of the SDK, and gives each try: how long it took, and whether it was let in. */
+export async function comeBack(member: Member): Promise<{ ms: number; ok: boolean }[]> {
+  const tries: { ms: number; ok: boolean }[] = [];
+  let retryDelayMs: number | undefined;
+  for (let failures = 1; ; failures++) {
+    await delay(reconnectWait(failures, FIRST_WAIT_MS, Math, retryDelayMs));
+    const began = performance.now();
+    const ok = await member.open().then(
+      () => true,
+      () => false,
+    );
+    tries.push({ ms: performance.now() - began, ok });
+    if (ok) return tries;
+    ({ retryDelayMs } = await member.ended);
+  }
 }

@@ -30,8 +30,7 @@ export function createConnectHandler(
     }
     const requestId = requestIdOf(request.headers["x-request-id"], options.newId);
     serve(handler, options, request, response, requestId).catch((error: unknown) => {
-      // The client went away.
-      if (ConnectError.from(error).code !== Code.Aborted) options.onError(error, handler.method, requestId);
+      if (!isGone(error)) options.onError(error, handler.method, requestId);
     });
   };
 }
@@ -62,6 +61,12 @@ async function serve(
   const answer = await handler(universal);
   if (answer.status === 405) answer.header = allow(handler.method, answer.header);
   await universalResponseToNodeResponse(answer, response);
+}
+
+/** Whether a failure is that the client went away, in the middle of its request or of the answer. */
+function isGone(error: unknown): boolean {
+  if (error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE") return true;
+  return ConnectError.from(error).code === Code.Aborted;
 }
 
 const GRPC_UNITS_MS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
