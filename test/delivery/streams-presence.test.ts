@@ -87,9 +87,7 @@ interface Device {
 }
 
 const toldBy = (stream: TestStream): string[] =>
-  stream
-    .events()
-    .flatMap(({ event }) => (event.case === "presenceChanged" ? [event.value.online ? "on" : "off"] : []));
+  stream.events().flatMap(({ event }) => (event.case === "presenceChanged" ? [event.value.online ? "on" : "off"] : []));
 
 async function goodbyeOf(stream: TestStream): Promise<string> {
   expect(await stream.ended).toBeUndefined();
@@ -179,16 +177,20 @@ async function play(random: (below: number) => number): Promise<{ looks: number;
 describe("S16: random pause, resume, loss, logout and login on two devices", () => {
   const from = seed();
 
-  it(`presence is as a small model says, at every step and as it is told (seed ${from})`, async (context) => {
-    let [looks, told] = [0, 0];
-    for (let at = 0; at < SEQUENCES; at++) {
-      const played = await play(randomOf(from + at));
-      looks += played.looks;
-      told += played.told;
-    }
-    figure(context, `${SEQUENCES} sequences: ${looks} answers and ${told} told changes, all as the model says`);
-    expect(told).toBeGreaterThan(SEQUENCES);
-  }, sized(60_000, 600_000));
+  it(
+    `presence is as a small model says, at every step and as it is told (seed ${from})`,
+    async (context) => {
+      let [looks, told] = [0, 0];
+      for (let at = 0; at < SEQUENCES; at++) {
+        const played = await play(randomOf(from + at));
+        looks += played.looks;
+        told += played.told;
+      }
+      figure(context, `${SEQUENCES} sequences: ${looks} answers and ${told} told changes, all as the model says`);
+      expect(told).toBeGreaterThan(SEQUENCES);
+    },
+    sized(60_000, 600_000),
+  );
 
   it("a hundred changes in a moment are told as two: the first, and what is so in the end", async (context) => {
     const [friend, jerry] = await newPair(server);

@@ -60,10 +60,12 @@ it(`S21: a graceful stop with ${STREAMS} streams and sends under way`, async (co
     server = await spawnServer({ dataDir, port });
     const from: TestUser = { ...tom, rpc: withToken(server, tom.token) };
     const ackedBefore = acked.size;
-    for (const { id } of unanswered) acked.set(id, (await say(from, toUser(jerry.userId), id, { clientMessageId: id })).seq);
+    for (const { id } of unanswered)
+      acked.set(id, (await say(from, toUser(jerry.userId), id, { clientMessageId: id })).seq);
     const stored = await storedIds(from, jerry.userId);
     expect([...acked].sort(([, a], [, b]) => a - b)).toEqual(stored);
-    const lost = ackedBefore - stored.filter(([id]) => acked.has(id) && !unanswered.some((each) => each.id === id)).length;
+    const lost =
+      ackedBefore - stored.filter(([id]) => acked.has(id) && !unanswered.some((each) => each.id === id)).length;
     figure(
       context,
       `${STREAMS} of ${ends.length} streams told, out in ${(outMs / 1000).toFixed(1)} s, ${lost} of ${ackedBefore} acknowledged lost, ` +

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "@parley/client";
 import { expect, type TestContext } from "vitest";
-import { backend, eventually, login, withToken } from "../support/index.js";
 import { type Crowd, comeBack, makeCrowd, openAll } from "../support/crowd.js";
+import { backend, eventually, login, withToken } from "../support/index.js";
 import { count, must, text, textOf, toEveryone } from "../support/messaging.js";
 import { figuresOf, mib } from "../support/process-figures.js";
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
@@ -47,7 +47,7 @@ export async function storm(context: TestContext, sizes: { streams: number; sdks
     everyone.push("last");
     await tellEveryone(server, "last");
     await allHave(crowd, everyone);
-    await eventually(() => sdks.forEach(({ seen }) => void expect(seen).toEqual(everyone)), 60_000);
+    for (const { seen } of sdks) await eventually(() => expect(seen).toEqual(everyone), 60_000);
     for (const member of crowd.members) expect(member.resyncs).toBe(0);
     const slowest = Math.max(...requests.map(({ ms }) => ms));
     const refused = requests.filter(({ ok }) => !ok).length;

@@ -9,7 +9,14 @@ import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import { reconnectWait } from "../../client/src/reconnect-policy.js";
 import { type Address, backend } from "./clients.js";
 import { messageOf, textOf } from "./messaging.js";
-import { type Frame, frameReader, SUBSCRIBE_PATH, subscribeBody, subscribeHeaders, subscribeOver } from "./raw-stream.js";
+import {
+  type Frame,
+  frameReader,
+  SUBSCRIBE_PATH,
+  subscribeBody,
+  subscribeHeaders,
+  subscribeOver,
+} from "./raw-stream.js";
 
 /** One of many users, each with a stream, cheap enough for thousands in one process. */
 export interface Member {

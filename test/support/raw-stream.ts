@@ -34,7 +34,11 @@ export async function openRawStream(url: string, user: Holder, cursor = ""): Pro
   return {
     frames,
     closed,
-    read: () => void request.on("data", frameReader((frame) => frames.push(frame))),
+    read: () =>
+      void request.on(
+        "data",
+        frameReader((frame) => frames.push(frame)),
+      ),
     leave(how) {
       if (how === "reset") request.close(http2.constants.NGHTTP2_CANCEL);
       if (how === "cut") session.destroy();
