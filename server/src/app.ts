@@ -22,6 +22,7 @@ import type { Clock } from "./ops/clock.js";
 import { createLoad } from "./ops/load.js";
 import type { Logger } from "./ops/logger.js";
 import { createMetrics } from "./ops/metrics.js";
+import { createStamps } from "./ops/stamps.js";
 import { createAddressOf } from "./rpc/client-address.js";
 import { createFunnel } from "./rpc/funnel.js";
 import { addHealth, createHealthBoard } from "./rpc/health.js";
@@ -74,7 +75,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     write: store.write,
     batchItems: limits.commitBatchItems,
     queueItems: limits.commitQueueItems,
-    now: clock.now,
+    now: createStamps(clock),
     onCommit: bus.publish,
     onFatal: options.onFatal,
     onBatch(items, seconds) {
