@@ -26,6 +26,8 @@ export interface Member {
   cursor: string;
   /** The texts of the messages it was told, in order, over all its streams. */
   readonly texts: string[];
+  /** Told of each text as it comes. */
+  onText: (text: string) => void;
   /** How often it was told that it missed something. */
   resyncs: number;
   /** Opens a stream from the cursor on. Resolves when it is caught up; rejects when it ended before. */
@@ -96,6 +98,7 @@ function createMember(userId: string, token: string, begin: Begin): Member {
     token,
     cursor: "",
     texts: [],
+    onText: () => undefined,
     resyncs: 0,
     open: () =>
       new Promise((resolve, reject) => {
@@ -130,7 +133,10 @@ function createMember(userId: string, token: string, begin: Begin): Member {
 function takeFrame(member: Member, end: StreamEnd, frame: Frame): void {
   if (frame.case === "event") {
     const message = messageOf(frame.value);
-    if (message !== undefined) member.texts.push(textOf(message));
+    if (message !== undefined) {
+      member.texts.push(textOf(message));
+      member.onText(textOf(message));
+    }
   }
   if (frame.case === "resyncRequired") member.resyncs += 1;
   if (frame.case === "goodbye") {
