@@ -56,7 +56,13 @@ describe("an error on the way", () => {
     [new ConnectError("reset", Code.Canceled), "UNREACHABLE", true],
     [new ConnectError("bug", Code.Internal), "UNKNOWN", false],
     [
-      new ConnectError("write EPIPE", Code.Internal, {}, [], Object.assign(new Error("write EPIPE"), { syscall: "write" })),
+      new ConnectError(
+        "write EPIPE",
+        Code.Internal,
+        {},
+        [],
+        Object.assign(new Error("write EPIPE"), { syscall: "write" }),
+      ),
       "UNREACHABLE",
       true,
     ],

@@ -11,7 +11,11 @@ const settings = {
   sendRate: 0,
   retentionForce: false,
 };
-const server = await startServer({ ...settings, dataDir: process.argv[2] });
+const server = await startServer(
+  { ...settings, dataDir: process.argv[2] },
+  // A busy machine must not make it put streams off: what is looked at is what open ones cost.
+  { limits: { eventLoopBusyMs: 1e6, eventLoopFloodedMs: 1e6 } },
+);
 process.send({ url: server.url, ...server.developmentApp });
 process.on("message", async () => {
   for (let turn = 0; turn < 5; turn++) {

@@ -1,16 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { type Crowd, makeCrowd, openAll } from "../support/crowd.js";
 import { backend, eventually, login, subscribe, withToken } from "../support/index.js";
 import { count, must, newGroup, text, textsOf, toGroup } from "../support/messaging.js";
 import { figuresOf, mib } from "../support/process-figures.js";
-import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
 import { openRawStream, type RawStream } from "../support/raw-stream.js";
+import { type HeapServer, startHeapServer } from "./heap-server.js";
 
 const READERS = sized(20, 100);
 const SECONDS = sized(4, 60);
@@ -27,7 +24,7 @@ interface Run {
 }
 
 /** Sends numbered messages to the group at a steady rate, and measures how late the healthy readers get them. */
-async function drive(server: ProcessServer, crowd: Crowd, owner: string, groupId: string): Promise<Run> {
+async function drive(server: HeapServer, crowd: Crowd, owner: string, groupId: string): Promise<Run> {
   const { message } = backend(server).as(owner);
   const sentMs = new Map<string, number>();
   const lateMs: number[] = [];
@@ -43,7 +40,7 @@ async function drive(server: ProcessServer, crowd: Crowd, owner: string, groupId
     await message.sendMessages({
       requests: words.map((each) => ({ receiver: toGroup(groupId), content: text(each) })),
     });
-    mostBytes = Math.max(mostBytes, figuresOf(must(server.process.pid)).rssBytes);
+    mostBytes = Math.max(mostBytes, figuresOf(server.pid).rssBytes);
   }
   const texts = [...sentMs.keys()];
   await eventually(() => expect(lateMs.length).toBe(texts.length * crowd.members.length), 60_000);
@@ -56,8 +53,7 @@ const eventsOf = (stream: RawStream) => stream.frames.flatMap((frame) => (frame.
 it(`S8: ${READERS} stalled readers beside ${READERS} healthy ones at ${EVENTS_PER_SECOND} events a second for ${SECONDS} s`, {
   timeout: sized(120_000, 600_000),
 }, async (context) => {
-  const dataDir = mkdtempSync(join(tmpdir(), "parley-slow-"));
-  const server = await spawnServer({ dataDir, port: await freePort() });
+  const server = await startHeapServer();
   const healthy = await makeCrowd(server, READERS);
   const asleep = await makeCrowd(server, READERS);
   try {
@@ -67,7 +63,7 @@ it(`S8: ${READERS} stalled readers beside ${READERS} healthy ones at ${EVENTS_PE
     await openAll(healthy);
     const calm = await drive(server, healthy, owner.userId, groupId);
     const stalled = await Promise.all(asleep.members.map((member) => openRawStream(server.url, member)));
-    const baseBytes = figuresOf(must(server.process.pid)).rssBytes;
+    const baseBytes = figuresOf(server.pid).rssBytes;
     const cursor = must(healthy.members[0]).cursor;
     const run = await drive(server, healthy, owner.userId, groupId);
     const growth = run.mostBytes - baseBytes;
@@ -100,7 +96,6 @@ it(`S8: ${READERS} stalled readers beside ${READERS} healthy ones at ${EVENTS_PE
   } finally {
     healthy.close();
     asleep.close();
-    await server.kill();
-    rmSync(dataDir, { recursive: true, force: true });
+    await server.stop();
   }
 });

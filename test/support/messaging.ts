@@ -4,7 +4,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { SendMessageRequestSchema } from "@parley/proto/parley/v1/message_service_pb.js";
 import type { StreamEvent } from "@parley/proto/parley/v1/stream_event_pb.js";
-import { anonymous, backend, newUser, operator, type Rpc, type TestUser, withToken } from "./clients.js";
+import { type Address, anonymous, backend, newUser, operator, type Rpc, type TestUser, withToken } from "./clients.js";
 import type { TestServer } from "./server.js";
 
 /** What a message may be made from, without the form that is one already. */
@@ -82,7 +82,7 @@ export async function newRoom(creator: TestUser, members: readonly TestUser[]): 
 }
 
 /** One more session of a user, by the backend: logins are few in five minutes. */
-export async function newDevice(server: TestServer, { userId }: Pick<TestUser, "userId">): Promise<TestUser> {
+export async function newDevice(server: Address, { userId }: Pick<TestUser, "userId">): Promise<TestUser> {
   const { sessionId, sessionToken: token } = await backend(server).admin.createSession({ userId });
   return { userId, sessionId, token, rpc: withToken(server, token) };
 }

@@ -25,9 +25,9 @@ export interface EventLoopDelay {
   close(): void;
 }
 
-/** How often it notes that the event loop runs, and how long that note may be late. */
+/** How often it notes that the event loop runs; how many times the bound on its delay one turn alone may take. */
 const TICK_MS = 100;
-const HELD_MS = 1000;
+const HELD_FACTOR = 10;
 
 /**
  * Watches the event loop: one long pause does not count, a window in which every hundredth timer was late does. So does being held up
@@ -48,7 +48,7 @@ export function createLoad({ clock, windowMs, busyMs, floodedMs, delay = measure
   };
   let timer = clock.setTimer(look, windowMs);
   return {
-    level: () => (level === "calm" && clock.mono() - tickMs > TICK_MS + HELD_MS ? "busy" : level),
+    level: () => (level === "calm" && clock.mono() - tickMs > TICK_MS + HELD_FACTOR * busyMs ? "busy" : level),
     close() {
       timer.cancel();
       ticker.cancel();
