@@ -55,6 +55,17 @@ describe("an error on the way", () => {
     [new ConnectError("401", Code.Unauthenticated), "UNAUTHENTICATED", false],
     [new ConnectError("reset", Code.Canceled), "UNREACHABLE", true],
     [new ConnectError("bug", Code.Internal), "UNKNOWN", false],
+    [
+      new ConnectError(
+        "write EPIPE",
+        Code.Internal,
+        {},
+        [],
+        Object.assign(new Error("write EPIPE"), { syscall: "write" }),
+      ),
+      "UNREACHABLE",
+      true,
+    ],
   ])("%s is %s", (thrown, reason, retryable) => {
     expect(toParleyError(thrown)).toMatchObject({ reason, retryable });
   });

@@ -95,8 +95,14 @@ export function toParleyError(thrown: unknown, signal?: AbortSignal): ParleyErro
   const code = codeWord(error.code);
   const detail = error.findDetails(ErrorDetailSchema)[0];
   if (detail) return fromDetail(detail, error.message, code, error);
-  const reason = error.code === Code.Canceled && !signal?.aborted ? "UNREACHABLE" : bareReason(error.code);
+  const broke = isBroken(error.cause) || (error.code === Code.Canceled && !signal?.aborted);
+  const reason = broke ? "UNREACHABLE" : bareReason(error.code);
   return new ParleyError(reason, error.message, { retryable: reason === "UNREACHABLE", code, cause: error });
+}
+
+/** Whether a call failed by its connection, as the operating system tells it: some of its words a transport calls internal. */
+function isBroken(cause: unknown): boolean {
+  return cause instanceof Error && "syscall" in cause;
 }
 
 /** Turns the failure of one send of a batch into a {@link ParleyError}. */

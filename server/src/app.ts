@@ -22,6 +22,7 @@ import type { Clock } from "./ops/clock.js";
 import { createLoad } from "./ops/load.js";
 import type { Logger } from "./ops/logger.js";
 import { createMetrics, type Metrics } from "./ops/metrics.js";
+import { createStamps } from "./ops/stamps.js";
 import type { PortErrors } from "./ports.js";
 import { createAddressOf } from "./rpc/client-address.js";
 import { createFunnel } from "./rpc/funnel.js";
@@ -81,7 +82,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     room: store.room,
     batchItems: limits.commitBatchItems,
     queueItems: limits.commitQueueItems,
-    now: clock.now,
+    now: createStamps(clock),
     onCommit: bus.publish,
     onFatal: options.onFatal,
     onBatch(items, seconds) {

@@ -54,6 +54,7 @@ export const TIMES = {
   sessionMs: 30 * 86_400_000,
   presenceGraceMs: 10_000,
   presenceBootGraceMs: 15_000,
+  presenceTellMs: 5_000,
   ackQuietMs: 60_000,
   ackPersistMs: 5_000,
   writeStallMs: 30_000,

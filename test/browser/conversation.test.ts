@@ -22,7 +22,7 @@ async function timersOf(page: Page): Promise<number> {
 describeInBrowser("a conversation in the browser", (browser) => {
   let server: TestServer;
   beforeAll(async () => {
-    server = await startTestServer({ times: { presenceGraceMs: 300 } });
+    server = await startTestServer({ times: { presenceGraceMs: 300, presenceTellMs: 0 } });
   });
   afterAll(() => server.close());
   afterEach(() => expect(accidents.splice(0)).toEqual([]));

@@ -28,6 +28,9 @@ async function cast(on = server): Promise<[TestUser, TestUser, TestUser]> {
   return users;
 }
 
+/** Lets what was held back be told: of one user one change in 5 s. */
+const tell = () => clock.advance(5_000);
+
 /** What a stream was told of presence, as "name on" and "name off". */
 const told = (stream: TestStream): string[] =>
   stream
@@ -104,13 +107,19 @@ describe("a user comes and goes", () => {
     const [tom, jerry] = await cast();
     const watcher = await subscribe(tom);
     const stream = await subscribe(jerry);
+    tell();
     await jerry.rpc.message.pauseSession({});
     await stream.ended;
     await eventually(() => expect(told(watcher)).toEqual(["jerry on", "jerry off"]));
-    await lose(await subscribe(jerry), jerry);
+    tell();
+    const lost = await subscribe(jerry);
+    tell();
+    await lose(lost, jerry);
     await jerry.rpc.message.pauseSession({});
     await eventually(() => expect(told(watcher)).toEqual(["jerry on", "jerry off", "jerry on", "jerry off"]));
+    tell();
     await subscribe(jerry);
+    tell();
     await jerry.rpc.auth.logout({});
     await eventually(() => expect(told(watcher).slice(4)).toEqual(["jerry on", "jerry off"]));
     await watcher.close();
@@ -126,6 +135,7 @@ describe("a user comes and goes", () => {
     await phone.rpc.message.pauseSession({});
     await two.ended;
     await eventually(() => expect(told(watcher)).toEqual(["jerry on", "jerry off"]));
+    tell();
     // A pause of one device leaves the other's presence alone.
     const [again, last] = [await subscribe(jerry), await subscribe(phone)];
     await phone.rpc.message.pauseSession({});
@@ -146,6 +156,7 @@ describe("a user comes and goes", () => {
     clock.advance(20_000);
     await eventually(() => expect(told(watcher)).toEqual(["jerry on", "jerry off"]));
     await jerry.rpc.message.ackEvents({});
+    tell();
     await eventually(() => expect(told(watcher)).toEqual(["jerry on", "jerry off", "jerry on"]));
     // Doubtful or not, it was served all the while; one that never acknowledges counts as long as its stream lives.
     await say(tom, toUser(jerry.userId), "hi");
@@ -193,6 +204,9 @@ describe("a new stream", () => {
     expect(await toldBy(watcher, tom)).toEqual([]);
     await subscribe(jerry);
     const turned = await subscribe(jerry, { presence });
+    expect(await onlineTo(tom, jerry.userId)).toBe(false);
+    expect(await toldBy(watcher, tom)).toEqual(["jerry on"]);
+    tell();
     await eventually(() => expect(told(watcher)).toEqual(["jerry on", "jerry off"]));
     // A hidden device beside a visible one hides nothing.
     const phone = await newDevice(server, jerry);

@@ -21,7 +21,7 @@ describe("the calls of the source document", () => {
   const clients: Client[] = [];
 
   beforeAll(async () => {
-    server = await startTestServer({ times: { presenceGraceMs: 50 } });
+    server = await startTestServer({ times: { presenceGraceMs: 50, presenceTellMs: 0 } });
     backend = createServiceClient({ baseUrl: server.url, serviceKey: server.serviceKey });
   });
   afterAll(async () => {

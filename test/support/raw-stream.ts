@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import http2 from "node:http2";
+import http2, { type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   SubscribeRequestSchema,
@@ -8,6 +8,9 @@ import {
 } from "@parley/proto/parley/v1/message_service_pb.js";
 import type { TestUser } from "./clients.js";
 
+export type Frame = SubscribeResponse["frame"];
+type Holder = Pick<TestUser, "token">;
+
 /** A Subscribe stream over a bare HTTP/2 connection of its own, which reads only when it is told to. */
 export interface RawStream {
   /** Reads from now on; before that the client takes nothing off its connection. */
@@ -15,7 +18,7 @@ export interface RawStream {
   /** Takes nothing off its connection again. */
   stall(): void;
   /** What was read so far. */
-  frames: SubscribeResponse["frame"][];
+  frames: Frame[];
   /** The connection ended. */
   closed: Promise<unknown>;
   /** Leaves: by a reset of the stream, by a close of the connection, or by cutting it. */
@@ -23,34 +26,14 @@ export interface RawStream {
 }
 
 /** Opens a stream and waits for its first bytes, which it leaves unread. */
-export async function openRawStream(url: string, user: Pick<TestUser, "token">, cursor = ""): Promise<RawStream> {
+export async function openRawStream(url: string, user: Holder, cursor = ""): Promise<RawStream> {
   const session = http2.connect(url);
   session.on("error", () => undefined);
-  const request = session.request({
-    ":method": "POST",
-    ":path": "/parley.v1.MessageService/Subscribe",
-    "content-type": "application/connect+proto",
-    "connect-protocol-version": "1",
-    authorization: `Bearer ${user.token}`,
-  });
-  request.on("error", () => undefined);
-  const body = toBinary(SubscribeRequestSchema, create(SubscribeRequestSchema, { cursor }));
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(body.length, 1);
-  request.end(Buffer.concat([head, body]));
-  const frames: SubscribeResponse["frame"][] = [];
+  const request = subscribeOver(session, user, cursor);
+  const frames: Frame[] = [];
+  const take = frameReader((frame) => frames.push(frame));
   const closed = once(session, "close");
   await once(request, "response");
-  let rest = Buffer.alloc(0);
-  const take = (chunk: Buffer) => {
-    rest = Buffer.concat([rest, chunk]);
-    while (rest.length >= 5 && rest.length >= 5 + rest.readUInt32BE(1)) {
-      const end = 5 + rest.readUInt32BE(1);
-      // Flag 2 marks Connect's own end of the stream.
-      if (rest[0] === 0) frames.push(fromBinary(SubscribeResponseSchema, rest.subarray(5, end)).frame);
-      rest = rest.subarray(end);
-    }
-  };
   return {
     frames,
     closed,
@@ -64,5 +47,45 @@ export async function openRawStream(url: string, user: Pick<TestUser, "token">, 
       if (how === "cut") session.destroy();
       else session.close();
     },
+  };
+}
+
+/** Begins a Subscribe on an open connection, which other streams may share. */
+export function subscribeOver(session: ClientHttp2Session, user: Holder, cursor: string): ClientHttp2Stream {
+  const request = session.request({ ":method": "POST", ":path": SUBSCRIBE_PATH, ...subscribeHeaders(user) });
+  request.on("error", () => undefined);
+  request.end(subscribeBody(cursor));
+  return request;
+}
+
+export const SUBSCRIBE_PATH = "/parley.v1.MessageService/Subscribe";
+
+export const subscribeHeaders = ({ token }: Holder) => ({
+  "content-type": "application/connect+proto",
+  "connect-protocol-version": "1",
+  authorization: `Bearer ${token}`,
+});
+
+/** The one message of a Subscribe in Connect's envelope. */
+export function subscribeBody(cursor: string): Buffer {
+  const body = toBinary(SubscribeRequestSchema, create(SubscribeRequestSchema, { cursor }));
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(body.length, 1);
+  return Buffer.concat([head, body]);
+}
+
+/** Puts chunks together to frames; `onEnd` is told Connect's own end of the stream, as JSON. */
+export function frameReader(onFrame: (frame: Frame) => void, onEnd?: (json: string) => void): (chunk: Buffer) => void {
+  let rest: Buffer = Buffer.alloc(0);
+  return (chunk) => {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    while (rest.length >= 5 && rest.length >= 5 + rest.readUInt32BE(1)) {
+      const end = 5 + rest.readUInt32BE(1);
+      const message = rest.subarray(5, end);
+      // Flag 2 marks Connect's own end of the stream.
+      if (rest[0] === 0) onFrame(fromBinary(SubscribeResponseSchema, message).frame);
+      else onEnd?.(message.toString());
+      rest = rest.subarray(end);
+    }
   };
 }

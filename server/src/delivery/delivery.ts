@@ -36,7 +36,12 @@ export interface DeliveryOptions {
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { clock, times } = options;
   const hub = createHub(options);
-  const board = createPresenceBoard({ clock, graceMs: times.presenceGraceMs, onChange: options.onPresence });
+  const board = createPresenceBoard({
+    clock,
+    graceMs: times.presenceGraceMs,
+    tellMs: times.presenceTellMs,
+    onChange: options.onPresence,
+  });
   const liveness = createLiveness({
     clock,
     presence: board,

@@ -10,6 +10,7 @@ function createWorld(persist: (appId: string, acked: ReadonlyMap<string, number>
   const presence = createPresenceBoard({
     clock,
     graceMs: 10_000,
+    tellMs: 0,
     onChange: ({ userId, online }) => void changes.push(`${userId} ${online ? "on" : "off"}`),
   });
   const liveness = createLiveness({ clock, presence, quietMs: 60_000, persistMs: 5_000, persist });
@@ -81,6 +82,7 @@ describe("liveness", () => {
     const closeOlder = arrive("1");
     const closeNewer = arrive("1", false);
     closeOlder("grace");
+    clock.advance(0);
     expect(changes).toEqual(["tom on", "tom off"]);
     arrive("1");
     closeNewer("grace");

@@ -83,7 +83,7 @@ export async function openStream(
       if (from < tail.state().floor) return "expired";
       const whole = await readVisible(read, tail.appId, reader, from, to, limits.streamChunkEvents);
       if (whole === "expired") return "expired";
-      const chunk = firstBytes(whole, limits.streamQueueBytes);
+      const chunk = firstBytes(whole, limits.streamQueueBytes / 2);
       // The content of a deleted event is blanked in place.
       const events = chunk.events.filter((event) => event.payload.length > 0).map(tail.encode);
       return { events, upTo: chunk.upTo };

@@ -3,6 +3,7 @@ import { fakeClock } from "../../../test/support/fake-clock.js";
 import { createPresenceBoard } from "./presence.js";
 
 const GRACE_MS = 10_000;
+const TELL_MS = 5_000;
 
 function createWorld() {
   const clock = fakeClock();
@@ -10,8 +11,9 @@ function createWorld() {
   const board = createPresenceBoard({
     clock,
     graceMs: GRACE_MS,
+    tellMs: TELL_MS,
     onChange: ({ appId, userId, online, atMs }) => {
-      expect(atMs).toBe(clock.now());
+      expect(atMs).toBe(board.of(appId, userId).lastActiveMs);
       changes.push(`${appId} ${userId} ${online ? "on" : "off"}`);
     },
   });
@@ -35,6 +37,8 @@ describe("presence", () => {
     clock.advance(GRACE_MS - 1);
     expect(of().online).toBe(true);
     clock.advance(1);
+    expect(of()).toEqual({ online: false, lastActiveMs: clock.now() });
+    clock.advance(TELL_MS);
     // The time of it was told, and is the store's to keep.
     expect(of()).toEqual({ online: false, lastActiveMs: undefined });
     expect(changes).toEqual(["a tom on", "a tom off"]);
@@ -66,6 +70,20 @@ describe("presence", () => {
     expect(changes).toEqual(["a tom on", "a tom off"]);
   });
 
+  test("each device has its own grace: the pause of one does not end the other's", () => {
+    const { clock, changes, arrive, leave } = createWorld();
+    arrive("1");
+    arrive("2");
+    clock.advance(TELL_MS);
+    leave("1");
+    clock.advance(4_000);
+    leave("2", "once");
+    clock.advance(5_999);
+    expect(changes).toEqual(["a tom on"]);
+    clock.advance(1);
+    expect(changes).toEqual(["a tom on", "a tom off"]);
+  });
+
   test("a second leave of the same stream does not lengthen the grace", () => {
     const { clock, changes, arrive, leave } = createWorld();
     arrive("1");
@@ -82,11 +100,44 @@ describe("presence", () => {
     arrive("2");
     leave("1", "once");
     expect(changes).toEqual(["a tom on"]);
+    clock.advance(TELL_MS);
     leave("2");
     leave("2", "once");
     expect(changes).toEqual(["a tom on", "a tom off"]);
     clock.advance(60_000);
     expect(changes).toHaveLength(2);
+  });
+
+  test("of one user at most one change is told in 5 s, the newest, and always the last; who asks is told the truth", () => {
+    const { changes, clock, arrive, leave, of } = createWorld();
+    for (let at = 0; at < 49; at++) {
+      arrive("1");
+      expect(of().online).toBe(true);
+      clock.advance(50);
+      leave("1", "once");
+      expect(of().online).toBe(false);
+      clock.advance(50);
+    }
+    clock.advance(99);
+    expect(changes).toEqual(["a tom on"]);
+    clock.advance(1);
+    expect(changes).toEqual(["a tom on", "a tom off"]);
+    clock.advance(TELL_MS - 1);
+    arrive("1");
+    clock.advance(1);
+    expect(changes).toEqual(["a tom on", "a tom off", "a tom on"]);
+    clock.advance(60_000);
+    expect(changes).toHaveLength(3);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("a change that was taken back untold is told again: who looked meanwhile saw the other", () => {
+    const { changes, clock, arrive, leave } = createWorld();
+    arrive("1");
+    leave("1", "once");
+    arrive("1");
+    clock.advance(TELL_MS);
+    expect(changes).toEqual(["a tom on", "a tom on"]);
   });
 
   test("what leaves twice or was never here changes nothing", () => {
@@ -99,9 +150,10 @@ describe("presence", () => {
   });
 
   test("users of the same id in two apps are two", () => {
-    const { changes, board } = createWorld();
+    const { changes, clock, board } = createWorld();
     board.arrive("a", "tom", "1");
     board.arrive("b", "tom", "1");
+    clock.advance(TELL_MS);
     board.leave("b", "tom", "1", "once");
     expect(changes).toEqual(["a tom on", "b tom on", "b tom off"]);
     expect(board.of("a", "tom").online).toBe(true);
@@ -123,6 +175,8 @@ describe("presence", () => {
 
   test("close leaves no timer", () => {
     const { clock, board, arrive, leave } = createWorld();
+    board.arrive("a", "jerry", "1");
+    board.leave("a", "jerry", "1", "once");
     arrive("1");
     leave("1");
     board.remember("a", "ann", 15_000);

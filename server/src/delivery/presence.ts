@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../ops/clock.js";
 
-/** Whether a user is here, over all its streams on this node. */
+/** Whether a user is here: one of its sessions has a visible stream on this node, or lost it less than a grace ago. */
 export interface PresenceBoard {
   of(appId: string, userId: string): { online: boolean; lastActiveMs: number | undefined };
   /** A visible stream of the user opened. */
@@ -15,40 +15,65 @@ export interface PresenceBoard {
 export interface PresenceOptions {
   clock: Clock;
   graceMs: number;
-  /** Told of each change, once. */
+  /** How long nothing more is told of a user after something was. */
+  tellMs: number;
+  /** Told of changes, of each user at most once in `tellMs`: what is so by then, and always the last. */
   onChange(change: { appId: string; userId: string; online: boolean; atMs: number }): void;
 }
 
 interface State {
-  sessions: Set<string>;
+  /** The sessions that are here; a timer runs for one whose stream was lost, to its grace's end. */
+  sessions: Map<string, Timer | undefined>;
   online: boolean;
   lastActiveMs: number | undefined;
-  grace: Timer | undefined;
+  /** Runs while nothing more may be told. */
+  hush: Timer | undefined;
+  untold: boolean;
 }
 
-export function createPresenceBoard({ clock, graceMs, onChange }: PresenceOptions): PresenceBoard {
+/** What stands for the sessions of before a restart, whichever they were. */
+const REMEMBERED = "";
+
+export function createPresenceBoard({ clock, graceMs, tellMs, onChange }: PresenceOptions): PresenceBoard {
   const users = new Map<string, State>();
   const stateOf = (key: string): State => {
     let state = users.get(key);
     if (state === undefined) {
-      state = { sessions: new Set(), online: false, lastActiveMs: undefined, grace: undefined };
+      state = { sessions: new Map(), online: false, lastActiveMs: undefined, hush: undefined, untold: false };
       users.set(key, state);
     }
     return state;
   };
-  const change = (appId: string, userId: string, state: State, online: boolean) => {
-    state.grace?.cancel();
-    state.grace = undefined;
+  const forget = (state: State, sessionId: string) => {
+    state.sessions.get(sessionId)?.cancel();
+    state.sessions.delete(sessionId);
+  };
+  /** Draws the conclusion from the sessions that are here. */
+  const settle = (appId: string, userId: string, state: State) => {
+    const online = state.sessions.size > 0;
     if (state.online === online) return;
     state.online = online;
     state.lastActiveMs = clock.now();
-    // Who is away is told from the store.
-    if (!online) users.delete(`${appId}|${userId}`);
-    onChange({ appId, userId, online, atMs: state.lastActiveMs });
+    state.untold = true;
+    if (state.hush === undefined) tell(appId, userId, state, state.lastActiveMs);
   };
-  const goAfter = (appId: string, userId: string, state: State, ms: number) => {
-    state.grace?.cancel();
-    state.grace = clock.setTimer(() => change(appId, userId, state, false), ms);
+  const tell = (appId: string, userId: string, state: State, atMs: number) => {
+    state.untold = false;
+    state.hush = clock.setTimer(() => {
+      state.hush = undefined;
+      // Also when it is again what was told before: a stream that opened meanwhile was told otherwise.
+      if (state.untold) tell(appId, userId, state, state.lastActiveMs ?? atMs);
+      // Who is away is told from the store.
+      else if (!state.online) users.delete(`${appId}|${userId}`);
+    }, tellMs);
+    onChange({ appId, userId, online: state.online, atMs });
+  };
+  const linger = (appId: string, userId: string, state: State, sessionId: string, ms: number) => {
+    const over = () => {
+      state.sessions.delete(sessionId);
+      settle(appId, userId, state);
+    };
+    state.sessions.set(sessionId, clock.setTimer(over, ms));
   };
 
   return {
@@ -58,26 +83,34 @@ export function createPresenceBoard({ clock, graceMs, onChange }: PresenceOption
     },
     arrive(appId, userId, sessionId) {
       const state = stateOf(`${appId}|${userId}`);
-      state.sessions.add(sessionId);
-      change(appId, userId, state, true);
+      forget(state, REMEMBERED);
+      forget(state, sessionId);
+      state.sessions.set(sessionId, undefined);
+      settle(appId, userId, state);
     },
     leave(appId, userId, sessionId, at) {
       const state = users.get(`${appId}|${userId}`);
       if (state === undefined) return;
-      // A pause after the stream was lost, within the grace, still means at once.
-      state.sessions.delete(sessionId);
-      if (state.sessions.size > 0 || !state.online) return;
-      if (at === "once") change(appId, userId, state, false);
-      else if (state.grace === undefined) goAfter(appId, userId, state, graceMs);
+      if (at === "once") {
+        // It may have been lost before, and its grace be running.
+        forget(state, REMEMBERED);
+        forget(state, sessionId);
+        settle(appId, userId, state);
+      } else if (state.sessions.has(sessionId) && state.sessions.get(sessionId) === undefined) {
+        linger(appId, userId, state, sessionId, graceMs);
+      }
     },
     remember(appId, userId, ms) {
       const state = stateOf(`${appId}|${userId}`);
       if (state.online) return;
       state.online = true;
-      goAfter(appId, userId, state, ms);
+      linger(appId, userId, state, REMEMBERED, ms);
     },
     close() {
-      for (const state of users.values()) state.grace?.cancel();
+      for (const state of users.values()) {
+        for (const timer of state.sessions.values()) timer?.cancel();
+        state.hush?.cancel();
+      }
     },
   };
 }

@@ -23,7 +23,7 @@ export interface Subscription {
   push(event: EncodedEvent): void;
   /** Hands over a transient event; dropped when the consumer is slow. */
   pushTransient(event: EncodedEvent): void;
-  /** Writes what was pushed; `from` is the watermark before it. */
+  /** Writes what was pushed; `from` is the watermark before the first of it. */
   flush(from: number): void;
   /** Writes a sign of life when nothing was written for a heartbeat. */
   beat(nowMs: number): void;
@@ -53,6 +53,7 @@ export interface SubscriptionOptions {
   clock: Clock;
   heartbeatMs: number;
   writeStallMs: number;
+  /** What may wait in memory for the consumer, but for a single event that is larger. */
   queueBytes: number;
   watermark(): number;
   cursorAt(pos: number): string;
@@ -65,12 +66,17 @@ export interface SubscriptionOptions {
 }
 
 export function createSubscription(options: SubscriptionOptions): Subscription {
-  const { sink, codec, clock } = options;
+  const { sink, codec, clock, queueBytes } = options;
+  // Half of the queue is for durable events as they come: what is read, and what may be lost, has to find the rest in the other half.
+  const halfBytes = queueBytes / 2;
   const over = new AbortController();
   let { pos } = options;
   let live = false;
   let caughtUp = false;
   let pending: Buffer[] = [];
+  let pendingBytes = 0;
+  /** An event had no room: those from it on are read from the log. */
+  let fellBehind = false;
   let lastWriteMs = clock.mono();
   let finish: (ending: Ending) => void = () => undefined;
   const ended = new Promise<Ending>((resolve) => {
@@ -102,11 +108,16 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   };
 
   const waitForRoom = async () => {
-    if (sink.queuedBytes() <= options.queueBytes) return;
-    const stall = clock.setTimer(() => {
-      sink.destroy();
-      finish({ reason: undefined, reconnect: true });
-    }, options.writeStallMs);
+    let queued = sink.queuedBytes();
+    if (queued <= halfBytes) return;
+    const look = () => {
+      const left = sink.queuedBytes();
+      if (left >= queued) return finish({ reason: GoodbyeReason.SLOW_CONSUMER, reconnect: true });
+      // Slow, but it takes what it is given.
+      queued = left;
+      stall = clock.setTimer(look, options.writeStallMs);
+    };
+    let stall = clock.setTimer(look, options.writeStallMs);
     await sink.drained(over.signal);
     stall.cancel();
   };
@@ -133,9 +144,10 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
         live = true;
         return;
       }
-      const chunk = await options.read(pos, to);
+      // First the room, then the reading: who does not read holds no chunk.
       await waitForRoom();
       if (over.signal.aborted) return;
+      const chunk = await options.read(pos, to);
       if (chunk === "expired") {
         write([controlFrame(codec, { case: "resyncRequired", value: { reason: ResyncReason.EXPIRED } })]);
         pos = options.watermark();
@@ -158,32 +170,39 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       return await ended;
     },
     push(event) {
-      if (live && wanted(event)) pending.push(event.frame(codec));
+      if (!live || !wanted(event)) return;
+      const frame = event.frame(codec);
+      const waiting = pendingBytes + sink.queuedBytes();
+      if (waiting > 0 && waiting + frame.length > queueBytes) {
+        live = false;
+        fellBehind = true;
+        return;
+      }
+      pending.push(frame);
+      pendingBytes += frame.length;
+      pos = event.pos;
     },
     pushTransient(event) {
-      if (over.signal.aborted || !wanted(event) || sink.queuedBytes() > options.queueBytes) return;
+      if (over.signal.aborted || !wanted(event) || sink.queuedBytes() > halfBytes) return;
       write([event.frame(codec)]);
     },
     flush(from) {
-      if (!live) return;
-      if (sink.queuedBytes() > options.queueBytes) {
-        live = false;
-        pending = [];
-        pos = from;
-        options.onFellBehind();
-        void catchUp();
-        return;
-      }
       const frames = pending;
       pending = [];
-      pos = options.watermark();
+      pendingBytes = 0;
       write(frames);
+      if (live) pos = options.watermark();
+      if (!fellBehind) return;
+      fellBehind = false;
+      // All before this round was delivered, though a quiet stream's own position may be far back.
+      pos = Math.max(pos, from);
+      options.onFellBehind();
+      void catchUp();
     },
     beat(nowMs) {
       if (over.signal.aborted || nowMs - lastWriteMs < options.heartbeatMs) return;
       const cursor = options.cursorAt(live ? options.watermark() : pos);
-      if (sink.queuedBytes() <= options.queueBytes)
-        write([controlFrame(codec, { case: "heartbeat", value: { cursor } })]);
+      if (sink.queuedBytes() <= queueBytes) write([controlFrame(codec, { case: "heartbeat", value: { cursor } })]);
     },
     end: (ending) => finish(ending),
     get isLive() {

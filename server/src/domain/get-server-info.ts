@@ -22,8 +22,18 @@ const FEATURES = [
 
 /** Tells the version, the limits in force and the features offered; see ServerService.GetServerInfo. */
 export function getServerInfo(ctx: Pick<Ctx, "version" | "limits" | "times" | "sendsPerSecond">) {
-  const { heartbeatMs, sessionMs, presenceGraceMs, ackQuietMs, transientDedupMs, dedupMs, unaryMaxMs } = ctx.times;
-  const times = { heartbeatMs, sessionMs, presenceGraceMs, ackQuietMs, transientDedupMs, dedupMs, unaryMaxMs };
+  const { heartbeatMs, sessionMs, presenceGraceMs, presenceTellMs, ackQuietMs } = ctx.times;
+  const { transientDedupMs, dedupMs, unaryMaxMs } = ctx.times;
+  const times = {
+    heartbeatMs,
+    sessionMs,
+    presenceGraceMs,
+    presenceTellMs,
+    ackQuietMs,
+    transientDedupMs,
+    dedupMs,
+    unaryMaxMs,
+  };
   const named = { ...ctx.limits, ...times, sendsPerSecond: ctx.sendsPerSecond };
   const limits = Object.fromEntries(Object.entries(named).map(([name, value]) => [snakeCase(name), value]));
   return { version: ctx.version, limits, features: FEATURES };

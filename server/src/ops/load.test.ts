@@ -22,6 +22,25 @@ describe("createLoad", () => {
     expect(seen).toEqual(["calm", "calm", "busy", "flooded", "calm"]);
   });
 
+  test("is busy while one turn of the event loop holds it up for a second, and only then", () => {
+    let now = 0;
+    const clock = { ...fakeClock(), mono: () => now };
+    const load = createLoad({
+      clock,
+      windowMs: 5000,
+      busyMs: 100,
+      floodedMs: 500,
+      delay: { take: () => 0, close() {} },
+    });
+    now = 1100;
+    expect(load.level()).toBe("calm");
+    now = 1101;
+    expect(load.level()).toBe("busy");
+    clock.advance(100);
+    expect(load.level()).toBe("calm");
+    load.close();
+  });
+
   test("leaves nothing behind", () => {
     const { clock, load, delay } = watched();
     load.close();

@@ -25,9 +25,22 @@ export interface EventLoopDelay {
   close(): void;
 }
 
-/** Watches the event loop: one long pause does not count, a window in which every hundredth timer was late does. */
+/** How often it notes that the event loop runs; how many times the bound on its delay one turn alone may take. */
+const TICK_MS = 100;
+const HELD_FACTOR = 10;
+
+/**
+ * Watches the event loop: one long pause does not count, a window in which every hundredth timer was late does. So does being held up
+ * this very moment: when thousands ask at once they are served in one turn of the loop, and the last of them must not wait for all.
+ */
 export function createLoad({ clock, windowMs, busyMs, floodedMs, delay = measureDelay() }: LoadOptions): Load {
   let level: LoadLevel = "calm";
+  let tickMs = clock.mono();
+  const tick = () => {
+    tickMs = clock.mono();
+    ticker = clock.setTimer(tick, TICK_MS);
+  };
+  let ticker = clock.setTimer(tick, TICK_MS);
   const look = () => {
     const late = delay.take();
     level = late > floodedMs ? "flooded" : late > busyMs ? "busy" : "calm";
@@ -35,9 +48,10 @@ export function createLoad({ clock, windowMs, busyMs, floodedMs, delay = measure
   };
   let timer = clock.setTimer(look, windowMs);
   return {
-    level: () => level,
+    level: () => (level === "calm" && clock.mono() - tickMs > TICK_MS + HELD_FACTOR * busyMs ? "busy" : level),
     close() {
       timer.cancel();
+      ticker.cancel();
       delay.close();
     },
   };

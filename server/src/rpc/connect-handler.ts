@@ -33,20 +33,13 @@ export function createConnectHandler(
     }
     const requestId = requestIdOf(request.headers["x-request-id"], options.newId);
     serve(handler, options, request, response, requestId).catch((error: unknown) => {
-      if (ConnectError.from(error).code === Code.Aborted || clientLeft(error)) return;
+      if (isGone(error)) return;
       options.onError(error, handler.method, requestId);
       if (response.headersSent) response.destroy();
       else options.internal(request, response);
     });
   };
 }
-
-/** Whether a request failed because its client was gone before its end. */
-function clientLeft(error: unknown): boolean {
-  return error instanceof Error && "code" in error && LEFT.has(String(error.code));
-}
-
-const LEFT: ReadonlySet<string> = new Set(["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED"]);
 
 async function serve(
   handler: UniversalHandler,
@@ -76,6 +69,14 @@ async function serve(
   if (answer.status === 405) answer.header = allow(handler.method, answer.header);
   await universalResponseToNodeResponse(answer, response);
 }
+
+/** Whether a failure is that the client went away, in the middle of its request or of the answer. */
+function isGone(error: unknown): boolean {
+  if (error instanceof Error && "code" in error && LEFT.has(String(error.code))) return true;
+  return ConnectError.from(error).code === Code.Aborted;
+}
+
+const LEFT: ReadonlySet<string> = new Set(["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED"]);
 
 const GRPC_UNITS_MS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
 

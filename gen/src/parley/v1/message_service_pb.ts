@@ -785,7 +785,7 @@ export enum GoodbyeReason {
   PAUSED = 4,
 
   /**
-   * The client read too slowly. This version lets a slow client read from the log instead.
+   * The client took nothing for 30 s while more was waiting for it. One that is merely slow is not sent away: it costs the server no memory.
    *
    * @generated from enum value: GOODBYE_REASON_SLOW_CONSUMER = 5;
    */
@@ -856,7 +856,7 @@ export const MessageService: GenService<{
   /**
    * The stream of everything the caller may see. Frames: started at once, then every durable event after the cursor, once and in order, then caught_up,
    * then live events and a heartbeat in every 20 s of quiet. When the cursor cannot be honoured, resync_required says so before caught_up; nothing is skipped in silence.
-   * One stream a session: a newer one ends the older. Every end that the server chooses is explained by goodbye, but for a peer that takes nothing for 30 s and is cut. Sessions only.
+   * One stream a session: a newer one ends the older. Every end that the server chooses is explained by goodbye, but for a peer that takes nothing for 60 s and is cut. Sessions only.
    * A deadline of the client's does not bind the server.
    *
    * @generated from rpc parley.v1.MessageService.Subscribe

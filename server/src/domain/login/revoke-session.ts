@@ -11,4 +11,6 @@ export async function revokeSession(ctx: Ctx, caller: UserCaller, sessionId: str
     if (session?.user_id !== caller.userId) throw notFound("session", "session_id");
     await endSession(ctx, tx, sessionId, SessionRevokedReason.REVOKED);
   });
+  // Its stream may have been lost before, and its grace be running.
+  ctx.presence.pause(caller.appId, caller.userId, sessionId);
 }
