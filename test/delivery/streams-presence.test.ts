@@ -14,8 +14,8 @@ import {
 } from "../support/index.js";
 import { must, newDevice, newPair, say, says, streamFailure, toUser } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
-import { randomOf } from "../support/proofs/random.js";
 import { seed, sized } from "../support/proofs/tier.js";
+import { random } from "../support/random.js";
 
 const GRACE_MS = 10_000;
 const TELL_MS = 5_000;
@@ -182,7 +182,7 @@ describe("S16: random pause, resume, loss, logout and login on two devices", () 
     async (context) => {
       let [looks, told] = [0, 0];
       for (let at = 0; at < SEQUENCES; at++) {
-        const played = await play(randomOf(from + at));
+        const played = await play(random(from + at));
         looks += played.looks;
         told += played.told;
       }
