@@ -18,6 +18,7 @@ export interface Answer {
   reason: string | undefined;
   field: string | undefined;
   message: string;
+  detail?: ErrorDetail | undefined;
 }
 
 export interface WireCall {
@@ -183,5 +184,5 @@ function statusDetail(base64: string): ErrorDetail | undefined {
 }
 
 function answer(code: string, message: string, detail?: ErrorDetail): Answer {
-  return { code, message, reason: detail && ErrorReason[detail.reason], field: detail?.field };
+  return { code, message, reason: detail && ErrorReason[detail.reason], field: detail?.field, detail };
 }

@@ -15,7 +15,7 @@ import {
   toRoom,
 } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
-import { seed, sized } from "../support/proofs/tier.js";
+import { longTimeout, seed, sized } from "../support/proofs/tier.js";
 import { random } from "../support/random.js";
 
 const MEMBERS = 5;
@@ -74,7 +74,9 @@ function shareOf(userId: string, log: readonly StreamEvent[]): StreamEvent[] {
 const cursors = (events: readonly StreamEvent[]) => events.map((event) => event.cursor);
 
 describe("S20: removals race with sends and live streams", () => {
-  it("in groups a member sees exactly what lies between its joining and its removal", async (context) => {
+  it("in groups a member sees exactly what lies between its joining and its removal", {
+    timeout: longTimeout,
+  }, async (context) => {
     const [owner, talker] = [await newUser(server, "owner"), await newUser(server, "talker")];
     let removals = 0;
     const follow = async (_: number) => {
@@ -124,7 +126,7 @@ describe("S20: removals race with sends and live streams", () => {
     figure(context, `${removals} removals: ${seen} events seen and ${hidden} not, as the edges say`);
   });
 
-  it("in rooms nothing that is said after a removal arrives", async (context) => {
+  it("in rooms nothing that is said after a removal arrives", { timeout: longTimeout }, async (context) => {
     const [owner, talker, member] = [await newUser(server), await newUser(server), await newUser(server)];
     const roomId = await newRoom(owner, [talker, member]);
     const stream = openStream(member);

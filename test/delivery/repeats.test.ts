@@ -29,7 +29,7 @@ import {
   toUser,
 } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
-import { seed, sized } from "../support/proofs/tier.js";
+import { longTimeout, seed, sized } from "../support/proofs/tier.js";
 import { random } from "../support/random.js";
 import { startRequestProxy } from "../support/request-proxy.js";
 import { onServer } from "./story.js";
@@ -178,7 +178,9 @@ describe("S13: one id sent many times", () => {
 });
 
 describe("S14: calls repeated, reordered and unanswered", () => {
-  it("between the outbox and the server: each message once, each client's order kept", async (context) => {
+  it("between the outbox and the server: each message once, each client's order kept", {
+    timeout: longTimeout,
+  }, async (context) => {
     const by = seed();
     const dice = random(by);
     const proxy = await startRequestProxy({ target: server.url, dice, percent: 30, delayMs: 30 });

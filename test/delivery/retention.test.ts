@@ -8,7 +8,7 @@ import { eventually, newUser, operator, type TestUser } from "../support/index.j
 import { type JitteryServer, startJitteryServer } from "../support/jittery-server.js";
 import { count, messageOf, newDevice, text, textOf, toUser } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
-import { seed, sized } from "../support/proofs/tier.js";
+import { longTimeout, seed, sized } from "../support/proofs/tier.js";
 import { random } from "../support/random.js";
 import { openRawStream, type RawStream } from "../support/raw-stream.js";
 
@@ -171,7 +171,9 @@ async function walkBack(reader: TestUser, peer: string): Promise<number> {
   }
 }
 
-it("S12: retention under readers that lag at its edge: each has everything, or is told", async (context) => {
+it("S12: retention under readers that lag at its edge: each has everything, or is told", {
+  timeout: longTimeout,
+}, async (context) => {
   const [tom, ann] = [await newUser(server, "tom"), await newUser(server, "ann")];
   const { cursor } = await ann.rpc.message.listEvents({});
   const devices = [ann, ...(await Promise.all(count(3).map(() => newDevice(server, ann))))];

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newUser, startTestServer, type TestServer, type TestUser } from "../support/index.js";
 import { count, must, newDevice, say, textOf, toUser } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
-import { seed, sized, TIER_2 } from "../support/proofs/tier.js";
+import { longTimeout, seed, sized, TIER_2 } from "../support/proofs/tier.js";
 import { random } from "../support/random.js";
 import { tempFolder } from "../support/temp-store.js";
 import {
@@ -27,7 +27,6 @@ const LISTENERS = sized(2, 8);
 const WINDOW = 20;
 const VERSIONS = ["1.1", "2"] as const satisfies HttpVersion[];
 const WAYS = VERSIONS.flatMap((http) => [[http, "up"] as const, [http, "down"] as const]);
-const timeout = TIER_2 ? 900_000 : 60_000;
 const limits = { streamsPerUser: 100, streamChunkEvents: WINDOW };
 // A stop spreads those who come back over this time.
 const times = { drainMs: 50 };
@@ -95,7 +94,7 @@ describe("S1", () => {
 
   it.for(VERSIONS)(
     "catching up over HTTP/%s: a stream that breaks after any byte",
-    { timeout },
+    { timeout: longTimeout },
     async (http, context) => {
       const by = seed();
       const dice = random(by);
@@ -143,7 +142,7 @@ describe("S1", () => {
 
   it.for(WAYS)(
     "sending over HTTP/%s: a connection that breaks after any byte %s",
-    { timeout },
+    { timeout: longTimeout },
     async ([http, way], context) => {
       const by = seed();
       const dice = random(by);

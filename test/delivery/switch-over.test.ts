@@ -5,7 +5,7 @@ import { eventually, newUser, openStream, type TestUser } from "../support/index
 import { type JitteryServer, startJitteryServer } from "../support/jittery-server.js";
 import { count, eventsAfter, must, newGroup, text, toGroup, toUser } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
-import { seed, sized } from "../support/proofs/tier.js";
+import { longTimeout, seed, sized } from "../support/proofs/tier.js";
 import { random } from "../support/random.js";
 
 const STREAMS = sized(100, 1000);
@@ -27,7 +27,9 @@ afterAll(() => server.close());
 
 const posOf = (event: StreamEvent) => must(decodeCursor(server.appId, event.cursor)).pos;
 
-it("S2: subscribing in the middle of a thousand commits a second misses nothing and repeats nothing", async (context) => {
+it("S2: subscribing in the middle of a thousand commits a second misses nothing and repeats nothing", {
+  timeout: longTimeout,
+}, async (context) => {
   const [tom, ann] = [await newUser(server, "tom"), await newUser(server, "ann")];
   const readers = await Promise.all(count(READERS).map((at) => newUser(server, `reader${at}`)));
   const group = await newGroup(tom, readers);

@@ -51,7 +51,7 @@ export function exampleOf(schema: DescMessage, depth = 0): Json {
 function exampleValue(field: DescField, depth: number): unknown {
   switch (field.fieldKind) {
     case "scalar":
-      return scalar(field.scalar);
+      return /url$/i.test(field.jsonName) ? "https://x.example/" : scalar(field.scalar);
     case "enum":
       return field.enum.values.at(-1)?.name;
     case "message":

@@ -10,3 +10,6 @@ export function sized(tier1: number, tier2: number): number {
 export function seed(): number {
   return Number(process.env.PARLEY_SEED ?? Math.floor(Math.random() * 2 ** 31));
 }
+
+/** What one test of a long suite may take, in milliseconds, on a machine that does other things too. */
+export const longTimeout: number = sized(120_000, 1_800_000);

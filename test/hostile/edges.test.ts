@@ -1,0 +1,197 @@
+import { type DescField, type DescMethod, ScalarType } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { afterAll, beforeAll, expect, it, type TestContext } from "vitest";
+import { startTestServer, type TestServer } from "../support/index.js";
+import { figure } from "../support/proofs/figure.js";
+import { TIER_2 } from "../support/proofs/tier.js";
+import { type Place, placesOf, withValue } from "./fields.js";
+import { lengthDelimited } from "./malformed.js";
+import { METHODS, nameOf, seedsOf } from "./seeds.js";
+import { openTarget, type Target } from "./targets.js";
+
+let server: TestServer;
+let open: Target;
+beforeAll(async () => {
+  server = await startTestServer({ limits: { changeBurst: 1_000_000, loginTries: 1_000_000 } });
+  open = await openTarget(server);
+});
+afterAll(async () => {
+  open.close();
+  await server.close();
+});
+
+const INTEGERS = new Map<ScalarType, readonly [least: bigint, most: bigint]>([
+  [ScalarType.INT32, [-(2n ** 31n), 2n ** 31n - 1n]],
+  [ScalarType.UINT32, [0n, 2n ** 32n - 1n]],
+  [ScalarType.INT64, [-(2n ** 63n), 2n ** 63n - 1n]],
+  [ScalarType.UINT64, [0n, 2n ** 64n - 1n]],
+]);
+
+/** JSON texts for a field: those that its type can hold, where a rule may still refuse them, and those that it cannot. */
+function edgesOf(field: DescField): { fit: string[]; unfit: string[] } | undefined {
+  if (field.fieldKind === "enum")
+    return {
+      // A name that is not known is one of a later version, and left out like a field that is not known.
+      fit: ["0", "1", "9999", "-1", "2147483647", "-2147483648", '"NO_SUCH"'],
+      unfit: ["2147483648", "1.5", "true", "[]", "{}"],
+    };
+  if (field.fieldKind === "message") return momentEdges(field.message.typeName);
+  if (field.fieldKind !== "scalar") return undefined;
+  if (field.scalar === ScalarType.DOUBLE || field.scalar === ScalarType.FLOAT)
+    return {
+      fit: ["0", "-0", "90", "-90.0000001", "1e308", "5e-324", '"NaN"', '"Infinity"', '"-Infinity"', '"1"'],
+      unfit: ["1e400", "true", '"one"', '""', "[]", "{}"],
+    };
+  if (field.scalar === ScalarType.BOOL) return { fit: ["true", "false"], unfit: ["0", "1", '"true"', "[]"] };
+  const range = INTEGERS.get(field.scalar);
+  if (range === undefined) return undefined;
+  const [least, most] = range;
+  return {
+    fit: [least, least + 1n, 0n, 1n, most - 1n, most].flatMap((each) => [`${each}`, `"${each}"`]).concat("1.0", "1e2"),
+    unfit: [
+      `${least - 1n}`,
+      `${most + 1n}`,
+      `"${most + 1n}"`,
+      "0.5",
+      "1e400",
+      "-1e400",
+      '"NaN"',
+      '"ten"',
+      '" 1"',
+      '""',
+      "true",
+      "[]",
+      "{}",
+    ],
+  };
+}
+
+function momentEdges(typeName: string): { fit: string[]; unfit: string[] } | undefined {
+  if (typeName === "google.protobuf.Timestamp")
+    return {
+      fit: [
+        "0001-01-01T00:00:00Z",
+        "1969-12-31T23:59:59.999999999Z",
+        "1970-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999999Z",
+        "2030-01-01T00:00:00+14:00",
+      ].map((each) => `"${each}"`),
+      unfit: [
+        '"0000-12-31T23:59:59Z"',
+        '"10000-01-01T00:00:00Z"',
+        '"2030-13-01T00:00:00Z"',
+        '"2030-01-01"',
+        '"now"',
+        '""',
+        "0",
+        "1e400",
+        "true",
+        "{}",
+      ],
+    };
+  if (typeName === "google.protobuf.Duration")
+    return {
+      fit: ['"0s"', '"-0s"', '"-1s"', '"0.000000001s"', '"315576000000s"', '"-315576000000s"'],
+      unfit: ['"315576000001s"', '"1"', '"1m"', '"1e3s"', '"0.0000000001s"', '""', "1", "true", "{}"],
+    };
+  return undefined;
+}
+
+/** The fields of all methods; in the first tier those of a message that many methods take are tried in one. */
+function everyPlace(): { method: DescMethod; place: Place }[] {
+  const seen = new Set<DescField>();
+  return METHODS.flatMap((method) =>
+    placesOf(method.input)
+      .filter(({ field }) => TIER_2 || (!seen.has(field) && seen.add(field)))
+      .map((place) => ({ method, place })),
+  );
+}
+
+const OURS = new Set(["internal", "unknown", "data_loss", "HTTP 500"]);
+const MARK = "@the value@";
+
+it("H12: edges of every number, enum and time in JSON", async (context: TestContext) => {
+  const wrong: string[] = [];
+  let [calls, fields] = [0, 0];
+  for (const { method, place } of everyPlace()) {
+    const edges = edgesOf(place.field);
+    const [base] = seedsOf(method, open.names);
+    if (edges === undefined || base === undefined) continue;
+    fields += 1;
+    const template = JSON.stringify(withValue(base, place, MARK));
+    for (const [value, fits] of [
+      ...edges.fit.map((each) => [each, true] as const),
+      ...edges.unfit.map((each) => [each, false] as const),
+    ]) {
+      const { code, reason } = await open.call(method, "json", Buffer.from(template.replace(`"${MARK}"`, value)));
+      calls += 1;
+      if (OURS.has(code) || (!fits && (code !== "invalid_argument" || reason !== "INVALID_FIELD")))
+        wrong.push(`${nameOf(method)} ${place.name} ${value}: ${code}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+  expect(fields).toBeGreaterThan(40);
+  figure(context, `${calls} values in ${fields} fields by JSON: 0 internal`);
+});
+
+/** What a field may be given in binary, whatever its type may hold. */
+function binaryEdges({ field }: Place): Uint8Array[] {
+  const varint = (hex: string) =>
+    Buffer.concat([new BinaryWriter().tag(field.number, WireType.Varint).finish(), Buffer.from(hex, "hex")]);
+  if (field.fieldKind === "message" && /Timestamp|Duration/.test(field.message.typeName)) {
+    const time = (seconds: bigint, nanos: number) =>
+      lengthDelimited(
+        field.number,
+        new BinaryWriter().tag(1, WireType.Varint).int64(seconds).tag(2, WireType.Varint).int32(nanos).finish(),
+      );
+    return [
+      time(-(2n ** 63n), 0),
+      time(2n ** 63n - 1n, 0),
+      time(253_402_300_800n, 0),
+      time(-62_135_596_801n, 0),
+      time(0n, -1),
+      time(0n, 1_000_000_000),
+      time(1n, -(2 ** 31)),
+    ];
+  }
+  if (field.fieldKind === "scalar" && field.scalar === ScalarType.DOUBLE)
+    return [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 5e-324].map((value) =>
+      new BinaryWriter().tag(field.number, WireType.Bit64).double(value).finish(),
+    );
+  if (field.fieldKind === "enum" || (field.fieldKind === "scalar" && INTEGERS.has(field.scalar)))
+    return ["00", "ffffffff0f", "8080808010", "ffffffffffffffff7f", "ffffffffffffffffff01", "80808080808080808001"].map(
+      varint,
+    );
+  return [];
+}
+
+it("H12: edges of every number, enum and time in binary", async (context: TestContext) => {
+  const wrong: string[] = [];
+  let calls = 0;
+  for (const { method, place } of everyPlace())
+    for (const edge of binaryEdges(place)) {
+      // The messages around it, from the inside out.
+      const body = place.steps.slice(0, -1).reduceRight((bytes, step) => lengthDelimited(step.number, bytes), edge);
+      const { code } = await open.call(method, "proto", body);
+      calls += 1;
+      if (OURS.has(code)) wrong.push(`${nameOf(method)} ${place.name} ${Buffer.from(edge).toString("hex")}: ${code}`);
+    }
+  expect(wrong).toEqual([]);
+  figure(context, `${calls} by binary: 0 internal`);
+});
+
+it("H12: sizes of pages are refused outside of 0 to 100 wherever there are pages", async (context: TestContext) => {
+  let tried = 0;
+  for (const method of METHODS)
+    for (const place of placesOf(method.input).filter(({ field }) => field.name === "page_size")) {
+      const [base] = seedsOf(method, open.names);
+      for (const size of [-1, 101, 1_000_000_000, -(2 ** 31), 2 ** 31 - 1]) {
+        const body = JSON.stringify(withValue(base ?? {}, place, size));
+        const answer = await open.call(method, "json", Buffer.from(body));
+        expect(answer, `${nameOf(method)} ${size}`).toMatchObject({ code: "invalid_argument", field: "page_size" });
+        tried += 1;
+      }
+    }
+  expect(tried).toBeGreaterThan(30);
+  figure(context, `${tried} sizes of pages refused`);
+});
