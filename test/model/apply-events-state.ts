@@ -40,7 +40,7 @@ export interface ClientState {
 }
 
 export const messageJson = (message: ChatMessage): Json => toJson(ChatMessageSchema, message) as Json;
-export const peerKey = (peer: Peer | undefined): string => JSON.stringify(toJson(PeerSchema, must(peer)));
+const peerKey = (peer: Peer | undefined): string => JSON.stringify(toJson(PeerSchema, must(peer)));
 
 /** Reads everything afresh. */
 export async function fetchState({ userId, rpc }: Pick<TestUser, "userId" | "rpc">): Promise<ClientState> {
@@ -88,7 +88,7 @@ async function fetchTalk(rpc: Rpc, conversation: Conversation): Promise<Talk> {
   return { conversationId, headSeq, readSeq, unreadCount, messages: messages.map(messageJson) };
 }
 
-export async function fetchGroup(rpc: Rpc, groupId: string): Promise<Place> {
+async function fetchGroup(rpc: Rpc, groupId: string): Promise<Place> {
   const { group } = await rpc.group.getGroup({ groupId });
   const members = await pages(
     (pageToken) => rpc.group.listGroupMembers({ groupId, pageToken, pageSize: 100 }),
@@ -98,7 +98,7 @@ export async function fetchGroup(rpc: Rpc, groupId: string): Promise<Place> {
   return { place, members: members.map((member) => toJson(GroupMemberSchema, member) as Json) };
 }
 
-export async function fetchRoom(rpc: Rpc, roomId: string): Promise<Place> {
+async function fetchRoom(rpc: Rpc, roomId: string): Promise<Place> {
   const { room } = await rpc.room.getRoom({ roomId });
   const members = await pages((pageToken) => rpc.room.listRoomMembers({ roomId, pageToken, pageSize: 100 }), "members");
   const place = toJson(RoomSchema, must(room)) as Json;

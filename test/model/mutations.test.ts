@@ -8,7 +8,12 @@ import { eventsAfter, newDevice, newUsers } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
 import { applyEvents, type ToFetch } from "./apply-events.js";
 import { type ClientState, fetchState } from "./apply-events-state.js";
-import { CASES, newWorld } from "./mutations-cases.js";
+import { worldOf } from "./mutations-case.js";
+import { GROUPS } from "./mutations-groups.js";
+import { MESSAGES } from "./mutations-messages.js";
+import { OTHERS } from "./mutations-others.js";
+
+const CASES = [...MESSAGES, ...GROUPS, ...OTHERS];
 
 let server: TestServer;
 beforeAll(async () => {
@@ -81,7 +86,7 @@ describe("M2: the state before, its events applied, is the state fetched after",
   for (const { rpc, what, events: expected, prepare } of CASES)
     it(`${rpc}: ${what}`, async () => {
       const users = await newUsers(server, ["tom", "jerry", "spike"]);
-      const mutate = await prepare(await newWorld(server, users));
+      const mutate = await prepare(worldOf(server, users));
       const views = await Promise.all(users.map(watch));
       await mutate();
       let total = 0;

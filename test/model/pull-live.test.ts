@@ -63,13 +63,18 @@ function realStream() {
         take(bytes);
       },
       queuedBytes: () => queued,
-      drained: () => new Promise((resolve) => void (endDrain = resolve)),
+      drained: () =>
+        new Promise((resolve) => {
+          endDrain = resolve;
+        }),
       destroy: unexpected,
     },
     watermark: () => tail.state().head,
     cursorAt: tail.cursorAt,
     prelude: async () => {
-      const stays = new Promise<[]>((resolve) => void (endPrelude = () => resolve([])));
+      const stays = new Promise<[]>((resolve) => {
+        endPrelude = () => resolve([]);
+      });
       await tail.add(subscription, ["u:tom"], () => stays);
       return [];
     },
