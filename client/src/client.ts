@@ -223,7 +223,11 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
         store: createOutboxStore(store, own),
         onError: reportError,
       });
-      await outbox.restore();
+      await outbox.restore().catch((error: unknown) => {
+        // The next login tries again.
+        scope = undefined;
+        throw error;
+      });
     }
     const place = await cursorStore.load(own);
     // The application may have changed its mind while the stores were read.

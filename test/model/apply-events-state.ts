@@ -66,13 +66,14 @@ export async function fetchState({ userId, rpc }: Pick<TestUser, "userId" | "rpc
 }
 
 async function fetchTalks(rpc: Rpc): Promise<Pick<ClientState, "talks" | "unreadTotal">> {
-  const first = await rpc.conversation.listConversations({ pageSize: 1 });
-  const all = await pages(
-    (pageToken) => rpc.conversation.listConversations({ pageToken, pageSize: 100 }),
-    "conversations",
-  );
+  let unreadTotal = 0;
+  const all = await pages(async (pageToken) => {
+    const page = await rpc.conversation.listConversations({ pageToken, pageSize: 100 });
+    ({ unreadTotal } = page);
+    return page;
+  }, "conversations");
   const talks = await Promise.all(all.map(async (one) => [peerKey(one.peer), await fetchTalk(rpc, one)] as const));
-  return { unreadTotal: first.unreadTotal, talks: Object.fromEntries(talks) };
+  return { unreadTotal, talks: Object.fromEntries(talks) };
 }
 
 async function fetchTalk(rpc: Rpc, conversation: Conversation): Promise<Talk> {

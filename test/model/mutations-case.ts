@@ -20,8 +20,10 @@ export function worldOf(server: TestServer, [tom, jerry, spike]: readonly TestUs
 export interface Case {
   rpc: string;
   what: string;
-  /** How many durable events the three users get, all together. */
+  /** How many durable events the users get, all together. */
   events: number;
+  /** How many of the users are watched. */
+  watched: number;
   /** Makes the situation and gives the call that is looked at. */
   prepare: (world: World) => Promise<() => Promise<unknown>>;
 }
@@ -29,13 +31,13 @@ export interface Case {
 /** A list of cases to be filled. */
 export function caseList() {
   const cases: Case[] = [];
-  const mutation = (rpc: string, what: string, events: number, prepare: Case["prepare"]) =>
-    void cases.push({ rpc, what, events, prepare });
+  const mutation = (rpc: string, what: string, events: number, prepare: Case["prepare"], watched = 3) =>
+    void cases.push({ rpc, what, events, watched, prepare });
   return {
     cases,
     mutation,
     /** By its nature it tells nobody: what it changes is nothing that another client shows. */
-    silent: (rpc: string, prepare: Case["prepare"], what = "tells nobody") => mutation(rpc, what, 0, prepare),
+    silent: (rpc: string, prepare: Case["prepare"], what = "tells nobody") => mutation(rpc, what, 0, prepare, 1),
   };
 }
 

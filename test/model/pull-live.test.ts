@@ -161,7 +161,7 @@ describe("M4: the change from reading to live", () => {
 
   it("loses nothing when the steps come between any two of its microtasks", async (context) => {
     const machine = pullLive();
-    const paths = allPaths(machine).filter((_, at) => at % sized(3, 1) === 0);
+    const paths = allPaths(machine).filter((_, at) => at % sized(6, 1) === 0);
     for (const { path } of paths)
       for (let turns = 0; turns < SETTLED; turns++) {
         const real = realStream();

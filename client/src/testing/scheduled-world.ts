@@ -84,6 +84,7 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
   let faults = true;
   let silent = false;
   let talked = 0;
+  let entering: UserName | undefined;
   const { clock, pass } = createPassingClock();
 
   const blank = (): Kept => ({ applied: undefined, handed: undefined, cursor: "", resynced: false });
@@ -137,7 +138,8 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
     },
     async clear({ userId }) {
       await turn(life, `clear cursor of ${userId}`);
-      keptOf(userId).cursor = "";
+      // The database of the application is emptied with it.
+      kept.set(userId, blank());
     },
   });
 
@@ -280,21 +282,23 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
 
   const ignore = (call: Promise<unknown>) => void call.catch(() => {});
 
+  function enter(name: UserName, call: Promise<unknown>): void {
+    if (life.client.currentUser === undefined) entering = name;
+    ignore(call);
+  }
+
   function logout(): void {
-    const name = life.client.currentUser?.userId;
-    if (name !== undefined) {
-      // The database of the application is emptied with it.
-      kept.set(name, blank());
-      for (const sent of sends) if ((sent.user ?? name) === name && sent.outcome !== "stored") sent.givenUp = true;
-    }
+    // It may be one that is only on the way in.
+    const name = life.client.currentUser?.userId ?? entering;
+    for (const sent of sends) if ((sent.user ?? name) === name && sent.outcome !== "stored") sent.givenUp = true;
     ignore(life.client.logout());
   }
 
   function move(step: Move): void {
     const { client } = life;
     if (typeof step === "object") {
-      if ("login" in step) ignore(client.login({ bareId: step.login }));
-      else if ("restore" in step) ignore(client.restore(step.restore));
+      if ("login" in step) enter(step.login, client.login({ bareId: step.login }));
+      else if ("restore" in step) enter(step.restore, client.restore(step.restore));
       else if ("send" in step) send(`peer${step.send}`);
       else pass(step.pass);
       return;
