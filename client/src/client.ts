@@ -208,9 +208,11 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
   }
 
   /** Takes up a session: its outbox, its place in the log, its stream. */
-  async function begin({ userId }: Session, created: boolean): Promise<CurrentUser> {
+  async function begin({ userId, sessionId }: Session, created: boolean): Promise<CurrentUser> {
     const own: Scope = { baseUrl, appId, userId };
-    if (scope?.userId !== userId) {
+    const other = scope?.userId !== userId;
+    scope = own;
+    if (other) {
       // The session of the user before was rejected, not logged out: what waits goes when that user is back.
       outbox?.abandon(new ParleyError("CLOSED", "another user logged in", { retryable: true }));
       outbox = createOutbox({
@@ -221,12 +223,18 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
         store: createOutboxStore(store, own),
         onError: reportError,
       });
-      await outbox.restore();
+      await outbox.restore().catch((error: unknown) => {
+        // The next login tries again.
+        scope = undefined;
+        throw error;
+      });
     }
-    scope = own;
+    const place = await cursorStore.load(own);
+    // The application may have changed its mind while the stores were read.
+    if (session.current?.sessionId !== sessionId) throw loggedOut();
     presence.clear();
     currentUser = { userId, created, friends: [], groups: [], rooms: [] };
-    loop.start(userId, await cursorStore.load(own), (cursor) => cursorStore.save(own, cursor));
+    loop.start(userId, place, (cursor) => cursorStore.save(own, cursor));
     await until((state) => state.name !== "connecting");
     return currentUser;
   }

@@ -15,7 +15,8 @@ import { ParleyError, toParleyError } from "./errors.js";
 import { memoryStore } from "./key-value-store.js";
 import { toSendRequest } from "./message-content.js";
 import { createOutbox, type OutboxPorts } from "./outbox.js";
-import { createOutboxStore } from "./outbox-store.js";
+import { createOutboxStore, type OutboxStore } from "./outbox-store.js";
+import { deferred } from "./outgoing-message.js";
 import { group, peerKey, room, user } from "./peer.js";
 import { createFakeClock, settle } from "./testing/fake-clock.js";
 import { refusal } from "./testing/fake-server.js";
@@ -284,6 +285,37 @@ describe("the outbox", () => {
     expect(await createOutboxStore(store, scope).load()).toEqual([]);
     expect(await store.keys("")).toEqual([]);
     outbox.abandon(new ParleyError("CLOSED", "closed"));
+  });
+
+  it("O6: puts what an earlier run left before what was sent while it was read", async () => {
+    const store = createOutboxStore(memoryStore(), scope);
+    const before = setUp({ store });
+    before.send(user("Jerry"), "one");
+    await settle();
+    before.outbox.abandon(new ParleyError("CLOSED", "closed"));
+    const read = deferred<void>();
+    const slow: OutboxStore = { ...store, load: () => read.promise.then(store.load) };
+    const after = setUp({ store: slow });
+    const restored = after.outbox.restore();
+    after.outbox.send(toSendRequest(user("Jerry"), { text: "two" }, "id-2", {}));
+    read.resolve();
+    await restored;
+    after.outbox.open();
+    await settle();
+    expect(after.backend.texts(user("Jerry"))).toEqual(["one", "two"]);
+  });
+
+  it("removes at logout what the store is still writing", async () => {
+    const values = memoryStore();
+    const written = deferred<void>();
+    const slow = { ...values, set: (key: string, value: string) => written.promise.then(() => values.set(key, value)) };
+    const { outbox, send } = setUp({ store: createOutboxStore(slow, scope) });
+    const message = send(user("Jerry"), "one");
+    const cleared = outbox.clear(new ParleyError("LOGGED_OUT", "out"));
+    expect(message.error?.reason).toBe("LOGGED_OUT");
+    written.resolve();
+    await cleared;
+    expect(await values.keys("")).toEqual([]);
   });
 
   it("O7: gives a send up after 72 hours", async () => {

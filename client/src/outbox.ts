@@ -58,6 +58,7 @@ export function createOutbox({ call, clock, waitMs, expireAfterMs, store, onErro
   let limit = batchLimit;
   let flushing = false;
   let cancelTimer = () => {};
+  let restoring: Promise<void> = Promise.resolve();
 
   /** Runs a write of the store and reports its failure; synchronous when the store is. */
   function keep(write: () => void | Promise<void>, done: () => void): void {
@@ -199,6 +200,20 @@ export function createOutbox({ call, clock, waitMs, expireAfterMs, store, onErro
     if (next < Infinity) cancelTimer = clock.setTimer(next - now, flush);
   }
 
+  async function bringBack(): Promise<void> {
+    const kept = (await store?.load()) ?? [];
+    // Before those that were sent meanwhile.
+    lanes.prepend(kept.filter(({ message }) => !lanes.get(message.clientMessageId)));
+    flushSoon();
+  }
+
+  /** Resolves when the store has forgotten them all. */
+  async function failAll(error: ParleyError): Promise<void> {
+    const removals = lanes.entries().map((entry) => new Promise<void>((done) => fail(entry, error, done)));
+    arm();
+    await Promise.all(removals);
+  }
+
   function failVolatile(): void {
     for (const entry of lanes.entries()) if (entry.lane.volatile && !entry.lane.busy) fail(entry, offline());
   }
@@ -221,11 +236,9 @@ export function createOutbox({ call, clock, waitMs, expireAfterMs, store, onErro
       else ready();
       return send.message;
     },
-    async restore() {
-      const kept = (await store?.load()) ?? [];
-      // Before those that were sent meanwhile.
-      lanes.prepend(kept.filter(({ message }) => !lanes.get(message.clientMessageId)));
-      flushSoon();
+    restore() {
+      restoring = bringBack();
+      return restoring;
     },
     open() {
       opened = true;
@@ -238,12 +251,13 @@ export function createOutbox({ call, clock, waitMs, expireAfterMs, store, onErro
       failVolatile();
       arm();
     },
-    clear(error) {
+    async clear(error) {
       opened = false;
       recent.clear();
-      const removals = lanes.entries().map((entry) => new Promise<void>((done) => fail(entry, error, done)));
-      arm();
-      return Promise.all(removals).then(() => {});
+      const removed = failAll(error);
+      // What an earlier run left may still be on its way here.
+      await restoring;
+      await Promise.all([removed, failAll(error)]);
     },
     abandon(error) {
       opened = false;

@@ -4,6 +4,7 @@ import { SessionRevokedReason } from "@parley/proto/parley/v1/stream_event_pb.js
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { toLoginCredential } from "./credential.js";
 import { memoryStore } from "./key-value-store.js";
+import { deferred } from "./outgoing-message.js";
 import { user } from "./peer.js";
 import { settle } from "./testing/fake-clock.js";
 import { createFakeServer, refusal } from "./testing/fake-server.js";
@@ -56,6 +57,27 @@ describe("login", () => {
     await expect(client.login({ bareId: "Jerry" })).rejects.toMatchObject({ reason: "UNREACHABLE", retryable: true });
     server.fault = () => undefined;
     await expect(client.login({ bareId: "Jerry" })).resolves.toBeDefined();
+  });
+
+  it("waits until the session before it has left the store, however slow that is", async () => {
+    const values = memoryStore();
+    let slow = Promise.resolve();
+    const store = { ...values, remove: (key: string) => slow.then(() => values.remove(key)) };
+    const { server, client } = setUp({ store });
+    await client.login({ bareId: "Jerry" });
+    const writing = deferred<void>();
+    slow = writing.promise;
+    const out = client.logout();
+    const restored = client.restore();
+    await settle();
+    expect(server.subscriptions).toHaveLength(1);
+    writing.resolve();
+    await out;
+    expect(await restored).toBeUndefined();
+    const again = client.login({ bareId: "Jerry" });
+    await again;
+    await client.close();
+    expect(await setUp({ store }, server).client.restore()).toMatchObject({ userId: "Jerry" });
   });
 
   it("is refused while a user is logged in or logging in", async () => {

@@ -179,6 +179,20 @@ describe("the stream", () => {
     expect(texts).toEqual(["one", "two"]);
   });
 
+  it("tells nothing more of an event whose reader logged out while a listener was busy with it", async () => {
+    const { server, client } = await loggedIn();
+    const busy = deferred<void>();
+    const told: string[] = [];
+    client.on("friendMessage", () => busy.promise);
+    client.on("event", () => void told.push("event"));
+    server.talk("one");
+    await settle();
+    void client.logout();
+    busy.resolve();
+    await settle();
+    expect(told).toEqual([]);
+  });
+
   it("L7: tells a gap before anything later, and keeps the old cursor until that is dealt with", async () => {
     const { server, clock, client, texts } = await loggedIn();
     server.talk("one");

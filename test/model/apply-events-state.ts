@@ -40,7 +40,7 @@ export interface ClientState {
 }
 
 export const messageJson = (message: ChatMessage): Json => toJson(ChatMessageSchema, message) as Json;
-export const peerKey = (peer: Peer | undefined): string => JSON.stringify(toJson(PeerSchema, must(peer)));
+const peerKey = (peer: Peer | undefined): string => JSON.stringify(toJson(PeerSchema, must(peer)));
 
 /** Reads everything afresh. */
 export async function fetchState({ userId, rpc }: Pick<TestUser, "userId" | "rpc">): Promise<ClientState> {
@@ -66,13 +66,14 @@ export async function fetchState({ userId, rpc }: Pick<TestUser, "userId" | "rpc
 }
 
 async function fetchTalks(rpc: Rpc): Promise<Pick<ClientState, "talks" | "unreadTotal">> {
-  const first = await rpc.conversation.listConversations({ pageSize: 1 });
-  const all = await pages(
-    (pageToken) => rpc.conversation.listConversations({ pageToken, pageSize: 100 }),
-    "conversations",
-  );
+  let unreadTotal = 0;
+  const all = await pages(async (pageToken) => {
+    const page = await rpc.conversation.listConversations({ pageToken, pageSize: 100 });
+    ({ unreadTotal } = page);
+    return page;
+  }, "conversations");
   const talks = await Promise.all(all.map(async (one) => [peerKey(one.peer), await fetchTalk(rpc, one)] as const));
-  return { unreadTotal: first.unreadTotal, talks: Object.fromEntries(talks) };
+  return { unreadTotal, talks: Object.fromEntries(talks) };
 }
 
 async function fetchTalk(rpc: Rpc, conversation: Conversation): Promise<Talk> {
@@ -88,7 +89,7 @@ async function fetchTalk(rpc: Rpc, conversation: Conversation): Promise<Talk> {
   return { conversationId, headSeq, readSeq, unreadCount, messages: messages.map(messageJson) };
 }
 
-export async function fetchGroup(rpc: Rpc, groupId: string): Promise<Place> {
+async function fetchGroup(rpc: Rpc, groupId: string): Promise<Place> {
   const { group } = await rpc.group.getGroup({ groupId });
   const members = await pages(
     (pageToken) => rpc.group.listGroupMembers({ groupId, pageToken, pageSize: 100 }),
@@ -98,7 +99,7 @@ export async function fetchGroup(rpc: Rpc, groupId: string): Promise<Place> {
   return { place, members: members.map((member) => toJson(GroupMemberSchema, member) as Json) };
 }
 
-export async function fetchRoom(rpc: Rpc, roomId: string): Promise<Place> {
+async function fetchRoom(rpc: Rpc, roomId: string): Promise<Place> {
   const { room } = await rpc.room.getRoom({ roomId });
   const members = await pages((pageToken) => rpc.room.listRoomMembers({ roomId, pageToken, pageSize: 100 }), "members");
   const place = toJson(RoomSchema, must(room)) as Json;

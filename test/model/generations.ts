@@ -60,10 +60,24 @@ export function generations(left: History["left"], fault?: GenerationFault): Mac
   const steps: [name: string, kind: keyof History["left"], can: (s: History) => boolean, step: (s: History) => void][] =
     [
       ["write", "write", () => true, write],
-      ["start", "start", (s) => s.begun, (s) => void (s.begun = false)],
+      [
+        "start",
+        "start",
+        (s) => s.begun,
+        (s) => {
+          s.begun = false;
+        },
+      ],
       ["lose 1", "lose", ({ disk }) => disk.events.length > disk.floor, (s) => lose(s, 1)],
       ["lose 2", "lose", ({ disk }) => disk.events.length > disk.floor + 1, (s) => lose(s, 2)],
-      ["backup", "backup", () => true, (s) => void (s.backup = copyDisk(s.disk))],
+      [
+        "backup",
+        "backup",
+        () => true,
+        (s) => {
+          s.backup = copyDisk(s.disk);
+        },
+      ],
       [
         "restore",
         "restore",

@@ -95,8 +95,20 @@ export function pullLive(fault?: PullLiveFault): Machine<PullLive> {
     ["tell 2", (s) => s.mark + 1 < s.log, (s) => tell(s, 2)],
     ["prelude", (s) => s.doing === "prelude", goOn],
     ["read", (s) => s.doing === "reading", takeRead],
-    ["turn", (s) => s.doing === "turning", (s) => void (s.doing = "live")],
-    ["trim", (s) => s.floor === 0 && s.mark > 1, (s) => void (s.floor = s.mark)],
+    [
+      "turn",
+      (s) => s.doing === "turning",
+      (s) => {
+        s.doing = "live";
+      },
+    ],
+    [
+      "trim",
+      (s) => s.floor === 0 && s.mark > 1,
+      (s) => {
+        s.floor = s.mark;
+      },
+    ],
     [
       "drain",
       (s) => s.queued > 0,

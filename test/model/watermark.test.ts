@@ -41,9 +41,17 @@ function realNode(head: () => number) {
     clock: fakeClock(),
     read: stateReader(() => {
       const found = head();
-      return new Promise((resolve) => void (answer = () => resolve(found)));
+      return new Promise((resolve) => {
+        answer = () => resolve(found);
+      });
     }),
-    bus: { publish: () => {}, publishTransient: () => {}, subscribe: (listener) => void (bus = listener) },
+    bus: {
+      publish: () => {},
+      publishTransient: () => {},
+      subscribe: (listener) => {
+        bus = listener;
+      },
+    },
   });
 
   /** What a stream is to the tail: live from the first moment, after it has read what it lacks. */

@@ -86,7 +86,12 @@ export function watermark(fault?: WatermarkFault): Machine<Watermark> {
     for (const name of ["own", "other"] as const) {
       // The own node, which loses nothing, is opened early or not at all: that halves the states.
       if (s[name].mark < 0 && s[name].opening < 0 && (name === "other" || s.committed < 2))
-        yield [`open ${name}`, (after) => void (after[name].opening = lastOf(after.committed - 1))];
+        yield [
+          `open ${name}`,
+          (after) => {
+            after[name].opening = lastOf(after.committed - 1);
+          },
+        ];
       if (s[name].opening >= 0) yield [`opened ${name}`, (after) => opened(after[name])];
     }
     for (const batch of s.flight) {
@@ -94,7 +99,9 @@ export function watermark(fault?: WatermarkFault): Machine<Watermark> {
         hear(after.other, batch);
         after.heardLast ||= batch === BATCHES.length - 1;
       };
-      const gone = (after: Watermark) => void (after.flight = after.flight.filter((one) => one !== batch));
+      const gone = (after: Watermark) => {
+        after.flight = after.flight.filter((one) => one !== batch);
+      };
       yield [
         `hear ${batch}`,
         (after) => {

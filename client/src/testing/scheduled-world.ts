@@ -10,12 +10,12 @@ import {
 import type { StreamEvent } from "@parley/proto/parley/v1/stream_event_pb.js";
 import type { Scheduler } from "fast-check";
 import { buildClient, type Client } from "../client.js";
-import type { Clock } from "../clock.js";
 import type { CursorStore } from "../cursor-store.js";
 import type { KeyValueStore } from "../key-value-store.js";
 import type { OutgoingMessage } from "../outgoing-message.js";
 import { user } from "../peer.js";
 import { createFakeServer } from "./fake-server.js";
+import { createPassingClock } from "./passing-clock.js";
 
 export const USERS = ["Jerry", "Spike"] as const;
 export type UserName = (typeof USERS)[number];
@@ -84,6 +84,7 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
   let faults = true;
   let silent = false;
   let talked = 0;
+  let entering: UserName | undefined;
   const { clock, pass } = createPassingClock();
 
   const blank = (): Kept => ({ applied: undefined, handed: undefined, cursor: "", resynced: false });
@@ -137,7 +138,8 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
     },
     async clear({ userId }) {
       await turn(life, `clear cursor of ${userId}`);
-      keptOf(userId).cursor = "";
+      // The database of the application is emptied with it.
+      kept.set(userId, blank());
     },
   });
 
@@ -269,28 +271,34 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
     };
     sends.push(sent);
     message.stored.then(
-      () => void (sent.outcome = "stored"),
-      (error: { reason: string }) => void (sent.outcome = error.reason),
+      () => {
+        sent.outcome = "stored";
+      },
+      (error: { reason: string }) => {
+        sent.outcome = error.reason;
+      },
     );
   }
 
   const ignore = (call: Promise<unknown>) => void call.catch(() => {});
 
+  function enter(name: UserName, call: Promise<unknown>): void {
+    if (life.client.currentUser === undefined) entering = name;
+    ignore(call);
+  }
+
   function logout(): void {
-    const name = life.client.currentUser?.userId;
-    if (name !== undefined) {
-      // The database of the application is emptied with it.
-      kept.set(name, blank());
-      for (const sent of sends) if ((sent.user ?? name) === name && sent.outcome !== "stored") sent.givenUp = true;
-    }
+    // It may be one that is only on the way in.
+    const name = life.client.currentUser?.userId ?? entering;
+    for (const sent of sends) if ((sent.user ?? name) === name && sent.outcome !== "stored") sent.givenUp = true;
     ignore(life.client.logout());
   }
 
   function move(step: Move): void {
     const { client } = life;
     if (typeof step === "object") {
-      if ("login" in step) ignore(client.login({ bareId: step.login }));
-      else if ("restore" in step) ignore(client.restore(step.restore));
+      if ("login" in step) enter(step.login, client.login({ bareId: step.login }));
+      else if ("restore" in step) enter(step.restore, client.restore(step.restore));
       else if ("send" in step) send(`peer${step.send}`);
       else pass(step.pass);
       return;
@@ -300,22 +308,30 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
         server.talk(String(++talked));
         return;
       case "cut":
-        return server.cut();
+        server.cut();
+        return;
       case "end":
-        return server.cut("quiet");
+        server.cut("quiet");
+        return;
       case "drain":
-        return server.goodbye(GoodbyeReason.DRAIN, true, 50);
+        server.goodbye(GoodbyeReason.DRAIN, true, 50);
+        return;
       case "replace":
-        return server.goodbye(GoodbyeReason.REPLACED, false);
+        server.goodbye(GoodbyeReason.REPLACED, false);
+        return;
       case "revoke":
         server.tokens.clear();
-        return server.goodbye(GoodbyeReason.SESSION_REVOKED, false);
+        server.goodbye(GoodbyeReason.SESSION_REVOKED, false);
+        return;
       case "pause":
-        return ignore(client.pause());
+        ignore(client.pause());
+        return;
       case "resume":
-        return ignore(client.resume());
+        ignore(client.resume());
+        return;
       case "logout":
-        return logout();
+        logout();
+        return;
       case "close":
       case "crash":
         // A program that closes and does not wait for it is one that crashes.
@@ -363,28 +379,3 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
 }
 
 export type ScheduledWorld = ReturnType<typeof createScheduledWorld>;
-
-/** A clock whose timers run in the very moment that time passes them. */
-function createPassingClock(): { clock: Clock; pass: (ms: number) => void } {
-  const timers = new Set<{ at: number; task: () => void }>();
-  let now = 1_700_000_000_000;
-  const clock: Clock = {
-    now: () => now,
-    random: () => 0.5,
-    setTimer(ms, task) {
-      const timer = { at: now + Math.max(ms, 0), task };
-      timers.add(timer);
-      return () => timers.delete(timer);
-    },
-  };
-  return {
-    clock,
-    pass(ms) {
-      now += ms;
-      for (const timer of [...timers].sort((a, b) => a.at - b.at)) {
-        if (timer.at > now || !timers.delete(timer)) continue;
-        timer.task();
-      }
-    },
-  };
-}
