@@ -7,5 +7,5 @@ it.runIf(TIER_2)(
   async (context) => {
     await storm(context, { streams: 5_000, sdks: 20 });
   },
-  300_000,
+  600_000,
 );

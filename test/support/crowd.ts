@@ -37,7 +37,7 @@ export interface Member {
 }
 
 /** How a stream ended, as far as its client was told. */
-export interface StreamEnd {
+interface StreamEnd {
   goodbye: keyof typeof GoodbyeReason | undefined;
   /** When to come back, as a goodbye or a refusal said. */
   retryDelayMs: number | undefined;

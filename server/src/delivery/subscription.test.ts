@@ -356,13 +356,15 @@ describe("subscription", () => {
     const world = createWorld({ queueFrames: 1 });
     await settle();
     await world.finish();
-    const others = Array.from({ length: 5 }, (_, at) => ({ pos: at + 1, kind: 1, payload, audiences: ["u:ann"] }));
+    world.commit(1);
+    // It is not drained, so that the next finds no room.
+    const others = Array.from({ length: 5 }, (_, at) => ({ pos: at + 2, kind: 1, payload, audiences: ["u:ann"] }));
     world.log.push(...others);
     world.tail.range({ appId: APP, generationId: GENERATION.generationId, generationFirstPos: 0, events: others });
-    world.trim(5);
-    world.commit(2);
+    world.trim(6);
+    world.commit(1);
     await world.finish();
-    expect(world.frames).toEqual(["caughtUp", "6", "7"]);
+    expect(world.frames).toEqual(["caughtUp", "1", "7"]);
   });
 
   test("what may be lost is dropped while half of the queue waits", async () => {
