@@ -69,7 +69,10 @@ export class Device {
       reconnectWait: 20,
       cursorStore: {
         load: () => this.cursor,
-        save: (_, cursor) => void (this.cursor = cursor),
+        save: (_, cursor) => {
+          this.cursor = cursor;
+          this.poke();
+        },
         clear: () => void (this.cursor = ""),
       },
     });

@@ -35,8 +35,8 @@ export function observe(scene: Scene, devices: readonly Device[]): void {
       const said = verdict(world, device);
       return said === "whole" || said === "short" ? undefined : said;
     });
+    device.comparedPos = device.seen.slice(device.compared).at(-1)?.pos ?? device.comparedPos;
     device.compared = device.seen.length;
-    device.comparedPos = device.seen.at(-1)?.pos ?? device.comparedPos;
   }
 }
 
@@ -45,6 +45,9 @@ export async function sync(scene: Scene): Promise<void> {
   for (const device of scene.devices) {
     if (!device.live) continue;
     const done = () => {
+      // An event counts as applied once its cursor is saved.
+      const last = device.seen.slice(device.compared).at(-1);
+      if (last !== undefined && device.posOf(device.cursor) < last.pos) return false;
       const verdicts = scene.worlds.map((world) => verdict(world, device));
       return verdicts.includes("whole") || !verdicts.includes("short");
     };
