@@ -427,8 +427,8 @@ export const KINDS: Record<string, Kind> = {
     },
   ),
 
-  crash: { weight: 0.6, run: (scene) => crash(scene, undefined, undefined) },
-  sendAndCrash: onDevice(0.6, live, async (scene, device, [, b, c, d]) => {
+  crash: { weight: 0.25, run: (scene) => crash(scene, undefined, undefined) },
+  sendAndCrash: onDevice(0.5, live, async (scene, device, [, b, c, d]) => {
     const sends = handSome(scene, device, b, c);
     await turns(d % 8);
     await crash(scene, { device, sends });
@@ -440,14 +440,14 @@ export const KINDS: Record<string, Kind> = {
       scene.backup = { folder: scene.host.backup(), world: scene.world.clone() };
     },
   },
-  restore: { weight: 1, can: (scene) => scene.backup !== undefined, run: (scene) => crash(scene, undefined, scene.backup) },
+  restore: { weight: 0.75, can: (scene) => scene.backup !== undefined, run: (scene) => crash(scene, undefined, scene.backup) },
   leap: {
     weight: 3,
     async run(scene, [a]) {
       await leap(scene, pick([500, 2_000, 30_000, 180_000, 600_000, HOUR_MS, 3 * HOUR_MS], a));
     },
   },
-  check: { weight: 1.5, run: (scene, [a]) => checkUsers(scene, [userOf(scene, a)]) },
+  check: { weight: 0.75, run: (scene, [a]) => checkUsers(scene, [userOf(scene, a)]) },
 };
 
 const turns = async (count: number): Promise<void> => {

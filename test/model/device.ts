@@ -66,7 +66,8 @@ export class Device {
       appId,
       clientKey,
       store: this.store,
-      reconnectWait: 20,
+      // A device that cannot get through waits until it is told to try: a try costs more than a command.
+      reconnectWait: 600_000,
       cursorStore: {
         load: () => this.cursor,
         save: (_, cursor) => {

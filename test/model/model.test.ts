@@ -10,7 +10,7 @@ const RUNS = Number(process.env.PARLEY_MODEL_RUNS ?? sized(200, 2000));
 /** fast-check takes half of them on average. */
 const MOST_COMMANDS = Number(process.env.PARLEY_MODEL_COMMANDS ?? sized(120, 240));
 /** A new server now and then: retention walks all apps of one. */
-const RUNS_OF_A_HOST = 20;
+const RUNS_OF_A_HOST = 8;
 
 describe("M1: random commands through the SDK against the reference model", () => {
   it("every answer, every event and every store is as the model says", async (context) => {

@@ -43,7 +43,6 @@ class Command implements fc.AsyncCommand<Scene, Counts> {
   }
 
   async run(scene: Scene, counts: Counts): Promise<void> {
-    if (process.env.DEBUG_MODEL) console.error(this.toString());
     counts.set(this.name, (counts.get(this.name) ?? 0) + 1);
     try {
       await KINDS[this.name]?.run(scene, this.args);
@@ -61,7 +60,7 @@ class Command implements fc.AsyncCommand<Scene, Counts> {
 export function commandsArbitrary(maxCommands: number, replayPath: string | undefined) {
   const args = fc.tuple(fc.nat(999), fc.nat(999), fc.nat(999), fc.nat(999));
   const weighted = Object.entries(KINDS).flatMap(([name, { weight }]) =>
-    Array.from({ length: Math.ceil(weight * 2) }, () => args.map((chosen) => new Command(name, chosen))),
+    Array.from({ length: Math.ceil(weight * 4) }, () => args.map((chosen) => new Command(name, chosen))),
   );
   return fc.commands(weighted, { maxCommands, size: "max", ...(replayPath !== undefined && { replayPath }) });
 }
