@@ -25,7 +25,7 @@ export async function leap(scene: Scene, ms: number): Promise<void> {
 
 /** Compares everything that these users can ask for with what the model says. */
 export async function checkUsers(scene: Scene, users: readonly string[]): Promise<void> {
-  await probe(scene);
+  probe(scene);
   await sync(scene);
   await leap(scene, GRACE_MS);
   await checkPresence(scene);

@@ -3,10 +3,23 @@ import Database from "better-sqlite3";
 import { messageLine } from "./words.js";
 import type { Scene } from "./scene.js";
 
+const open = (scene: Scene) => new Database(join(scene.host.server.dataDir, "parley.db"), { readonly: true });
+
+/** The messages that are stored, by position, sender and key. */
+export function storedKeys(scene: Scene): string {
+  const db = open(scene);
+  try {
+    const rows = db.prepare("select pos, sender, client_message_id as key from message where app_id = ? order by pos").all(scene.appId);
+    return (rows as { pos: number; sender: string; key: string }[]).map(({ pos, sender, key }) => `${pos}:${sender}:${key}`).join();
+  } finally {
+    db.close();
+  }
+}
+
 /** Compares what is stored with what the model holds: invariants C1, C2, C3, C6, C7 and C8, read from the database itself. */
 export function checkDatabase(scene: Scene): void {
   const { world, appId } = scene;
-  const db = new Database(join(scene.host.server.dataDir, "parley.db"), { readonly: true });
+  const db = open(scene);
   const rows = <T>(sql: string): T[] => db.prepare(sql).all(appId) as T[];
   try {
     const messages = rows<{ conversation_id: string; seq: number; pos: number; message_id: string; sender: string; client_message_id: string }>(

@@ -80,7 +80,7 @@ export async function logIn(scene: Scene, device: Device): Promise<void> {
   if (device.held) await device.client.resume().catch(() => undefined);
   device.held = false;
   device.online.clear();
-  await probe(scene);
+  probe(scene);
   if (device.cursor === "") device.place = { pos: scene.world.head, life: scene.world.lifeAt(scene.world.head) };
   await openStream(scene, device, async () => {
     await device.client.login({ bareId: device.user });
@@ -91,7 +91,7 @@ export async function logIn(scene: Scene, device: Device): Promise<void> {
 }
 
 async function openStream(scene: Scene, device: Device, open: () => Promise<unknown>): Promise<void> {
-  await probe(scene);
+  probe(scene);
   device.heard = [];
   device.heardFrom = scene.world.spoken.length;
   const resyncs = device.resyncs.length;

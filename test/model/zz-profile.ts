@@ -12,5 +12,7 @@ const report = await fc.check(fc.asyncProperty(rulesArbitrary, commandsArbitrary
 await host.close();
 const u = process.cpuUsage(t0);
 const total = [...counts.values()].reduce((a, b) => a + b, 0);
+if (process.env.COUNTS) console.log([...counts].sort((a, b) => a[1] - b[1]).map(([k, v]) => k + " " + v).join(", "));
+console.log(report.failed ? JSON.stringify(report.counterexample, (k, v) => (typeof v === "object" && v && "commands" in v ? String(v) : v)) : "");
 console.log(total, (u.user + u.system) / 1000 / total, "ms each", u.user / 1e6, u.system / 1e6, report.failed, String(report.errorInstance));
 process.exit();
