@@ -1,13 +1,11 @@
 import { type Conversation, type Friend, system } from "@parley/client";
 import { decodeCursor } from "../../server/src/store/cursor.js";
+import { learn, peerOf } from "./motions.js";
 import * as places from "./places.js";
-import { messageLine, memberLine, peerWord, saidGroup, saidMember, saidMessage, saidRoom } from "./words.js";
 import type { Reference } from "./reference.js";
-import { learn } from "./motions.js";
 import { outcomeOf, type Scene, told } from "./scene.js";
 import { probe, sync } from "./sync.js";
-
-import { peerOf } from "./motions.js";
+import { memberLine, messageLine, peerWord, saidGroup, saidMember, saidMessage, saidRoom } from "./words.js";
 
 /** Longer than any grace of presence. */
 const GRACE_MS = 16_000;
@@ -36,7 +34,10 @@ const isOnline = (scene: Scene, user: string): boolean => scene.devices.some((d)
 
 async function checkPresence(scene: Scene): Promise<void> {
   for (const device of scene.devices.filter(({ live }) => live)) {
-    const must = scene.world.friendsOf(device.user).filter((friend) => isOnline(scene, friend)).join();
+    const must = scene.world
+      .friendsOf(device.user)
+      .filter((friend) => isOnline(scene, friend))
+      .join();
     await device
       .until("presence", () => [...device.online].sort().join() === must)
       .catch(() => {
@@ -48,7 +49,12 @@ async function checkPresence(scene: Scene): Promise<void> {
 async function checkUser(scene: Scene, user: string): Promise<void> {
   const as = scene.as(user);
   const { world } = scene;
-  const same = async <T>(what: string, call: Promise<T>, line: (answer: T) => string, op: () => string): Promise<void> => {
+  const same = async <T>(
+    what: string,
+    call: Promise<T>,
+    line: (answer: T) => string,
+    op: () => string,
+  ): Promise<void> => {
     const [is, must] = [await told(call, line), outcomeOf(op)];
     if (is !== must) throw new Error(`${what} of ${user}\n  is    ${is}\n  model ${must}`);
   };
@@ -56,11 +62,16 @@ async function checkUser(scene: Scene, user: string): Promise<void> {
     "conversations",
     as.conversations.list(PAGE),
     (page) =>
-      [`head ${decodeCursor(scene.appId, page.cursor)?.pos}, ${page.unreadTotal} unread`, ...page.conversations.map(saidConversation)].join("\n  "),
+      [
+        `head ${decodeCursor(scene.appId, page.cursor)?.pos}, ${page.unreadTotal} unread`,
+        ...page.conversations.map(saidConversation),
+      ].join("\n  "),
     () => {
       const mine = world.conversationsOf(user);
       const unread = mine.reduce((sum, id) => sum + world.unread(user, id), 0);
-      return [`head ${world.head}, ${unread} unread`, ...mine.map((id) => conversationLine(world, user, id))].join("\n  ");
+      return [`head ${world.head}, ${unread} unread`, ...mine.map((id) => conversationLine(world, user, id))].join(
+        "\n  ",
+      );
     },
   );
   for (const id of world.conversationsOf(user)) {
@@ -102,15 +113,30 @@ async function checkUser(scene: Scene, user: string): Promise<void> {
       .sort((a, b) => (a.id < b.id ? -1 : 1));
     const lines = () => mine.map((place) => places.whole(world, place)).join("\n  ");
     if (kind === "group") {
-      await same("groups", as.groups.list({ ...PAGE, detail: true }), ({ groups }) => groups.map(saidGroup).join("\n  "), lines);
+      await same(
+        "groups",
+        as.groups.list({ ...PAGE, detail: true }),
+        ({ groups }) => groups.map(saidGroup).join("\n  "),
+        lines,
+      );
       for (const { id } of mine)
         await same(
           `members of ${id}`,
           as.groups.listMembers(id, PAGE),
           ({ members }) => members.map(saidMember).join("\n  "),
-          () => places.listMembers(world, "group", id, user).map((member) => memberLineAt(world, member)).join("\n  "),
+          () =>
+            places
+              .listMembers(world, "group", id, user)
+              .map((member) => memberLineAt(world, member))
+              .join("\n  "),
         );
-    } else await same("rooms", as.rooms.list({ ...PAGE, detail: true }), ({ rooms }) => rooms.map(saidRoom).join("\n  "), lines);
+    } else
+      await same(
+        "rooms",
+        as.rooms.list({ ...PAGE, detail: true }),
+        ({ rooms }) => rooms.map(saidRoom).join("\n  "),
+        lines,
+      );
   }
 }
 

@@ -69,10 +69,20 @@ async function speakBy(scene: Scene, device: Device, send: Send): Promise<void> 
 }
 
 const keysOf = (scene: Scene, device: Device) =>
-  scene.world.messages.filter(({ sender }) => sender === device.user).map(({ key, receiver, words, replyTo }) => ({ sender: device.user, key, receiver, words, replyTo }));
+  scene.world.messages
+    .filter(({ sender }) => sender === device.user)
+    .map(({ key, receiver, words, replyTo }) => ({ sender: device.user, key, receiver, words, replyTo }));
 
-function onDevice(weight: number, of: (scene: Scene) => Device[], run: (scene: Scene, device: Device, args: Args) => Promise<void>): Kind {
-  return { weight, can: (scene) => of(scene).length > 0, run: (scene, args) => run(scene, pick(of(scene), args[0]), args) };
+function onDevice(
+  weight: number,
+  of: (scene: Scene) => Device[],
+  run: (scene: Scene, device: Device, args: Args) => Promise<void>,
+): Kind {
+  return {
+    weight,
+    can: (scene) => of(scene).length > 0,
+    run: (scene, args) => run(scene, pick(of(scene), args[0]), args),
+  };
 }
 
 /** A verb of a place by a user, with its answer compared. */
@@ -81,14 +91,21 @@ function verb(
   kind: Place["kind"],
   run: (scene: Scene, user: string, id: string, args: Args) => Promise<void>,
 ): Kind {
-  return { weight, can: hasPlace(kind), run: (scene, args) => run(scene, userOf(scene, args[0]), placeAt(scene, kind, args[1]), args) };
+  return {
+    weight,
+    can: hasPlace(kind),
+    run: (scene, args) => run(scene, userOf(scene, args[0]), placeAt(scene, kind, args[1]), args),
+  };
 }
 
 async function createPlace(scene: Scene, kind: Place["kind"], [a, b, c, d]: Args): Promise<void> {
   const user = userOf(scene, a);
   const members = b % 19 === 18 ? [STRANGER] : some(scene, b);
   const requestId = c % 3 === 0 ? `request-${c % 2}` : "";
-  const policy = kind === "group" ? pick([JoinPolicy.OPEN, JoinPolicy.OPEN, JoinPolicy.INVITE, JoinPolicy.APPROVAL], c) : JoinPolicy.OPEN;
+  const policy =
+    kind === "group"
+      ? pick([JoinPolicy.OPEN, JoinPolicy.OPEN, JoinPolicy.INVITE, JoinPolicy.APPROVAL], c)
+      : JoinPolicy.OPEN;
   const history = kind === "group" && d % 2 === 1;
   const made = { name: `${kind} ${d % 3}`, memberUserIds: members, ...(requestId !== "" && { requestId }) };
   const as = scene.as(user);
@@ -103,7 +120,9 @@ async function createPlace(scene: Scene, kind: Place["kind"], [a, b, c, d]: Args
           id = room.roomId;
           return saidRoom(room);
         });
-  scene.judge(`create ${kind}`, outcome, (world) => places.create(world, user, { kind, id, name: made.name, members, policy, history, requestId }));
+  scene.judge(`create ${kind}`, outcome, (world) =>
+    places.create(world, user, { kind, id, name: made.name, members, policy, history, requestId }),
+  );
 }
 
 const shareOf = (scene: Scene, args: Args): string[] => atLeastOne(scene, args[2]);
@@ -129,7 +148,11 @@ export const KINDS: Record<string, Kind> = {
   resendOther: {
     ...onDevice(2, live, async (scene, device, [, b, c]) => {
       const sent = pick(keysOf(scene, device), b);
-      await sendBy(scene, device, c % 2 === 0 ? { ...sent, words: "other words" } : { ...sent, receiver: receiverAt(scene, b, c) });
+      await sendBy(
+        scene,
+        device,
+        c % 2 === 0 ? { ...sent, words: "other words" } : { ...sent, receiver: receiverAt(scene, b, c) },
+      );
     }),
     can: (scene, [a]) => live(scene).length > 0 && keysOf(scene, pick(live(scene), a)).length > 0,
   },
@@ -159,11 +182,24 @@ export const KINDS: Record<string, Kind> = {
       const words = `notice ${c}`;
       scene.keys += 1;
       const key = c % 4 === 0 ? "notice" : `k${scene.keys}`;
-      const receiver = pick(["everyone", `user:${anyone(scene, b)}`, ...["group", "room"].flatMap((kind) => placesOf(scene, kind as Place["kind"]).map((id) => `${kind}:${id}`))], a);
+      const receiver = pick(
+        [
+          "everyone",
+          `user:${anyone(scene, b)}`,
+          ...["group", "room"].flatMap((kind) => placesOf(scene, kind as Place["kind"]).map((id) => `${kind}:${id}`)),
+        ],
+        a,
+      );
       const notice = c % 2 === 0;
-      const content = notice ? { case: "notice" as const, value: { text: words } } : { case: "text" as const, value: { text: words } };
+      const content = notice
+        ? { case: "notice" as const, value: { text: words } }
+        : { case: "text" as const, value: { text: words } };
       const to = receiver === "everyone" ? { peer: { case: "everyone" as const, value: {} } } : peerOf(receiver);
-      const call = scene.service.rpc.admin.sendSystemMessage({ receiver: to, content: { content }, clientMessageId: key });
+      const call = scene.service.rpc.admin.sendSystemMessage({
+        receiver: to,
+        content: { content },
+        clientMessageId: key,
+      });
       const send: Send = { sender: "", receiver, key, words, replyTo: "" };
       scene.judge(`system message to ${receiver}`, await told(call, ({ message }) => saidMessage(message)), (world) => {
         if (receiver === "everyone") return world.sendToEveryone(key, words);
@@ -177,35 +213,60 @@ export const KINDS: Record<string, Kind> = {
     weight: 4,
     async run(scene, [a, b, c]) {
       const user = userOf(scene, a);
-      const mine = [...scene.world.conversationsOf(user), `y:${user}`, `d:${[user, userOf(scene, c)].sort().join(":")}`];
+      const mine = [
+        ...scene.world.conversationsOf(user),
+        `y:${user}`,
+        `d:${[user, userOf(scene, c)].sort().join(":")}`,
+      ];
       const id = pick(mine, b);
       const seq = c % 3 === 0 ? 0 : c % 7;
       const call = scene.as(user).conversations.markRead(peerOfConversation(user, id), seq);
-      scene.judge(`markRead ${id}`, await told(call, ({ readSeq, unreadCount }) => `${readSeq} ${unreadCount}`), (world) => world.markRead(user, id, seq));
+      scene.judge(
+        `markRead ${id}`,
+        await told(call, ({ readSeq, unreadCount }) => `${readSeq} ${unreadCount}`),
+        (world) => world.markRead(user, id, seq),
+      );
     },
   },
   listMessages: {
     weight: 3,
     async run(scene, [a, b, c, d]) {
       const user = userOf(scene, a);
-      const id = pick([...Object.keys(scene.world.conversations).filter((name) => name.startsWith("g:") || name.includes(user)), `y:${user}`], b);
+      const id = pick(
+        [
+          ...Object.keys(scene.world.conversations).filter((name) => name.startsWith("g:") || name.includes(user)),
+          `y:${user}`,
+        ],
+        b,
+      );
       const [pageSize, seq] = [1 + (c % 4), d % 6];
-      const place = pick([{}, { afterSeq: seq }, { beforeSeq: seq + 1 }, { aroundSeq: seq }] as { afterSeq?: number; beforeSeq?: number; aroundSeq?: number }[], d >> 3);
+      const place = pick(
+        [{}, { afterSeq: seq }, { beforeSeq: seq + 1 }, { aroundSeq: seq }] as {
+          afterSeq?: number;
+          beforeSeq?: number;
+          aroundSeq?: number;
+        }[],
+        d >> 3,
+      );
       const call = scene.as(user).history.list(peerOfConversation(user, id), { pageSize, ...place });
-      scene.judge(`listMessages ${id} ${JSON.stringify(place)} ${pageSize}`, await told(call, ({ messages }) => messages.map(saidMessage).join("\n  ")), (world) => {
-        const all = world.history(user, id);
-        const { afterSeq, beforeSeq, aroundSeq } = place;
-        const older = (below: number, most: number) => all.filter((m) => m.seq < below).slice(-most);
-        const newer = (above: number, most: number) => all.filter((m) => m.seq > above).slice(0, most);
-        const half = Math.ceil(pageSize / 2);
-        const page =
-          afterSeq !== undefined
-            ? newer(afterSeq, pageSize)
-            : aroundSeq === undefined
-              ? older(beforeSeq ?? Infinity, pageSize)
-              : [...older(aroundSeq + 1, half), ...(pageSize > half ? newer(aroundSeq, pageSize - half) : [])];
-        return page.map(messageLine).join("\n  ");
-      });
+      scene.judge(
+        `listMessages ${id} ${JSON.stringify(place)} ${pageSize}`,
+        await told(call, ({ messages }) => messages.map(saidMessage).join("\n  ")),
+        (world) => {
+          const all = world.history(user, id);
+          const { afterSeq, beforeSeq, aroundSeq } = place;
+          const older = (below: number, most: number) => all.filter((m) => m.seq < below).slice(-most);
+          const newer = (above: number, most: number) => all.filter((m) => m.seq > above).slice(0, most);
+          const half = Math.ceil(pageSize / 2);
+          const page =
+            afterSeq !== undefined
+              ? newer(afterSeq, pageSize)
+              : aroundSeq === undefined
+                ? older(beforeSeq ?? Infinity, pageSize)
+                : [...older(aroundSeq + 1, half), ...(pageSize > half ? newer(aroundSeq, pageSize - half) : [])];
+          return page.map(messageLine).join("\n  ");
+        },
+      );
     },
   },
   getMessage: {
@@ -213,11 +274,16 @@ export const KINDS: Record<string, Kind> = {
     can: (scene) => scene.world.messages.some(({ id }) => id !== ""),
     async run(scene, [a, b]) {
       const user = userOf(scene, a);
-      const { id, conversation } = pick(scene.world.messages.filter((message) => message.id !== ""), b);
+      const { id, conversation } = pick(
+        scene.world.messages.filter((message) => message.id !== ""),
+        b,
+      );
       scene.judge("getMessage", await told(scene.as(user).history.get(id), saidMessage), (world) => {
         const mine = conversation.startsWith("g:") || conversation.split(":").slice(1).includes(user);
         const found = mine && canRead(() => world.history(user, conversation)).find((message) => message.id === id);
-        return found ? messageLine(found) : world.send({ sender: "", receiver: `user:${STRANGER}`, key: "none", words: "", replyTo: "" });
+        return found
+          ? messageLine(found)
+          : world.send({ sender: "", receiver: `user:${STRANGER}`, key: "none", words: "", replyTo: "" });
       });
     },
   },
@@ -235,99 +301,169 @@ export const KINDS: Record<string, Kind> = {
     weight: 2,
     async run(scene, [a, b]) {
       const [user, friend] = [userOf(scene, a), anyone(scene, b)];
-      scene.judge("removeFriend", await told(scene.as(user).friends.remove(friend), () => ""), (world) => world.removeFriend(user, friend));
+      scene.judge("removeFriend", await told(scene.as(user).friends.remove(friend), () => ""), (world) =>
+        world.removeFriend(user, friend),
+      );
     },
   },
   rename: {
     weight: 1,
     async run(scene, [a, b]) {
       const [user, displayName] = [userOf(scene, a), `name ${b % 3}`];
-      scene.judge("rename", await told(scene.as(user).users.update({ displayName }), () => ""), (world) => world.rename(user, displayName));
+      scene.judge("rename", await told(scene.as(user).users.update({ displayName }), () => ""), (world) =>
+        world.rename(user, displayName),
+      );
     },
   },
 
   createGroup: { weight: 3, run: (scene, args) => createPlace(scene, "group", args) },
   getGroup: verb(1, "group", async (scene, user, id) => {
-    scene.judge("getGroup", await told(scene.as(user).groups.get(id), saidGroup), (world) => places.get(world, "group", id, user));
+    scene.judge("getGroup", await told(scene.as(user).groups.get(id), saidGroup), (world) =>
+      places.get(world, "group", id, user),
+    );
   }),
   addGroupMembers: verb(3, "group", async (scene, user, id, args) => {
     const users = shareOf(scene, args);
-    scene.judge("addGroupMembers", await told(scene.as(user).groups.addMembers(id, users), saidGroup), (world) => places.addMembers(world, "group", id, user, users));
+    scene.judge("addGroupMembers", await told(scene.as(user).groups.addMembers(id, users), saidGroup), (world) =>
+      places.addMembers(world, "group", id, user, users),
+    );
   }),
   removeGroupMembers: verb(3, "group", async (scene, user, id, args) => {
     const users = shareOf(scene, args);
-    scene.judge("removeGroupMembers", await told(scene.as(user).groups.removeMembers(id, users), saidGroup), (world) => places.removeMembers(world, "group", id, user, users));
+    scene.judge("removeGroupMembers", await told(scene.as(user).groups.removeMembers(id, users), saidGroup), (world) =>
+      places.removeMembers(world, "group", id, user, users),
+    );
   }),
   replaceGroupMembers: verb(1, "group", async (scene, user, id, args) => {
     const users = shareOf(scene, args);
-    scene.judge("replaceGroupMembers", await told(scene.as(user).groups.replaceMembers(id, users), saidGroup), (world) => places.replaceMembers(world, "group", id, user, users));
+    scene.judge(
+      "replaceGroupMembers",
+      await told(scene.as(user).groups.replaceMembers(id, users), saidGroup),
+      (world) => places.replaceMembers(world, "group", id, user, users),
+    );
   }),
   joinGroup: verb(3, "group", async (scene, user, id) => {
-    scene.judge("joinGroup", await told(scene.as(user).groups.join(id), saidGroup), (world) => places.join(world, "group", id, user));
+    scene.judge("joinGroup", await told(scene.as(user).groups.join(id), saidGroup), (world) =>
+      places.join(world, "group", id, user),
+    );
   }),
   leaveGroup: verb(2, "group", async (scene, user, id) => {
-    scene.judge("leaveGroup", await told(scene.as(user).groups.leave(id), () => ""), (world) => void places.leave(world, "group", id, user));
+    scene.judge(
+      "leaveGroup",
+      await told(scene.as(user).groups.leave(id), () => ""),
+      (world) => void places.leave(world, "group", id, user),
+    );
   }),
   transferGroup: verb(2, "group", async (scene, user, id, args) => {
     const heir = anyone(scene, args[2]);
-    scene.judge("transferGroup", await told(scene.as(user).groups.transfer(id, heir), saidGroup), (world) => places.transfer(world, id, user, heir));
+    scene.judge("transferGroup", await told(scene.as(user).groups.transfer(id, heir), saidGroup), (world) =>
+      places.transfer(world, id, user, heir),
+    );
   }),
   updateGroupMember: verb(4, "group", async (scene, user, id, [, , c, d]) => {
     const target = anyone(scene, c);
     const until = scene.host.clock.now() + (d % 2 === 0 ? 60_000 : -1);
     const sdk: GroupMemberChange = pick(
-      [{ role: GroupRole.ADMIN }, { role: GroupRole.MEMBER }, { alias: `alias ${d % 2}` }, { muteUntil: new Date(until) }],
+      [
+        { role: GroupRole.ADMIN },
+        { role: GroupRole.MEMBER },
+        { alias: `alias ${d % 2}` },
+        { muteUntil: new Date(until) },
+      ],
       d >> 2,
     );
     const { muteUntil, ...rest } = sdk;
     const change = { ...rest, ...(muteUntil !== undefined && { mutedUntilMs: until }) } as places.MemberChange;
-    scene.judge("updateGroupMember", await told(scene.as(user).groups.updateMember(id, target, sdk), saidMember), (world) => places.updateMember(world, id, user, target, change));
+    scene.judge(
+      "updateGroupMember",
+      await told(scene.as(user).groups.updateMember(id, target, sdk), saidMember),
+      (world) => places.updateMember(world, id, user, target, change),
+    );
   }),
   updateGroup: verb(2, "group", async (scene, user, id, [, , c, d]) => {
-    const change = pick([{ name: `name ${d % 3}` }, { history: d % 2 === 0 }, { policy: pick([JoinPolicy.OPEN, JoinPolicy.INVITE, JoinPolicy.APPROVAL], d) }], c);
+    const change = pick(
+      [
+        { name: `name ${d % 3}` },
+        { history: d % 2 === 0 },
+        { policy: pick([JoinPolicy.OPEN, JoinPolicy.INVITE, JoinPolicy.APPROVAL], d) },
+      ],
+      c,
+    );
     const { policy, history, ...rest } = change as { name?: string; policy?: JoinPolicy; history?: boolean };
-    const sdk = { ...rest, ...(policy !== undefined && { joinPolicy: policy }), ...(history !== undefined && { historyForNewMembers: history }) };
-    scene.judge("updateGroup", await told(scene.as(user).groups.update(id, sdk), saidGroup), (world) => places.update(world, "group", id, user, change));
+    const sdk = {
+      ...rest,
+      ...(policy !== undefined && { joinPolicy: policy }),
+      ...(history !== undefined && { historyForNewMembers: history }),
+    };
+    scene.judge("updateGroup", await told(scene.as(user).groups.update(id, sdk), saidGroup), (world) =>
+      places.update(world, "group", id, user, change),
+    );
   }),
   deleteGroup: verb(1, "group", async (scene, user, id) => {
-    scene.judge("deleteGroup", await told(scene.as(user).groups.delete(id), () => ""), (world) => places.dissolve(world, "group", id, user));
+    scene.judge("deleteGroup", await told(scene.as(user).groups.delete(id), () => ""), (world) =>
+      places.dissolve(world, "group", id, user),
+    );
   }),
   listGroupMembers: verb(1, "group", async (scene, user, id) => {
     scene.judge(
       "listGroupMembers",
-      await told(scene.as(user).groups.listMembers(id, { pageSize: 100 }), ({ members }) => members.map(saidMember).join()),
-      (world) => places.listMembers(world, "group", id, user).map((member) => memberLineAt(world, member)).join(),
+      await told(scene.as(user).groups.listMembers(id, { pageSize: 100 }), ({ members }) =>
+        members.map(saidMember).join(),
+      ),
+      (world) =>
+        places
+          .listMembers(world, "group", id, user)
+          .map((member) => memberLineAt(world, member))
+          .join(),
     );
   }),
 
   createRoom: { weight: 2, run: (scene, args) => createPlace(scene, "room", args) },
   getRoom: verb(1, "room", async (scene, user, id) => {
-    scene.judge("getRoom", await told(scene.as(user).rooms.get(id), saidRoom), (world) => places.get(world, "room", id, user));
+    scene.judge("getRoom", await told(scene.as(user).rooms.get(id), saidRoom), (world) =>
+      places.get(world, "room", id, user),
+    );
   }),
   addRoomMembers: verb(1, "room", async (scene, user, id, args) => {
     const users = shareOf(scene, args);
-    scene.judge("addRoomMembers", await told(scene.as(user).rooms.addMembers(id, users), saidRoom), (world) => places.addMembers(world, "room", id, user, users));
+    scene.judge("addRoomMembers", await told(scene.as(user).rooms.addMembers(id, users), saidRoom), (world) =>
+      places.addMembers(world, "room", id, user, users),
+    );
   }),
   removeRoomMembers: verb(1, "room", async (scene, user, id, args) => {
     const users = shareOf(scene, args);
-    scene.judge("removeRoomMembers", await told(scene.as(user).rooms.removeMembers(id, users), saidRoom), (world) => places.removeMembers(world, "room", id, user, users));
+    scene.judge("removeRoomMembers", await told(scene.as(user).rooms.removeMembers(id, users), saidRoom), (world) =>
+      places.removeMembers(world, "room", id, user, users),
+    );
   }),
   replaceRoomMembers: verb(1, "room", async (scene, user, id, args) => {
     const users = shareOf(scene, args);
-    scene.judge("replaceRoomMembers", await told(scene.as(user).rooms.replaceMembers(id, users), saidRoom), (world) => places.replaceMembers(world, "room", id, user, users));
+    scene.judge("replaceRoomMembers", await told(scene.as(user).rooms.replaceMembers(id, users), saidRoom), (world) =>
+      places.replaceMembers(world, "room", id, user, users),
+    );
   }),
   joinRoom: verb(2, "room", async (scene, user, id) => {
-    scene.judge("joinRoom", await told(scene.as(user).rooms.join(id), saidRoom), (world) => places.join(world, "room", id, user));
+    scene.judge("joinRoom", await told(scene.as(user).rooms.join(id), saidRoom), (world) =>
+      places.join(world, "room", id, user),
+    );
   }),
   leaveRoom: verb(1, "room", async (scene, user, id) => {
-    scene.judge("leaveRoom", await told(scene.as(user).rooms.leave(id), () => ""), (world) => void places.leave(world, "room", id, user));
+    scene.judge(
+      "leaveRoom",
+      await told(scene.as(user).rooms.leave(id), () => ""),
+      (world) => void places.leave(world, "room", id, user),
+    );
   }),
   updateRoom: verb(1, "room", async (scene, user, id, args) => {
     const name = `name ${args[3] % 3}`;
-    scene.judge("updateRoom", await told(scene.as(user).rooms.update(id, { name }), saidRoom), (world) => places.update(world, "room", id, user, { name }));
+    scene.judge("updateRoom", await told(scene.as(user).rooms.update(id, { name }), saidRoom), (world) =>
+      places.update(world, "room", id, user, { name }),
+    );
   }),
   deleteRoom: verb(1, "room", async (scene, user, id) => {
-    scene.judge("deleteRoom", await told(scene.as(user).rooms.delete(id), () => ""), (world) => places.dissolve(world, "room", id, user));
+    scene.judge("deleteRoom", await told(scene.as(user).rooms.delete(id), () => ""), (world) =>
+      places.dissolve(world, "room", id, user),
+    );
   }),
 
   login: onDevice(
@@ -440,7 +576,11 @@ export const KINDS: Record<string, Kind> = {
       scene.backup = { folder: scene.host.backup(), world: scene.world.clone() };
     },
   },
-  restore: { weight: 0.75, can: (scene) => scene.backup !== undefined, run: (scene) => crash(scene, undefined, scene.backup) },
+  restore: {
+    weight: 0.75,
+    can: (scene) => scene.backup !== undefined,
+    run: (scene) => crash(scene, undefined, scene.backup),
+  },
   leap: {
     weight: 3,
     async run(scene, [a]) {

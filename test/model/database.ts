@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { messageLine } from "./words.js";
 import type { Scene } from "./scene.js";
+import { messageLine } from "./words.js";
 
 const open = (scene: Scene) => new Database(join(scene.host.server.dataDir, "parley.db"), { readonly: true });
 
@@ -9,8 +9,12 @@ const open = (scene: Scene) => new Database(join(scene.host.server.dataDir, "par
 export function storedKeys(scene: Scene): string {
   const db = open(scene);
   try {
-    const rows = db.prepare("select pos, sender, client_message_id as key from message where app_id = ? order by pos").all(scene.appId);
-    return (rows as { pos: number; sender: string; key: string }[]).map(({ pos, sender, key }) => `${pos}:${sender}:${key}`).join();
+    const rows = db
+      .prepare("select pos, sender, client_message_id as key from message where app_id = ? order by pos")
+      .all(scene.appId);
+    return (rows as { pos: number; sender: string; key: string }[])
+      .map(({ pos, sender, key }) => `${pos}:${sender}:${key}`)
+      .join();
   } finally {
     db.close();
   }
@@ -22,7 +26,14 @@ export function checkDatabase(scene: Scene): void {
   const db = open(scene);
   const rows = <T>(sql: string): T[] => db.prepare(sql).all(appId) as T[];
   try {
-    const messages = rows<{ conversation_id: string; seq: number; pos: number; message_id: string; sender: string; client_message_id: string }>(
+    const messages = rows<{
+      conversation_id: string;
+      seq: number;
+      pos: number;
+      message_id: string;
+      sender: string;
+      client_message_id: string;
+    }>(
       "select conversation_id, seq, pos, message_id, sender, client_message_id from message where app_id = ? order by conversation_id, seq",
     );
     // C1 and C6: what was acknowledged is there, once, and nothing else.
@@ -43,25 +54,35 @@ export function checkDatabase(scene: Scene): void {
       const before = messages[at - 1];
       if (before?.conversation_id !== message.conversation_id) continue;
       if (message.seq !== before.seq + 1 || message.pos <= before.pos)
-        throw new Error(`C2, C3: after ${before.seq} at ${before.pos} comes ${message.seq} at ${message.pos} in ${message.conversation_id}`);
+        throw new Error(
+          `C2, C3: after ${before.seq} at ${before.pos} comes ${message.seq} at ${message.pos} in ${message.conversation_id}`,
+        );
     }
     same(
       "C3: the log",
-      rows<{ pos: number; audiences: string }>("select pos, audiences from event where app_id = ? order by pos").map((e) => `${e.pos} ${e.audiences.split("\n").sort()}`),
+      rows<{ pos: number; audiences: string }>("select pos, audiences from event where app_id = ? order by pos").map(
+        (e) => `${e.pos} ${e.audiences.split("\n").sort()}`,
+      ),
       world.log.map((event) => `${event.pos} ${[...event.audiences].sort()}`),
     );
     // C7: what membership says of who sees what.
     same(
       "C7: the stays of now",
-      rows<{ place: string; user_id: string; joined_pos: number }>("select place, user_id, joined_pos from member where app_id = ? and left_pos is null order by place, user_id").map(
-        (m) => `${m.place} ${m.user_id} ${m.joined_pos}`,
-      ),
-      Object.keys(world.places).flatMap((name) => world.members(name).map((stay) => `${name} ${stay.user} ${stay.from}`)).sort(),
+      rows<{ place: string; user_id: string; joined_pos: number }>(
+        "select place, user_id, joined_pos from member where app_id = ? and left_pos is null order by place, user_id",
+      ).map((m) => `${m.place} ${m.user_id} ${m.joined_pos}`),
+      Object.keys(world.places)
+        .flatMap((name) => world.members(name).map((stay) => `${name} ${stay.user} ${stay.from}`))
+        .sort(),
     );
     // C8: what unread is derived from.
     same(
       "C8: the read markers",
-      rows<{ conversation_id: string; user_id: string; read_seq: number }>("select conversation_id, user_id, read_seq from participant where app_id = ?").map((p) => `${p.conversation_id} ${p.user_id} ${p.read_seq}`).sort(),
+      rows<{ conversation_id: string; user_id: string; read_seq: number }>(
+        "select conversation_id, user_id, read_seq from participant where app_id = ?",
+      )
+        .map((p) => `${p.conversation_id} ${p.user_id} ${p.read_seq}`)
+        .sort(),
       Object.entries(world.conversations)
         .flatMap(([id, { read }]) => Object.entries(read).map(([user, seq]) => `${id} ${user} ${seq}`))
         .sort(),

@@ -1,4 +1,11 @@
-import { type Client, createClient, type KeyValueStore, memoryStore, type OutgoingMessage, ResyncReason } from "@parley/client";
+import {
+  type Client,
+  createClient,
+  type KeyValueStore,
+  memoryStore,
+  type OutgoingMessage,
+  ResyncReason,
+} from "@parley/client";
 import { decodeCursor } from "../../server/src/store/cursor.js";
 import type { TestServer } from "../support/index.js";
 import type { TcpProxy } from "../support/tcp-proxy.js";
@@ -74,7 +81,9 @@ export class Device {
           this.cursor = cursor;
           this.poke();
         },
-        clear: () => void (this.cursor = ""),
+        clear: () => {
+          this.cursor = "";
+        },
       },
     });
     client.on("event", (event) => {

@@ -1,4 +1,11 @@
-import { createServiceClient, type OutgoingMessage, user as toUser, group as toGroup, room as toRoom, type Peer } from "@parley/client";
+import {
+  createServiceClient,
+  type OutgoingMessage,
+  type Peer,
+  group as toGroup,
+  room as toRoom,
+  user as toUser,
+} from "@parley/client";
 import type { Device, Waiting } from "./device.js";
 import { type Send, split } from "./reference.js";
 import { type Scene, told } from "./scene.js";
@@ -52,7 +59,8 @@ export function learn(scene: Scene, { sender, key }: Pick<Send, "sender" | "key"
 /** Notes where a stream ended: not before what was handed over, and not after anything that was not. */
 export function endStream(scene: Scene, device: Device): void {
   const pos = device.cursor === "" ? 0 : device.posOf(device.cursor);
-  if (pos < device.comparedPos) throw new Error(`${nameOf(scene, device)} keeps ${pos}, and was handed ${device.comparedPos}`);
+  if (pos < device.comparedPos)
+    throw new Error(`${nameOf(scene, device)} keeps ${pos}, and was handed ${device.comparedPos}`);
   scene.keep(`the cursor of ${nameOf(scene, device)}`, (world) => {
     if (pos > world.head) return `it is at ${pos}, the log ends at ${world.head}`;
     const skipped = world.visible(device.user, device.session, device.comparedPos).find((event) => event.pos <= pos);
@@ -99,7 +107,11 @@ async function openStream(scene: Scene, device: Device, open: () => Promise<unkn
   await open();
   await device.until("its stream", () => device.client.state.name === "live");
   const why = device.resyncs[resyncs];
-  scene.judge(`the resumption of ${nameOf(scene, device)}`, `ok ${why ?? "resumed"}`, (w) => w.resyncAt(device.place) ?? "resumed");
+  scene.judge(
+    `the resumption of ${nameOf(scene, device)}`,
+    `ok ${why ?? "resumed"}`,
+    (w) => w.resyncAt(device.place) ?? "resumed",
+  );
   device.comparedPos = why === undefined ? device.place.pos : before;
   const repeated = why === "HISTORY_CHANGED" ? device.recent.splice(0) : [];
   const queue = repeated
@@ -161,7 +173,11 @@ export async function takeStock(scene: Scene, device: Device, sends: readonly Wa
 }
 
 /** Ends the server in this very tick, and starts it on what it had stored, or on a backup; then all come back one after the other. */
-export async function crash(scene: Scene, inFlight?: { device: Device; sends: Waiting[] }, backup = scene.backup): Promise<void> {
+export async function crash(
+  scene: Scene,
+  inFlight?: { device: Device; sends: Waiting[] },
+  backup = scene.backup,
+): Promise<void> {
   const wereLive = scene.devices.filter((device) => device.live);
   const restore = inFlight === undefined && backup !== undefined;
   await scene.host.crash(restore ? backup.folder : undefined);
@@ -182,4 +198,3 @@ export async function crash(scene: Scene, inFlight?: { device: Device; sends: Wa
   for (const device of scene.devices) if (device.net && !wereLive.includes(device)) device.network.accept();
   for (const device of wereLive) await goOnline(scene, device, () => device.client.resume());
 }
-

@@ -1,5 +1,13 @@
-import { type Place, type Reference, Refused, type Stay } from "./reference.js";
-import { ChangeKind, GroupRole, JoinPolicy, memberLine, membersChangeLine, placeChangeLine, placeLine } from "./words.js";
+import { type Conversation, type Place, type Reference, Refused, type Stay } from "./reference.js";
+import {
+  ChangeKind,
+  GroupRole,
+  JoinPolicy,
+  memberLine,
+  membersChangeLine,
+  placeChangeLine,
+  placeLine,
+} from "./words.js";
 
 /** The verbs of groups and rooms on the reference model. Each gives the line of the place as the caller may see it then. */
 
@@ -43,7 +51,11 @@ function describe(model: Reference, place: Place, members: readonly string[]): s
   return placeLine({ ...place, members, count: model.members(name(place)).length });
 }
 export const whole = (model: Reference, place: Place): string =>
-  describe(model, place, model.members(name(place)).map((stay) => stay.user));
+  describe(
+    model,
+    place,
+    model.members(name(place)).map((stay) => stay.user),
+  );
 
 /** The place as somebody who asks for it sees it. */
 export function get(model: Reference, kind: Kind, id: string, user: string): string {
@@ -68,7 +80,8 @@ function beginStays(model: Reference, place: Place, users: readonly string[], fr
     const role = user === place.owner ? GroupRole.OWNER : GroupRole.MEMBER;
     place.stays.push({ user, from, to: undefined, role, alias: "", mutedUntilMs: 0 });
     if (place.kind === "room") continue;
-    const conversation = (model.conversations[name(place)] ??= { head: 0, floor: 0, lastPos: 0, lastMs: 0, read: {} });
+    model.conversations[name(place)] ??= { head: 0, floor: 0, lastPos: 0, lastMs: 0, read: {} };
+    const conversation = model.conversations[name(place)] as Conversation;
     // What was said before counts as read.
     conversation.read[user] = conversation.head;
   }
@@ -104,7 +117,12 @@ export function create(model: Reference, user: string, made: NewPlace): string {
   const place: Place = { id, kind, name: made.name, owner: user, policy, history, gone: false, stays: [] };
   model.places[nameOf(kind, id)] = place;
   const answer = placeLine({ ...place, members, count: members.length });
-  beginStays(model, place, members, model.emit([name(place)], placeChangeLine(kind, id, ChangeKind.ADDED, user, answer)));
+  beginStays(
+    model,
+    place,
+    members,
+    model.emit([name(place)], placeChangeLine(kind, id, ChangeKind.ADDED, user, answer)),
+  );
   if (made.requestId !== "") model.answered[key] = { what, answer, untilMs: model.nowMs + model.rules.answeredMs };
   return answer;
 }
@@ -130,7 +148,13 @@ export function join(model: Reference, kind: Kind, id: string, user: string): st
   return whole(model, place);
 }
 
-export function removeMembers(model: Reference, kind: Kind, id: string, user: string, users: readonly string[]): string {
+export function removeMembers(
+  model: Reference,
+  kind: Kind,
+  id: string,
+  user: string,
+  users: readonly string[],
+): string {
   if (users.every((other) => other === user)) return leave(model, kind, id, user);
   const found = standing(model, kind, id, user);
   const { place } = found;
@@ -151,12 +175,26 @@ export function leave(model: Reference, kind: Kind, id: string, user: string): s
   if (kind === "group" && place.owner === user) throw new Refused("OWNER_CANNOT_BE_REMOVED");
   // One who never was a member learns nothing of a group by leaving it.
   if (!member && kind === "group")
-    return placeLine({ id, name: "", owner: "", members: [], count: 0, policy: JoinPolicy.UNSPECIFIED, history: false });
+    return placeLine({
+      id,
+      name: "",
+      owner: "",
+      members: [],
+      count: 0,
+      policy: JoinPolicy.UNSPECIFIED,
+      history: false,
+    });
   if (member) letGo(model, place, [user], user);
   return kind === "group" ? describe(model, place, []) : whole(model, place);
 }
 
-export function replaceMembers(model: Reference, kind: Kind, id: string, user: string, users: readonly string[]): string {
+export function replaceMembers(
+  model: Reference,
+  kind: Kind,
+  id: string,
+  user: string,
+  users: readonly string[],
+): string {
   const found = standing(model, kind, id, user);
   mustBe(found, GroupRole.OWNER);
   const { place } = found;
@@ -197,7 +235,10 @@ export function dissolve(model: Reference, kind: Kind, id: string, user: string)
 function tellMember(model: Reference, place: Place, member: Stay, actor: string): void {
   const count = model.members(name(place)).length;
   const line = memberLine({ ...member, mutedUntilMs: member.mutedUntilMs > model.nowMs ? member.mutedUntilMs : 0 });
-  model.emit([name(place)], membersChangeLine("group", place.id, ChangeKind.UPDATED, actor, [member.user], count, line));
+  model.emit(
+    [name(place)],
+    membersChangeLine("group", place.id, ChangeKind.UPDATED, actor, [member.user], count, line),
+  );
 }
 
 export function transfer(model: Reference, id: string, user: string, heirId: string): string {
@@ -237,9 +278,11 @@ export function updateMember(model: Reference, id: string, user: string, target:
     mustBe(found, GroupRole.OWNER);
     if (member.role === GroupRole.OWNER) throw new Refused("INVALID_FIELD");
   }
-  if (change.mutedUntilMs !== undefined) mustBe(found, member.role >= GroupRole.ADMIN ? GroupRole.OWNER : GroupRole.ADMIN);
+  if (change.mutedUntilMs !== undefined)
+    mustBe(found, member.role >= GroupRole.ADMIN ? GroupRole.OWNER : GroupRole.ADMIN);
   if (change.alias !== undefined && target !== user) mustBe(found, GroupRole.ADMIN);
-  const line = () => memberLine({ ...member, mutedUntilMs: member.mutedUntilMs > model.nowMs ? member.mutedUntilMs : 0 });
+  const line = () =>
+    memberLine({ ...member, mutedUntilMs: member.mutedUntilMs > model.nowMs ? member.mutedUntilMs : 0 });
   const before = line();
   Object.assign(member, change);
   if (line() !== before) tellMember(model, place, member, user);

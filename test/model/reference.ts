@@ -1,4 +1,13 @@
-import { ChangeKind, friendLine, messageLine, profileLine, readLine, revokedLine, SessionRevokedReason, typingLine } from "./words.js";
+import {
+  ChangeKind,
+  friendLine,
+  messageLine,
+  profileLine,
+  readLine,
+  revokedLine,
+  type SessionRevokedReason,
+  typingLine,
+} from "./words.js";
 
 /** What the server must refuse, by the reason of its ErrorDetail. */
 export class Refused extends Error {
@@ -182,7 +191,9 @@ export class Reference {
   }
 
   friendsOf(user: string): string[] {
-    return Object.keys(this.users).filter((other) => other !== user && this.areFriends(user, other)).sort();
+    return Object.keys(this.users)
+      .filter((other) => other !== user && this.areFriends(user, other))
+      .sort();
   }
 
   members(place: string): Stay[] {
@@ -229,7 +240,10 @@ export class Reference {
     const found = this.user(user);
     if (found.name === name) return;
     found.name = name;
-    this.emit([user, ...this.friendsOf(user)].map((reader) => `u:${reader}`), profileLine(user, name));
+    this.emit(
+      [user, ...this.friendsOf(user)].map((reader) => `u:${reader}`),
+      profileLine(user, name),
+    );
   }
 
   addFriend(user: string, friend: string): void {
@@ -271,7 +285,8 @@ export class Reference {
     place.head += 1;
     place.lastMs = Math.max(place.lastMs, this.nowMs);
     const facts = { ...send, conversation, seq: place.head, atMs: place.lastMs };
-    const audiences = kind === "group" ? [`g:${id}`] : [id, send.sender].filter((user) => user !== "").map((user) => `u:${user}`);
+    const audiences =
+      kind === "group" ? [`g:${id}`] : [id, send.sender].filter((user) => user !== "").map((user) => `u:${user}`);
     place.lastPos = this.emit(audiences, messageLine(facts), true);
     this.messages.push({ ...facts, id: "", pos: place.lastPos, counting });
     return messageLine(facts);
@@ -311,7 +326,16 @@ export class Reference {
       if (known.what !== words) throw new Refused("IDEMPOTENCY_CONFLICT");
       return known.answer;
     }
-    const answer = messageLine({ conversation: "", seq: 0, sender: "", receiver: "everyone", key, words, atMs: this.nowMs, replyTo: "" });
+    const answer = messageLine({
+      conversation: "",
+      seq: 0,
+      sender: "",
+      receiver: "everyone",
+      key,
+      words,
+      atMs: this.nowMs,
+      replyTo: "",
+    });
     this.emit(["*"], answer, true);
     this.answered[`|everyone:${key}`] = { what: words, answer, untilMs: this.nowMs + this.rules.dedupMs };
     return answer;
@@ -371,7 +395,11 @@ export class Reference {
     found.read[user] = marker;
     const [kind, a = "", b = ""] = conversation.split(":");
     const readers = kind === "d" ? [a, b] : [user];
-    if (marker > before) this.emit(readers.map((reader) => `u:${reader}`), readLine(conversation, user, marker));
+    if (marker > before)
+      this.emit(
+        readers.map((reader) => `u:${reader}`),
+        readLine(conversation, user, marker),
+      );
     return `${marker} ${this.unread(user, conversation)}`;
   }
 

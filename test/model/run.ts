@@ -48,7 +48,9 @@ class Command implements fc.AsyncCommand<Scene, Counts> {
       await KINDS[this.name]?.run(scene, this.args);
       await sync(scene);
     } catch (error) {
-      throw new Error(`${this.toString()}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new Error(`${this.toString()}: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
     }
   }
 
@@ -109,7 +111,9 @@ async function openScene(host: Host, rules: Rules): Promise<Scene> {
   const service = createServiceClient({ baseUrl: host.backend.url, serviceKey: made.serviceKey });
   await service.admin.upsertUsers(USERS.map((userId) => ({ userId })));
   for (const user of USERS) world.users[user] = { createdPos: 0, name: "" };
-  const devices = DEVICES.map((user, at) => new Device(user, must(host.networks[at]), { appId, clientKey: made.clientKey }));
+  const devices = DEVICES.map(
+    (user, at) => new Device(user, must(host.networks[at]), { appId, clientKey: made.clientKey }),
+  );
   const scene = new Scene(host, appId, made.serviceKey, service, [world], USERS, devices);
   for (const device of devices.slice(0, 3)) {
     device.network.accept();

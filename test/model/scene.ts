@@ -26,7 +26,15 @@ export class Scene {
   readonly users: readonly string[];
   readonly devices: readonly Device[];
 
-  constructor(host: Host, appId: string, serviceKey: string, service: ServiceClient, worlds: Reference[], users: readonly string[], devices: readonly Device[]) {
+  constructor(
+    host: Host,
+    appId: string,
+    serviceKey: string,
+    service: ServiceClient,
+    worlds: Reference[],
+    users: readonly string[],
+    devices: readonly Device[],
+  ) {
     this.host = host;
     this.appId = appId;
     this.serviceKey = serviceKey;
@@ -43,8 +51,8 @@ export class Scene {
   }
 
   /** Does in every world what was done, and keeps those in which it comes out as it was told. */
-  judge(what: string, told: string, op: (world: Reference) => string | void): void {
-    const outcomes = this.worlds.map((world) => outcomeOf(() => op(world) ?? ""));
+  judge(what: string, told: string, op: (world: Reference) => unknown): void {
+    const outcomes = this.worlds.map((world) => outcomeOf(() => String(op(world) ?? "")));
     this.keep(what, (_, at) => (outcomes[at] === told ? undefined : `told  ${told}\n  model ${outcomes[at]}`));
   }
 

@@ -67,10 +67,14 @@ export async function sync(scene: Scene): Promise<void> {
 export function probe(scene: Scene): void {
   if (scene.worlds.length === 1) return;
   scene.judge("what was stored", `ok ${storedKeys(scene)}`, (world) =>
-    [...world.messages].sort((a, b) => a.pos - b.pos).map((m) => `${m.pos}:${m.sender}:${m.key}`).join(),
+    [...world.messages]
+      .sort((a, b) => a.pos - b.pos)
+      .map((m) => `${m.pos}:${m.sender}:${m.key}`)
+      .join(),
   );
   // Those that are left differ in nothing.
   scene.worlds.length = 1;
 }
 
-export const nameOf = (scene: Scene, device: Device): string => `device ${scene.devices.indexOf(device)} of ${device.user}`;
+export const nameOf = (scene: Scene, device: Device): string =>
+  `device ${scene.devices.indexOf(device)} of ${device.user}`;

@@ -48,8 +48,7 @@ export interface MemberFacts {
   mutedUntilMs: number;
 }
 
-export const memberLine = (m: MemberFacts): string =>
-  ["member", m.user, m.role, m.alias, m.mutedUntilMs].join("|");
+export const memberLine = (m: MemberFacts): string => ["member", m.user, m.role, m.alias, m.mutedUntilMs].join("|");
 
 const time = (at: Parameters<typeof timestampMs>[0] | undefined): number => (at === undefined ? 0 : timestampMs(at));
 
@@ -125,9 +124,21 @@ export function saidEvent({ event }: StreamEvent): string {
     case "friendChanged":
       return friendLine(event.value.userId, event.value.change);
     case "groupChanged":
-      return placeChangeLine("group", event.value.groupId, event.value.change, event.value.actorUserId, saidGroup(event.value.group));
+      return placeChangeLine(
+        "group",
+        event.value.groupId,
+        event.value.change,
+        event.value.actorUserId,
+        saidGroup(event.value.group),
+      );
     case "roomChanged":
-      return placeChangeLine("room", event.value.roomId, event.value.change, event.value.actorUserId, saidRoom(event.value.room));
+      return placeChangeLine(
+        "room",
+        event.value.roomId,
+        event.value.change,
+        event.value.actorUserId,
+        saidRoom(event.value.room),
+      );
     case "groupMemberChanged": {
       const { groupId, change, actorUserId, userIds, memberCount, member } = event.value;
       return membersChangeLine("group", groupId, change, actorUserId, userIds, memberCount, saidMember(member));
@@ -150,7 +161,8 @@ export function saidEvent({ event }: StreamEvent): string {
 }
 
 export const friendLine = (user: string, change: ChangeKind): string => `friend|${user}|${ChangeKind[change]}`;
-export const readLine = (conversation: string, user: string, seq: number): string => `read|${conversation}|${user}|${seq}`;
+export const readLine = (conversation: string, user: string, seq: number): string =>
+  `read|${conversation}|${user}|${seq}`;
 export const typingLine = (peer: string, user: string, typing: boolean): string => `typing|${peer}|${user}|${typing}`;
 export const profileLine = (user: string, name: string): string => `profile|${user}|${name}`;
 export const revokedLine = (session: string, reason: SessionRevokedReason): string =>
