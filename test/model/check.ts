@@ -148,7 +148,7 @@ function saidConversation(conversation: Conversation): string {
   return [conversationId, peerWord(peer), headSeq, readSeq, unreadCount, saidMessage(lastMessage)].join("|");
 }
 
-export function conversationLine(world: Reference, user: string, id: string): string {
+function conversationLine(world: Reference, user: string, id: string): string {
   const conversation = world.conversations[id];
   const last = world.history(user, id).at(-1);
   return [
@@ -165,7 +165,7 @@ const saidFriend = (friend: Friend): string =>
   [friend.userId, friend.online, friend.user?.displayName, saidMessage(friend.lastMessage)].join("|");
 
 /** The other side of a conversation, as its reader names it. */
-export function receiverOfConversation(user: string, id: string): string {
+function receiverOfConversation(user: string, id: string): string {
   const [kind, a = "", b = ""] = id.split(":");
   if (kind === "g") return `group:${a}`;
   return kind === "y" ? "system" : `user:${a === user ? b : a}`;

@@ -8,7 +8,7 @@ import {
 } from "@parley/client";
 import type { Device, Waiting } from "./device.js";
 import { type Send, split } from "./reference.js";
-import { type Scene, told } from "./scene.js";
+import { type Backup, type Scene, told } from "./scene.js";
 import { nameOf, observe, probe } from "./sync.js";
 import { saidMessage } from "./words.js";
 
@@ -123,7 +123,7 @@ async function openStream(scene: Scene, device: Device, open: () => Promise<unkn
 }
 
 /** Waits until the SDK has no send under way. */
-export async function emptied(device: Device): Promise<void> {
+async function emptied(device: Device): Promise<void> {
   await Promise.allSettled(device.client.messages.pending().map((handle) => handle.stored));
   while (device.client.messages.pending().length > 0)
     await Promise.allSettled(device.client.messages.pending().map((handle) => handle.stored));
@@ -144,7 +144,7 @@ async function barrier(scene: Scene): Promise<void> {
 }
 
 /** Sends that may or may not have been stored before all went dark: as many worlds as there are answers to how many of them were. */
-export function fork(scene: Scene, sends: readonly Send[]): void {
+function fork(scene: Scene, sends: readonly Send[]): void {
   scene.worlds = scene.worlds.flatMap((world) => {
     const worlds = [world];
     for (const send of sends) {
@@ -175,12 +175,10 @@ export async function takeStock(scene: Scene, device: Device, sends: readonly Wa
 /** Ends the server in this very tick, and starts it on what it had stored, or on a backup; then all come back one after the other. */
 export async function crash(
   scene: Scene,
-  inFlight?: { device: Device; sends: Waiting[] },
-  backup = scene.backup,
+  { inFlight, backup }: { inFlight?: { device: Device; sends: Waiting[] }; backup?: Backup | undefined },
 ): Promise<void> {
   const wereLive = scene.devices.filter((device) => device.live);
-  const restore = inFlight === undefined && backup !== undefined;
-  await scene.host.crash(restore ? backup.folder : undefined);
+  await scene.host.crash(backup?.folder);
   for (const device of wereLive)
     await device.until("the loss of its stream", () => !["live", "replaying"].includes(device.client.state.name));
   if (inFlight !== undefined) await takeStock(scene, inFlight.device, inFlight.sends);
@@ -190,7 +188,7 @@ export async function crash(
   scene.service = createServiceClient({ baseUrl: scene.host.backend.url, serviceKey: scene.serviceKey });
   const { life } = scene.host;
   const nowMs = scene.host.clock.now();
-  if (restore) scene.worlds = [backup.world.clone()];
+  if (backup !== undefined) scene.worlds = [backup.world.clone()];
   scene.all((world) => {
     world.startAgain(life);
     world.nowMs = nowMs;

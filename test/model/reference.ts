@@ -426,17 +426,17 @@ export class Reference {
   }
 }
 
-export const pair = (a: string, b: string): string => [a, b].sort().join(":");
+const pair = (a: string, b: string): string => [a, b].sort().join(":");
 export const split = (receiver: string): [kind: string, id: string] => {
   const at = receiver.indexOf(":");
   return [receiver.slice(0, at), receiver.slice(at + 1)];
 };
 
 /** The name of the place that a receiver is. */
-export const placeOf = (receiver: string): string => `${receiver.slice(0, 1)}:${split(receiver)[1]}`;
+const placeOf = (receiver: string): string => `${receiver.slice(0, 1)}:${split(receiver)[1]}`;
 
 /** The conversation of a sender, or of the system, with a receiver. */
-export function conversationOf(sender: string, receiver: string): string {
+function conversationOf(sender: string, receiver: string): string {
   const [kind, id] = split(receiver);
   if (kind === "group") return `g:${id}`;
   return sender === "" ? `y:${id}` : `d:${pair(sender, id)}`;
