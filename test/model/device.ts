@@ -13,7 +13,7 @@ import type { LogPlace, Send } from "./reference.js";
 import { ChangeKind, saidEvent } from "./words.js";
 
 /** How long anything may take that must happen: a failure, never a pause. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 30_000;
 
 /** A send whose outcome is not known yet. */
 export interface Waiting {

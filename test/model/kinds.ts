@@ -29,13 +29,14 @@ export const atLeastOne = (scene: Scene, at: number): string[] => {
   return chosen.length === 0 ? [anyone(scene, at)] : chosen;
 };
 
-/** The groups or rooms that there are or were, and one that never was. */
+/** The groups or rooms that there are or were. */
 export const placesOf = (scene: Scene, kind: Place["kind"]): string[] =>
   Object.values(scene.world.places)
     .filter((place) => place.kind === kind)
     .map((place) => place.id);
+/** One of the newest of them, so that much happens in each, and now and then one that never was. */
 export const placeAt = (scene: Scene, kind: Place["kind"], at: number): string =>
-  at % 31 === 30 ? "019a0000-0000-7000-8000-000000000000" : pick(placesOf(scene, kind), at);
+  at % 31 === 30 ? "019a0000-0000-7000-8000-000000000000" : pick(placesOf(scene, kind).slice(-3), at);
 export const hasPlace = (kind: Place["kind"]) => (scene: Scene) => placesOf(scene, kind).length > 0;
 
 export const receiverAt = (scene: Scene, a: number, b: number): string =>
@@ -59,4 +60,12 @@ export function onDevice(
     can: (scene) => of(scene).length > 0,
     run: (scene, args) => run(scene, pick(of(scene), args[0]), args),
   };
+}
+
+/** Who does something with a place: its owner, one of its members, or anybody. */
+export function actorAt(scene: Scene, kind: Place["kind"], id: string, at: number): string {
+  const place = scene.world.places[`${kind.slice(0, 1)}:${id}`];
+  const members = scene.world.members(`${kind.slice(0, 1)}:${id}`).map((stay) => stay.user);
+  if (place === undefined || members.length === 0 || at % 3 === 0) return userOf(scene, at);
+  return at % 3 === 1 ? place.owner : pick(members, at);
 }

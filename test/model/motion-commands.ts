@@ -107,8 +107,8 @@ export const MOTIONS: Record<string, Kind> = {
     },
   ),
 
-  crash: { weight: 0.25, run: (scene) => crash(scene, {}) },
-  sendAndCrash: onDevice(0.5, live, async (scene, device, [, b, c, d]) => {
+  crash: { weight: 0.75, run: (scene) => crash(scene, {}) },
+  sendAndCrash: onDevice(0.75, live, async (scene, device, [, b, c, d]) => {
     const sends = handSome(scene, device, b, c);
     await turns(d % 8);
     await crash(scene, { inFlight: { device, sends } });
@@ -121,7 +121,7 @@ export const MOTIONS: Record<string, Kind> = {
     },
   },
   restore: {
-    weight: 0.75,
+    weight: 1.5,
     can: (scene) => scene.backup !== undefined,
     run: (scene) => crash(scene, { backup: scene.backup }),
   },

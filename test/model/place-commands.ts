@@ -1,6 +1,18 @@
 import { type GroupMemberChange, JoinPolicy } from "@parley/client";
 import { memberLineAt } from "./check.js";
-import { type Args, anyone, atLeastOne, hasPlace, type Kind, pick, placeAt, STRANGER, some, userOf } from "./kinds.js";
+import {
+  type Args,
+  actorAt,
+  anyone,
+  atLeastOne,
+  hasPlace,
+  type Kind,
+  pick,
+  placeAt,
+  STRANGER,
+  some,
+  userOf,
+} from "./kinds.js";
 import * as places from "./places.js";
 import type { Place } from "./reference.js";
 import { type Scene, told } from "./scene.js";
@@ -15,7 +27,10 @@ function verb(
   return {
     weight,
     can: hasPlace(kind),
-    run: (scene, args) => run(scene, userOf(scene, args[0]), placeAt(scene, kind, args[1]), args),
+    run(scene, args) {
+      const id = placeAt(scene, kind, args[1]);
+      return run(scene, actorAt(scene, kind, id, args[0]), id, args);
+    },
   };
 }
 
@@ -51,7 +66,7 @@ const shareOf = (scene: Scene, args: Args): string[] => atLeastOne(scene, args[2
 /** The verbs of groups and rooms. */
 export const PLACES: Record<string, Kind> = {
   createGroup: { weight: 3, run: (scene, args) => createPlace(scene, "group", args) },
-  getGroup: verb(1, "group", async (scene, user, id) => {
+  getGroup: verb(1.5, "group", async (scene, user, id) => {
     scene.judge("getGroup", await told(scene.as(user).groups.get(id), saidGroup), (world) =>
       places.get(world, "group", id, user),
     );
@@ -68,7 +83,7 @@ export const PLACES: Record<string, Kind> = {
       places.removeMembers(world, "group", id, user, users),
     );
   }),
-  replaceGroupMembers: verb(1, "group", async (scene, user, id, args) => {
+  replaceGroupMembers: verb(1.5, "group", async (scene, user, id, args) => {
     const users = shareOf(scene, args);
     scene.judge(
       "replaceGroupMembers",
@@ -94,14 +109,15 @@ export const PLACES: Record<string, Kind> = {
       places.transfer(world, id, user, heir),
     );
   }),
-  updateGroupMember: verb(4, "group", async (scene, user, id, [, , c, d]) => {
+  updateGroupMember: verb(6, "group", async (scene, user, id, [, , c, d]) => {
     const target = anyone(scene, c);
-    const until = scene.host.clock.now() + (d % 2 === 0 ? 60_000 : -1);
+    const until = scene.host.clock.now() + (d % 4 === 3 ? -1 : 600_000);
     const sdk: GroupMemberChange = pick(
       [
         { role: GroupRole.ADMIN },
         { role: GroupRole.MEMBER },
         { alias: `alias ${d % 2}` },
+        { muteUntil: new Date(until) },
         { muteUntil: new Date(until) },
       ],
       d >> 2,
@@ -133,12 +149,12 @@ export const PLACES: Record<string, Kind> = {
       places.update(world, "group", id, user, change),
     );
   }),
-  deleteGroup: verb(1, "group", async (scene, user, id) => {
+  deleteGroup: verb(1.5, "group", async (scene, user, id) => {
     scene.judge("deleteGroup", await told(scene.as(user).groups.delete(id), () => ""), (world) =>
       places.dissolve(world, "group", id, user),
     );
   }),
-  listGroupMembers: verb(1, "group", async (scene, user, id) => {
+  listGroupMembers: verb(1.5, "group", async (scene, user, id) => {
     scene.judge(
       "listGroupMembers",
       await told(scene.as(user).groups.listMembers(id, { pageSize: 100 }), ({ members }) =>
@@ -153,24 +169,24 @@ export const PLACES: Record<string, Kind> = {
   }),
 
   createRoom: { weight: 2, run: (scene, args) => createPlace(scene, "room", args) },
-  getRoom: verb(1, "room", async (scene, user, id) => {
+  getRoom: verb(1.5, "room", async (scene, user, id) => {
     scene.judge("getRoom", await told(scene.as(user).rooms.get(id), saidRoom), (world) =>
       places.get(world, "room", id, user),
     );
   }),
-  addRoomMembers: verb(1, "room", async (scene, user, id, args) => {
+  addRoomMembers: verb(1.5, "room", async (scene, user, id, args) => {
     const users = shareOf(scene, args);
     scene.judge("addRoomMembers", await told(scene.as(user).rooms.addMembers(id, users), saidRoom), (world) =>
       places.addMembers(world, "room", id, user, users),
     );
   }),
-  removeRoomMembers: verb(1, "room", async (scene, user, id, args) => {
+  removeRoomMembers: verb(1.5, "room", async (scene, user, id, args) => {
     const users = shareOf(scene, args);
     scene.judge("removeRoomMembers", await told(scene.as(user).rooms.removeMembers(id, users), saidRoom), (world) =>
       places.removeMembers(world, "room", id, user, users),
     );
   }),
-  replaceRoomMembers: verb(1, "room", async (scene, user, id, args) => {
+  replaceRoomMembers: verb(1.5, "room", async (scene, user, id, args) => {
     const users = shareOf(scene, args);
     scene.judge("replaceRoomMembers", await told(scene.as(user).rooms.replaceMembers(id, users), saidRoom), (world) =>
       places.replaceMembers(world, "room", id, user, users),
@@ -181,20 +197,20 @@ export const PLACES: Record<string, Kind> = {
       places.join(world, "room", id, user),
     );
   }),
-  leaveRoom: verb(1, "room", async (scene, user, id) => {
+  leaveRoom: verb(1.5, "room", async (scene, user, id) => {
     scene.judge(
       "leaveRoom",
       await told(scene.as(user).rooms.leave(id), () => ""),
       (world) => void places.leave(world, "room", id, user),
     );
   }),
-  updateRoom: verb(1, "room", async (scene, user, id, args) => {
+  updateRoom: verb(1.5, "room", async (scene, user, id, args) => {
     const name = `name ${args[3] % 3}`;
     scene.judge("updateRoom", await told(scene.as(user).rooms.update(id, { name }), saidRoom), (world) =>
       places.update(world, "room", id, user, { name }),
     );
   }),
-  deleteRoom: verb(1, "room", async (scene, user, id) => {
+  deleteRoom: verb(1.5, "room", async (scene, user, id) => {
     scene.judge("deleteRoom", await told(scene.as(user).rooms.delete(id), () => ""), (world) =>
       places.dissolve(world, "room", id, user),
     );
