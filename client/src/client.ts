@@ -132,9 +132,11 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     presence: options.presence === "invisible" ? PresenceMode.INVISIBLE : PresenceMode.ONLINE,
     kinds: options.kinds ?? [],
     onEvent,
-    async onResync(reason) {
-      if (reason === ResyncReason.HISTORY_CHANGED) outbox?.repeatRecent();
-      await emitter.emit("resync", { reason });
+    onResync: (reason) => emitter.emit("resync", { reason }),
+    onReady(lost) {
+      // What is sent again goes before what waits, so nothing leaves until it is known whether anything was lost.
+      if (lost === ResyncReason.HISTORY_CHANGED) outbox?.repeatRecent();
+      outbox?.open();
     },
     onStarted: () => presence.begin(),
     async onCaughtUp() {
@@ -186,8 +188,7 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
   }
 
   function onState(state: ClientState): void {
-    if (state.name === "replaying" || state.name === "live") outbox?.open();
-    else outbox?.hold();
+    if (state.name !== "replaying" && state.name !== "live") outbox?.hold();
     if (state.name === "closed" && state.reason === "session_rejected") void session.drop().catch(reportError);
     if (isOver(state)) for (const { end } of iterators) end();
     for (const tell of waiting) tell(state);

@@ -215,6 +215,25 @@ describe("the stream", () => {
     expect(texts).toEqual(["one", "two"]);
   });
 
+  it("O8: sends again what was lost before what waits, also while the application is busy until its own send is stored", async () => {
+    const { server, clock, client } = await loggedIn();
+    const sent: string[] = [];
+    server.sendFault = ({ clientMessageId }) => void sent.push(clientMessageId);
+    await client.messages.send(user("Tom"), { text: "one" }, { clientMessageId: "one" }).stored;
+    let answered = false;
+    client.on("friendMessage", async () => {
+      await client.pause();
+      server.forgetful = ResyncReason.HISTORY_CHANGED;
+      void client.resume();
+      await client.messages.send(user("Tom"), { text: "two" }, { clientMessageId: "two" }).stored;
+      answered = true;
+    });
+    server.talk("wake up");
+    await clock.advance(1000);
+    expect(sent).toEqual(["one", "one", "two"]);
+    expect(answered).toBe(true);
+  });
+
   it("L7: takes a refused cursor for a gap", async () => {
     const { server, clock, client } = await loggedIn();
     const told: ResyncReason[] = [];

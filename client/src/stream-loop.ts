@@ -41,6 +41,11 @@ export interface StreamPorts {
   readonly onEvent: (event: StreamEvent) => Promise<void>;
   /** Resolves when the application has dealt with the gap; never rejects. */
   readonly onResync: (reason: ResyncReason) => Promise<void>;
+  /**
+   * The server takes sends, and knows everything up to the cursor, or has lost what this reason says. It is told when the frame comes and not
+   * in its turn: the application may be busy with an event until a send of its own is stored.
+   */
+  readonly onReady: (lost?: ResyncReason) => void;
   /** A stream is open: the friends that are online are named until `onCaughtUp`. */
   readonly onStarted: () => void;
   readonly onCaughtUp: () => Promise<void>;
@@ -175,9 +180,17 @@ export function createStreamLoop(ports: StreamPorts): StreamLoop {
   async function receive(own: Attempt, { frame }: SubscribeResponse, place: StreamPosition): Promise<void> {
     if (frame.case === "goodbye") return farewell(own, frame.value);
     if (!happen({ type: "frame", attempt: own.number, frame: frameKind(frame.case) })) return;
+    if (frame.case === "started" && frame.value.resumed) ports.onReady();
+    if (frame.case === "resyncRequired") ports.onReady(frame.value.reason);
     own.watchdog.hold();
-    await inOrder(() => (own.controller.signal.aborted ? undefined : applyFrame(own, frame, place)));
-    own.watchdog.heard();
+    const applied = inOrder(async () => {
+      if (own.controller.signal.aborted) return;
+      own.watchdog.hold();
+      await applyFrame(own, frame, place);
+      own.watchdog.heard();
+    });
+    // The frame after it may be the one that lets sends leave, and the application may be waiting for one.
+    if (frame.case !== "started") await applied;
   }
 
   async function applyFrame(own: Attempt, frame: SubscribeResponse["frame"], place: StreamPosition): Promise<void> {

@@ -95,8 +95,6 @@ export async function getMessage(ctx: Ctx, caller: UserCaller, messageId: string
     const row = await findMessage(db, caller.appId, messageId);
     if (row === undefined || !(await maySee(db, caller, row.conversation_id, row.pos)))
       throw notFound("message", "message_id");
-    const conversation = await findConversation(db, caller.appId, row.conversation_id);
-    if (row.seq <= (conversation?.floor_seq ?? 0)) throw notFound("message", "message_id");
     return fromBinary(ChatMessageSchema, row.payload);
   });
 }

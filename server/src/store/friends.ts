@@ -79,7 +79,7 @@ export async function deleteFriends(tx: Tx, a: string, b: string): Promise<void>
     .execute();
 }
 
-/** The newest message of each of these conversations that lies after a position. */
+/** The newest message of each of these conversations that lies after a position and that retention has not hidden. */
 export async function findNewestMessages(db: Db, appId: string, conversationIds: readonly string[], afterPos: number) {
   const rows: { conversation_id: string; payload: Uint8Array }[] = [];
   for (let at = 0; at < conversationIds.length; at += 500) {
@@ -97,6 +97,7 @@ export async function findNewestMessages(db: Db, appId: string, conversationIds:
         .where("conversation.app_id", "=", appId)
         .where("conversation.conversation_id", "in", conversationIds.slice(at, at + 500))
         .where("message.pos", ">", afterPos)
+        .whereRef("message.seq", ">", "conversation.floor_seq")
         .execute()),
     );
   }

@@ -37,12 +37,19 @@ export async function findByClientMessageIds(
     .execute();
 }
 
+/** A message by its id, unless retention has hidden it. */
 export async function findMessage(db: Db, appId: string, messageId: string) {
   return await db
     .selectFrom("message")
-    .select(["conversation_id", "seq", "pos", "payload"])
-    .where("app_id", "=", appId)
-    .where("message_id", "=", messageId)
+    .innerJoin("conversation", (join) =>
+      join
+        .onRef("conversation.app_id", "=", "message.app_id")
+        .onRef("conversation.conversation_id", "=", "message.conversation_id"),
+    )
+    .select(["message.conversation_id", "message.pos", "message.payload"])
+    .where("message.app_id", "=", appId)
+    .where("message.message_id", "=", messageId)
+    .whereRef("message.seq", ">", "conversation.floor_seq")
     .executeTakeFirst();
 }
 
