@@ -15,7 +15,7 @@ const SENDERS = 8;
 const FILL = sized(1_500, 40_000);
 const TEXT = "x".repeat(2_000);
 
-describe("D10: backup under load", () => {
+describe("D10: backup under load", { timeout: 180_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "parley-backup-"));
   const dataDir = join(folder, "data");
   const file = join(folder, "backup.db");

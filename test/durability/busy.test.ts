@@ -31,7 +31,7 @@ const HOLDER = `
   console.log("held");
   setTimeout(() => db.exec("COMMIT"), Number(process.argv[2]));`;
 
-describe("D7: a foreign process holds the database", () => {
+describe("D7: a foreign process holds the database", { timeout: 180_000 }, () => {
   let server: TestServer;
   let tom: TestUser;
   let jerry: TestUser;

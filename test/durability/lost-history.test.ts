@@ -34,7 +34,7 @@ interface Application {
 describe.each([
   ["D10: a backup is restored", "backup"],
   ["D8: the log is cut off", "cut"],
-] as const)("%s, and clients saw more than it holds", (_name, how) => {
+] as const)("%s, and clients saw more than it holds", { timeout: 180_000 }, (_name, how) => {
   let before: TestServer;
   let after: TestServer | undefined;
   let proxy: TcpProxy;

@@ -8,6 +8,11 @@ export interface LogFault {
   text: string;
 }
 
+/** Whether messages or events are lost or hidden by it; what is served on such a log can be wrong. */
+export function isGrave({ rule }: LogFault): boolean {
+  return ["positions", "floor", "generations", "audiences", "seqs", "messages"].includes(rule);
+}
+
 interface Found {
   app_id: string;
   what: string | null;

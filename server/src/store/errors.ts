@@ -21,6 +21,16 @@ export function storeErrorOf(error: unknown): StoreError | undefined {
   return undefined;
 }
 
+/** Runs what may be left undone for now: a store that is busy or full does no harm, one that fails does. */
+export function unlessFatal(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    const failure = storeErrorOf(error);
+    if (failure === undefined || failure.kind === "fatal") throw error;
+  }
+}
+
 /** A database file that a command of an operator cannot go on with: not there or of no use to it, or damaged. */
 export class DatabaseFileError extends Error {
   readonly kind: "unusable" | "damaged";

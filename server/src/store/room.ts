@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, rmSync, statfsSync } from "node:fs";
 import type Database from "better-sqlite3";
 import { LIMITS, TIMES } from "../limits.js";
-import { storeErrorOf } from "./errors.js";
+import { unlessFatal } from "./errors.js";
 import type { LogFile } from "./log-file.js";
 
 /**
@@ -36,15 +36,6 @@ export function keepRoom(dataDir: string, file: string, write: Database.Database
   let missing = !make(dataDir, file, size);
   let full = missing && diskBytes(dataDir).free < size;
   let probeMs = performance.now() + TIMES.diskProbeMs;
-
-  const unlessFatal = (work: () => void) => {
-    try {
-      work();
-    } catch (error) {
-      const failure = storeErrorOf(error);
-      if (failure === undefined || failure.kind === "fatal") throw error;
-    }
-  };
 
   return {
     isThere() {

@@ -1,7 +1,7 @@
 import Database from "better-sqlite3";
-import { checkLog } from "./check-log.js";
+import { checkLog, isGrave } from "./check-log.js";
 import { structureFaults } from "./copy.js";
-import { DatabaseFileError, storeErrorOf } from "./errors.js";
+import { DatabaseFileError, storeErrorOf, unlessFatal } from "./errors.js";
 import { sideFiles, storeFiles, syncPath } from "./files.js";
 import { makeFolder } from "./folder.js";
 import { kyselyOver } from "./kysely.js";
@@ -59,7 +59,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     const write = kyselyOver(writer);
     await migrateToLatest(write, "sqlite");
     const logFile = keepLogFile(writer, roomSizes(options.dataDir).logPages);
-    logFile.fold();
+    unlessFatal(logFile.fold);
     const [read, longRead] = [openQuery(files.database, options), openQuery(files.database, options)];
     return {
       write,
@@ -106,7 +106,7 @@ async function lookThrough(db: Db): Promise<void> {
   const schema = await schemaAge(db, "sqlite");
   if (schema === "none") return;
   const faults = await structureFaults(db, "quick");
-  if (faults.length === 0 && schema === "current") faults.push(...(await checkLog(db)).map(({ text }) => text));
+  if (faults.length === 0 && schema === "current") faults.push(...(await checkLog(db)).filter(isGrave).map(({ text }) => text));
   const [fault] = faults;
   if (fault !== undefined) throw damaged(fault);
 }
@@ -137,7 +137,11 @@ function openConnection(file: string, busyTimeoutMs: number): Database.Database 
  * and would tell of it, and no later sync of the log need write it again.
  */
 function settle(database: Database.Database, file: string): void {
-  const [result] = database.pragma("wal_checkpoint(TRUNCATE)") as [{ busy: number }];
-  // A foreign reader holds the checkpoint up, but not the sync.
-  if (result.busy !== 0) syncPath(sideFiles(file)[0]);
+  let settled = false;
+  unlessFatal(() => {
+    const [result] = database.pragma("wal_checkpoint(TRUNCATE)") as [{ busy: number }];
+    settled = result.busy === 0;
+  });
+  // A foreign reader, or a full disk, holds the checkpoint up, but not the sync.
+  if (!settled) syncPath(sideFiles(file)[0]);
 }
