@@ -21,6 +21,7 @@ import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
 import type { Clock } from "./ops/clock.js";
 import type { Logger } from "./ops/logger.js";
 import { createMetrics } from "./ops/metrics.js";
+import { createSafeFetch } from "./ops/safe-fetch.js";
 import { createAddressOf } from "./rpc/client-address.js";
 import { createFunnel } from "./rpc/funnel.js";
 import { addHealth, createHealthBoard } from "./rpc/health.js";
@@ -108,6 +109,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     transients: createTransientMemory(clock, times.transientDedupMs),
     secrets: createSecretBox(options.secretKey),
     passwords: createPasswords(),
+    fetch: createSafeFetch({
+      allowedNetworks: settings.privateFetch,
+      mostBytes: limits.fetchedBytes,
+      timeoutMs: times.fetchMs,
+    }),
     operatorTokenHash: options.operatorTokenHash,
     version: options.version,
     newId: uuidv7,

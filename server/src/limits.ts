@@ -34,8 +34,10 @@ export const LIMITS = {
   changesPerSecond: 20,
   changeBurst: 200,
   loginTries: 10,
+  loginTriesPerAddress: 500,
   loginWindowSeconds: 300,
   tokenKeys: 10,
+  fetchedBytes: 256 * 1024,
   commitBatchItems: 256,
   commitQueueItems: 2000,
 } as const;
@@ -66,6 +68,7 @@ export const TIMES = {
   http2IdleMs: 300_000,
   tcpKeepAliveMs: 15_000,
   sessionCacheMs: 60_000,
+  fetchMs: 5_000,
 } as const;
 
 /** What an app starts with. Durations are milliseconds, 0 keeps for ever. */

@@ -32,6 +32,7 @@ async function start(dataDir: string, options: TestServerOptions): Promise<TestS
     host: "127.0.0.1",
     corsOrigins: [],
     trustedProxies: [],
+    privateFetch: [],
     logLevel: "error",
     sendRate: 0,
     retentionForce: false,
