@@ -46,13 +46,41 @@ export async function call(
     body: new Uint8Array(streaming ? enveloped(text) : text),
     signal: abort.signal,
   });
-  if (!streaming)
-    return response.ok ? { ok: true, body: (await response.json()) as JsonObject } : refusalOf(await response.json());
+  if (!streaming) return response.ok ? ofOne(await response.json()) : refusalOf(await response.json());
   try {
     return await firstFrame(response);
   } finally {
     abort.abort();
   }
+}
+
+/** An answer; of a SendMessages with one message, what became of that one. */
+function ofOne(body: JsonObject): Answer {
+  const results = body.results as { error?: { code: string; message: string; detail: DetailJson } }[] | undefined;
+  const error = results?.length === 1 ? results[0]?.error : undefined;
+  if (error === undefined) return { ok: true, body };
+  const {
+    reason = "ERROR_REASON_UNSPECIFIED",
+    field = "",
+    metadata: { request_id: requestId = "", ...metadata } = {},
+  } = error.detail;
+  const { code, message } = error;
+  return {
+    ok: false,
+    code,
+    reason: reason.replace("ERROR_REASON_", ""),
+    field,
+    message,
+    requestId,
+    metadata,
+    retryDelayMs: 0,
+  };
+}
+
+interface DetailJson {
+  reason?: string;
+  field?: string;
+  metadata?: Record<string, string>;
 }
 
 async function firstFrame(response: Response): Promise<Answer> {
