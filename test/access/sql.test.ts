@@ -112,7 +112,7 @@ describe("A13: SQL in every text of every call", () => {
     database.close();
     rows.close();
     figure(context, `${PAYLOADS.length} payloads, ${texts} texts, ${calls} calls: 0 differ from harmless texts`);
-  });
+  }, 300_000);
 });
 
 /** The only room that may import the database (ARCHITECTURE.md). */
