@@ -8,7 +8,7 @@ import { TIER_2 } from "../support/proofs/tier.js";
 import { tempFolder } from "../support/temp-store.js";
 import { METHODS } from "./call.js";
 import { isStruct, pathText, withValue } from "./samples.js";
-import { callerOf, fresh, furnish, samplesIn, type World } from "./world.js";
+import { callerOf, fresh, furnish, samplesIn, TAKES_AWAY, type World } from "./world.js";
 
 /** What every secret of these tests holds, in the letters that ids may have too. */
 const CANARY = "Canary-b1rd";
@@ -50,6 +50,7 @@ describe.each(LEVELS)("A12: secrets sent to a server that logs at %s", (level) =
 
   /** Every text of every call, in each form that is refused in a way of its own. */
   function* attacks() {
+    const refused = new Set<unknown>();
     for (const method of METHODS.values()) {
       const seen = new Set<string>();
       for (const sample of samplesIn(world, method))
@@ -57,11 +58,15 @@ describe.each(LEVELS)("A12: secrets sent to a server that logs at %s", (level) =
           if (seen.has(pathText(place))) continue;
           seen.add(pathText(place));
           const text = canary();
+          const whole = JSON.stringify(withValue(fresh(sample), place, isStruct(place) ? { [text]: text } : text));
+          yield { sample, body: whole };
+          // A field that many calls share is read in one place.
+          if (refused.has(place.field)) continue;
+          refused.add(place.field);
           const values: JsonValue[] = isStruct(place)
-            ? [{ [text]: text }, { key: [text] }, text, [text], { key: canary(17_000) }]
-            : [text, `${text} \u0000`, `${text}"'é`, [text], { [text]: text }, canary(20_000)];
+            ? [{ key: [text] }, text, [text], { key: canary(17_000) }]
+            : [`${text} \u0000`, `${text}"'é`, [text], { [text]: text }, canary(20_000)];
           for (const value of values) yield { sample, body: JSON.stringify(withValue(fresh(sample), place, value)) };
-          const whole = JSON.stringify(withValue(fresh(sample), place, text));
           yield { sample, body: whole.slice(0, whole.indexOf(text) + text.length) };
           yield { sample, body: whole.replace(`"${text}"`, text) };
         }
@@ -95,8 +100,7 @@ describe.each(LEVELS)("A12: secrets sent to a server that logs at %s", (level) =
       const { ok, text } = await post(path, body, who);
       // What was asked for is told; a message of a batch that was refused is part of an answer.
       if (!ok || sample.method.name === "SendMessages") note(sample.name, ok ? errorsOf(text) : text);
-      if (ok && /^(Delete|Remove|Leave|Transfer|Replace|Revoke|Logout)/.test(sample.method.name))
-        world = await furnish(server);
+      if (ok && TAKES_AWAY.test(sample.method.name)) world = await furnish(server);
     }
     const path = "/parley.v1.UserService/GetUser";
     for (const token of ["", "ps_", "pk_", "po_"].map((prefix) => prefix + canary()))
@@ -109,8 +113,10 @@ describe.each(LEVELS)("A12: secrets sent to a server that logs at %s", (level) =
     );
     for (const query of ["access_token", "token", "authorization", "api_key"])
       note("a query", (await post(`${path}?${query}=${canary()}`, "{}", {})).text);
-    for (const name of ["cookie", "connect-protocol-version", "connect-timeout-ms", "content-encoding", "content-type"])
-      note(name, (await post(path, "{}", { [name]: canary() })).text);
+    note("a cookie", (await post(path, "{}", { cookie: canary() })).text);
+    // What a protocol's own header says is no secret and may be told to who sent it; the log is another matter.
+    for (const name of ["connect-protocol-version", "connect-timeout-ms", "content-encoding", "content-type"])
+      await post(path, "{}", { [name]: canary() });
     note("a path", (await post(`/parley.v1.UserService/${canary()}`, "{}", {})).text);
     note("a path", (await post(`/${canary()}`, "{}", {})).text);
     const raw = await rawGet(`${server.url}${path}?connect=v1&encoding=json&message=${canary()}`);
@@ -125,7 +131,7 @@ describe.each(LEVELS)("A12: secrets sent to a server that logs at %s", (level) =
       context,
       `${counter} canaries in ${calls} refusals at level ${level}, ${log.split("\n").length} lines of log: 0 seen`,
     );
-  });
+  }, 300_000);
 
   test("are in no log when the store fails, or the process ends by a defect", async () => {
     const lines = log.length;

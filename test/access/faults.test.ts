@@ -11,7 +11,7 @@ import { storeFaults } from "../support/store-check.js";
 import { tempFolder } from "../support/temp-store.js";
 import { call, METHODS } from "./call.js";
 import type { Sample } from "./samples.js";
-import { callerOf, fresh, furnish, samplesIn, type World } from "./world.js";
+import { callerOf, fresh, furnish, samplesIn, TAKES_AWAY, type World } from "./world.js";
 
 /** What a statement may fail with, and what the caller is told then. */
 const FAILURES = [
@@ -22,9 +22,6 @@ const FAILURES = [
 
 /** The end of the tries of one call: more statements than any of them needs. */
 const MOST_STATEMENTS = 200;
-
-/** Calls after which the next ones would find nothing left. */
-const TAKES_AWAY = /^(Delete|Remove|Leave|Transfer|Replace|Revoke|Logout|Rotate)/;
 
 describe("A20: a call in which a statement fails", () => {
   const folder = tempFolder();

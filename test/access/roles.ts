@@ -35,7 +35,7 @@ const MEMBERS = ["removed", "member", "muted", "admin"] as const;
 export interface Cast {
   server: TestServer;
   ids: Ids;
-  credentials(role: Role): Promise<Credentials>;
+  credentials(role: Role): Credentials;
   /** Makes anew what a call of this role has changed. */
   restore(role: Role, method: string): Promise<void>;
 }
@@ -79,6 +79,7 @@ export async function gather(server: TestServer, clock: FakeClock, sessionMs: nu
     await user(nameOf(role)).rpc.friend.removeFriend({ userId: "target" });
     await user("friend").rpc.friend.addFriend({ userId: "target" });
   };
+  let foreign = await otherApp(server);
   await makeGroup();
   await makeRoom();
   await makeKey();
@@ -87,11 +88,10 @@ export async function gather(server: TestServer, clock: FakeClock, sessionMs: nu
   return {
     server,
     ids,
-    async credentials(role) {
+    credentials(role) {
       if (role === "nobody") return {};
       if (role === "backend") return bearer(server.serviceKey);
-      // A new app each time, in which nobody has the name of the user yet.
-      if (role === "foreign") return bearer((await otherApp(server)).serviceKey);
+      if (role === "foreign") return bearer(foreign.serviceKey);
       if (role === "operator") return bearer(server.operatorToken);
       // A call that names a session names the caller's own.
       ids.session_id = user(nameOf(role)).sessionId;
@@ -99,6 +99,8 @@ export async function gather(server: TestServer, clock: FakeClock, sessionMs: nu
       return bearer(user(role).token);
     },
     async restore(role, method) {
+      // In the other app nobody may have the name of the user.
+      if (role === "foreign") foreign = await otherApp(server);
       if (/^(Add|Remove)Friend$/.test(method)) await makeFriends(role);
       else if (/^(Logout|RevokeSession)$/.test(method)) await (role === "guest" ? enterGuest() : enter(nameOf(role)));
       else if (/ServiceKey$/.test(method)) await makeKey();

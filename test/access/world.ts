@@ -114,6 +114,9 @@ export function fresh({ request, places }: Sample): Sample["request"] {
   return keys.reduce((made, place) => withValue(made, place, `x${short()}`), request);
 }
 
+/** Calls after which the next ones would not find what they are about. */
+export const TAKES_AWAY = /^(Delete|Remove|Leave|Transfer|Replace|Revoke|Logout|Rotate)/;
+
 /** The credentials of whom a method is for. */
 export function callerOf(method: DescMethod, { app, owner }: Pick<World, "app" | "owner">): Credentials {
   switch (method.parent.name) {
