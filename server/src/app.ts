@@ -22,6 +22,7 @@ import type { Clock } from "./ops/clock.js";
 import { createLoad } from "./ops/load.js";
 import type { Logger } from "./ops/logger.js";
 import { createMetrics, type Metrics } from "./ops/metrics.js";
+import { createSafeFetch } from "./ops/safe-fetch.js";
 import { createStamps } from "./ops/stamps.js";
 import type { PortErrors } from "./ports.js";
 import { createAddressOf } from "./rpc/client-address.js";
@@ -119,6 +120,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     transients: createTransientMemory(clock, times.transientDedupMs),
     secrets: createSecretBox(options.secretKey),
     passwords: createPasswords(),
+    fetch: createSafeFetch({
+      allowedNetworks: settings.privateFetch,
+      mostBytes: limits.fetchedBytes,
+      timeoutMs: times.fetchMs,
+    }),
     operatorTokenHash: options.operatorTokenHash,
     version: options.version,
     newId: uuidv7,

@@ -19,6 +19,8 @@ export interface Settings {
   corsOrigins: string[];
   /** Addresses and networks whose X-Forwarded-For is believed. */
   trustedProxies: string[];
+  /** Networks that may be fetched from, on behalf of apps, though they are not public. */
+  privateFetch: string[];
   logLevel: (typeof LOG_LEVELS)[number];
   /** Connections open at once from one address, this machine and trusted proxies apart; 0 = no limit. */
   connectionsPerAddress: number;
@@ -109,6 +111,12 @@ export const SETTINGS = {
     value: "number",
     help: "connections open at once from one address, trusted proxies apart; 0 = no limit (default: 2000)",
   },
+  privateFetch: {
+    env: "PARLEY_PRIVATE_FETCH",
+    flag: "--private-fetch",
+    value: "list",
+    help: "addresses or networks that are not public, yet apps may name (key documents), with commas",
+  },
   logLevel: {
     env: "PARLEY_LOG_LEVEL",
     flag: "--log-level",
@@ -144,6 +152,7 @@ const list = z
       .map((item) => item.trim())
       .filter((item) => item !== ""),
   );
+const networks = list.refine((items) => items.every(isNetwork), "must be addresses or networks such as 10.0.0.0/8");
 const wholeNumber = z
   .string()
   .regex(/^\d{1,9}$/, "must be a whole number")
@@ -204,10 +213,8 @@ const schema = z
       (origins) => origins.every(isOrigin),
       "must be origins such as https://chat.example.org, or *",
     ),
-    trustedProxies: list.refine(
-      (proxies) => proxies.every(isNetwork),
-      "must be addresses or networks such as 10.0.0.0/8",
-    ),
+    trustedProxies: networks,
+    privateFetch: networks,
     logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default("info"),
     connectionsPerAddress: wholeNumber.default(2000),
     sendRate: wholeNumber.default(20),

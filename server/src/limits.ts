@@ -39,10 +39,12 @@ export const LIMITS = {
   changesPerSecond: 20,
   changeBurst: 200,
   loginTries: 10,
+  loginTriesPerAddress: 500,
   loginWindowSeconds: 300,
   tokenKeys: 10,
   eventLoopBusyMs: 100,
   eventLoopFloodedMs: 500,
+  fetchedBytes: 256 * 1024,
   commitBatchItems: 256,
   commitQueueItems: 2000,
   diskReserveBytes: 20 * 1024 * 1024,
@@ -77,6 +79,7 @@ export const TIMES = {
   tcpKeepAliveMs: 15_000,
   sessionCacheMs: 60_000,
   loadWindowMs: 5_000,
+  fetchMs: 5_000,
 } as const;
 
 /** What an app starts with. Durations are milliseconds, 0 keeps for ever. */

@@ -13,7 +13,7 @@ import { refused } from "./watching.js";
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ settings: { privateFetch: ["127.0.0.1"] } });
 });
 afterAll(() => server.close());
 

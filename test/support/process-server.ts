@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Address } from "./clients.js";
 
@@ -33,6 +34,8 @@ export async function spawnServer(options: {
   env?: Record<string, string>;
   /** Another build of the server than the one under test. */
   main?: string;
+  /** Takes what it logs, which is shown otherwise. */
+  onStderr?: (text: string) => void;
 }): Promise<ProcessServer> {
   const child = spawn(
     process.execPath,
@@ -45,11 +48,12 @@ export async function spawnServer(options: {
         PARLEY_LOG_LEVEL: "error",
         ...options.env,
       },
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", options.onStderr === undefined ? "inherit" : "pipe"],
     },
   );
+  if (options.onStderr !== undefined) child.stderr?.setEncoding("utf8").on("data", options.onStderr);
   const exited = once(child, "exit") as Promise<[number | null]>;
-  const ready = once(createInterface({ input: child.stdout }), "line") as Promise<[string]>;
+  const ready = once(createInterface({ input: child.stdout as Readable }), "line") as Promise<[string]>;
   const first = await Promise.race([ready, exited.then(([code]) => code)]);
   if (!Array.isArray(first)) throw new Error(`the server ended with ${String(first)} before it was ready`);
   const line = JSON.parse(first[0]) as { url: string; app_id: string; client_key: string; service_key: string };

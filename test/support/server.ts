@@ -38,6 +38,7 @@ async function start(dataDir: string, options: TestServerOptions): Promise<TestS
     host: "127.0.0.1",
     corsOrigins: [],
     trustedProxies: [],
+    privateFetch: [],
     logLevel: "error",
     connectionsPerAddress: 2000,
     sendRate: 0,

@@ -1,7 +1,7 @@
 import type { AppSettings } from "@parley/proto/parley/v1/app_pb.js";
 import { APP_DEFAULTS, type AppRules } from "../limits.js";
 import { findApp, listApps } from "../store/apps.js";
-import type { Db } from "../store/schema.js";
+import type { Db, Row } from "../store/schema.js";
 
 /** An app with its settings in force. */
 export interface AppRecord {
@@ -30,14 +30,7 @@ export function createAppCache(read: Db): AppCache {
       const before = forgotten;
       const row = await findApp(read, appId);
       if (row === undefined) return undefined;
-      const app: AppRecord = {
-        appId,
-        name: row.name,
-        clientKey: row.client_key,
-        createMs: row.create_ms,
-        rules: { ...APP_DEFAULTS, ...(JSON.parse(row.settings) as Partial<AppRules>) },
-        tokenKeys: row.token_keys,
-      };
+      const app = appRecord(row);
       // What was forgotten while this was read may have been this.
       if (before === forgotten) known.set(appId, app);
       return app;
@@ -46,6 +39,18 @@ export function createAppCache(read: Db): AppCache {
       forgotten += 1;
       known.delete(appId);
     },
+  };
+}
+
+/** An app as it is stored, with what its settings leave to the defaults. */
+export function appRecord(row: Row<"app">): AppRecord {
+  return {
+    appId: row.app_id,
+    name: row.name,
+    clientKey: row.client_key,
+    createMs: row.create_ms,
+    rules: { ...APP_DEFAULTS, ...(JSON.parse(row.settings) as Partial<AppRules>) },
+    tokenKeys: row.token_keys,
   };
 }
 

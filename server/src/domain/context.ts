@@ -1,5 +1,6 @@
 import type { Limits, Times } from "../limits.js";
 import type { Clock } from "../ops/clock.js";
+import type { SafeFetch } from "../ops/safe-fetch.js";
 import type { Bus, Presence, Tail } from "../ports.js";
 import type { Committer } from "../store/committer.js";
 import type { Db } from "../store/schema.js";
@@ -30,6 +31,8 @@ export interface Ctx {
   transients: TransientMemory;
   secrets: SecretBox;
   passwords: Passwords;
+  /** The way out to addresses that apps have named. */
+  fetch: SafeFetch;
   /** The SHA-256 of the operator token. */
   operatorTokenHash: Buffer;
   /** The version of the server. */

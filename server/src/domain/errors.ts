@@ -1,5 +1,5 @@
 import { ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
-import { StoreError } from "../store/errors.js";
+import { storeErrorOf } from "../store/errors.js";
 
 export { ErrorReason };
 
@@ -43,11 +43,13 @@ export function tooLarge(field: string, limit: number, unit: string): DomainErro
 /** The refusal that a failure is: a rule's own, or the store's as the caller is told it. Undefined for what was not foreseen. */
 export function refusalOf(error: unknown): DomainError | undefined {
   if (error instanceof DomainError) return error;
-  if (!(error instanceof StoreError)) return undefined;
-  if (error.kind === "overloaded" || error.kind === "closed")
+  const failure = storeErrorOf(error);
+  // A damaged database that a read has met is not foreseen: it belongs into the log. The committer tells of its own.
+  if (failure === undefined || (failure.kind === "fatal" && failure !== error)) return undefined;
+  if (failure.kind === "overloaded" || failure.kind === "closed")
     return new DomainError(ErrorReason.SERVER_BUSY, "the server is busy", { retryDelayMs: 1000 });
-  return new DomainError(ErrorReason.STORAGE_UNAVAILABLE, "the store cannot be written just now", {
+  return new DomainError(ErrorReason.STORAGE_UNAVAILABLE, "the store cannot be used just now", {
     retryDelayMs: 1000,
-    metadata: { cause: error.kind === "full" ? "STORAGE_FULL" : "STORAGE_BUSY" },
+    metadata: { cause: failure.kind === "full" ? "STORAGE_FULL" : "STORAGE_BUSY" },
   });
 }

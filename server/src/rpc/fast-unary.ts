@@ -14,6 +14,7 @@ import { DomainError } from "../domain/errors.js";
 import { toConnectError, type WireError } from "./errors.js";
 import { type Request, type Response, wasReset } from "./exchange.js";
 import type { CallFacts } from "./funnel.js";
+import { parseError } from "./parse-error.js";
 import { requestIdOf } from "./request-id.js";
 import type { UnaryMethod, UnaryTable } from "./unary-table.js";
 
@@ -133,8 +134,7 @@ function decode({ method }: UnaryMethod, codec: Codec, body: Buffer): Message {
     if (codec === "proto") return fromBinary(method.input, body);
     return fromJsonString(method.input, utf8.decode(body), { ignoreUnknownFields: true });
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    throw new DomainError(ErrorReason.INVALID_FIELD, `the request cannot be parsed: ${text}`);
+    throw parseError(error);
   }
 }
 

@@ -4,6 +4,7 @@ import { type DescMessage, type DescMethod, fromBinary, fromJsonString } from "@
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { DomainError, ErrorReason, invalidField } from "../domain/errors.js";
+import { parseError } from "./parse-error.js";
 
 /** A request that was read, with the reason to refuse it when it cannot be understood. */
 export interface CheckedRequest {
@@ -103,7 +104,7 @@ function parsed<T>(parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    throw malformed(error instanceof Error ? error.message : String(error));
+    throw parseError(error);
   }
 }
 

@@ -9,11 +9,10 @@ export async function listApps(db: Db, after: string, limit: number): Promise<Ro
   return await db.selectFrom("app").selectAll().where("app_id", ">", after).orderBy("app_id").limit(limit).execute();
 }
 
-export async function insertApp(tx: Tx, app: Omit<Row<"app">, "create_ms">): Promise<void> {
-  await tx.db
-    .insertInto("app")
-    .values({ ...app, create_ms: tx.nowMs })
-    .execute();
+export async function insertApp(tx: Tx, app: Omit<Row<"app">, "create_ms">): Promise<Row<"app">> {
+  const row = { ...app, create_ms: tx.nowMs };
+  await tx.db.insertInto("app").values(row).execute();
+  return row;
 }
 
 export async function updateApp(

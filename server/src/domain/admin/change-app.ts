@@ -1,6 +1,6 @@
 import type { AppSettings } from "@parley/proto/parley/v1/app_pb.js";
 import { findApp, updateApp as updateRow } from "../../store/apps.js";
-import { type AppRecord, changedRules } from "../apps.js";
+import { type AppRecord, appRecord, changedRules } from "../apps.js";
 import type { Ctx } from "../context.js";
 import { notFound } from "../errors.js";
 import { checkSettings, findAppRecord } from "./app.js";
@@ -18,17 +18,19 @@ export async function changeApp(ctx: Ctx, appId: string, change: AppChange): Pro
   checkSettings(change.settings);
   // Asked before, because the first write under an id begins a log for it.
   await findAppRecord(ctx, appId);
-  await ctx.committer.run(appId, async (tx) => {
+  return await ctx.committer.run(appId, async (tx) => {
     const row = await findApp(tx.db, appId);
     if (row === undefined) throw notFound("app", "app_id");
     const rules = changedRules(change.settings);
-    await updateRow(tx, {
+    const changed = {
       ...(change.name !== undefined && { name: change.name }),
       ...(change.clientKey !== undefined && { client_key: change.clientKey }),
       ...(change.tokenKeys !== undefined && { token_keys: change.tokenKeys }),
       ...(Object.keys(rules).length > 0 && { settings: JSON.stringify({ ...JSON.parse(row.settings), ...rules }) }),
-    });
+    };
+    await updateRow(tx, changed);
     tx.afterCommit(() => ctx.apps.forget(appId));
+    // Not read again after the commit: what is done must not be told as a failure.
+    return appRecord({ ...row, ...changed });
   });
-  return await findAppRecord(ctx, appId);
 }

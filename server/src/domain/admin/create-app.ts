@@ -1,10 +1,10 @@
 import type { App, AppSettings } from "@parley/proto/parley/v1/app_pb.js";
 import { insertApp, insertServiceKey } from "../../store/apps.js";
-import { changedRules } from "../apps.js";
+import { appRecord, changedRules } from "../apps.js";
 import type { OperatorCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { newAppId, newClientKey, newServiceKey, tokenHash } from "../tokens.js";
-import { appOf, checkSettings, findAppRecord } from "./app.js";
+import { appOf, checkSettings } from "./app.js";
 
 /** The identity of an app that is about to be made. */
 export interface AppKeys {
@@ -41,8 +41,8 @@ export async function storeApp(
   name: string,
   settings: AppSettings | undefined,
 ): Promise<CreatedApp> {
-  await ctx.committer.run(appId, async (tx) => {
-    await insertApp(tx, {
+  return await ctx.committer.run(appId, async (tx) => {
+    const row = await insertApp(tx, {
       app_id: appId,
       name,
       client_key: clientKey,
@@ -50,6 +50,7 @@ export async function storeApp(
       token_keys: null,
     });
     await insertServiceKey(tx, { id: ctx.newId(), name: "first", keyHash: tokenHash(serviceKey) });
+    // Not read again after the commit: keys that were made must be told, since they are told only once.
+    return { app: appOf(appRecord(row)), clientKey, serviceKey };
   });
-  return { app: appOf(await findAppRecord(ctx, appId)), clientKey, serviceKey };
 }

@@ -6,11 +6,12 @@ import { insertUser } from "../../store/users.js";
 import type { Ctx } from "../context.js";
 import { DomainError, ErrorReason } from "../errors.js";
 import { userOf } from "../user.js";
-import { appForLogin, limitNewcomers, limitTries } from "./limits.js";
+import { appForLogin, limitAddress, limitNewcomers, limitTries } from "./limits.js";
 
 /** Makes a user with a username and a password; see AuthService.CreateAccount. */
 export async function createAccount(ctx: Ctx, request: CreateAccountRequest, address: string): Promise<User> {
   const { username, password, displayName } = request;
+  limitAddress(ctx, address);
   const app = await appForLogin(ctx, request.appId, request.clientKey);
   if (!app.rules.allowAccountCreation)
     throw new DomainError(ErrorReason.LOGIN_DISABLED, "this app does not allow making accounts");

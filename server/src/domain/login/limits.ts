@@ -1,4 +1,4 @@
-import { isLoopback } from "../../ops/address.js";
+import { isLoopback, networkOf } from "../../ops/address.js";
 import type { AppRecord } from "../apps.js";
 import type { Ctx } from "../context.js";
 import { DomainError, ErrorReason } from "../errors.js";
@@ -18,16 +18,20 @@ const NEWCOMERS = 10;
 
 /** Takes one try to log in to an account. Sessions that are open never come here, so nobody can lock a user out of them. */
 export function limitTries(ctx: Ctx, app: AppRecord, account: string, address: string): void {
-  take(ctx, `login|${app.appId}|${account}|${address}`, 1);
-  take(ctx, `login|${app.appId}|${account}`, EVERYWHERE);
+  take(ctx, `login|${app.appId}|${account}|${networkOf(address)}`, ctx.limits.loginTries);
+  take(ctx, `login|${app.appId}|${account}`, ctx.limits.loginTries * EVERYWHERE);
+}
+
+/** Takes one try of an address, whatever app and account it is for: guessing at many accounts slows down too. Not counted on the loopback. */
+export function limitAddress(ctx: Ctx, address: string): void {
+  if (!isLoopback(address)) take(ctx, `address|${networkOf(address)}`, ctx.limits.loginTriesPerAddress);
 }
 
 /** Takes one try to come as somebody who has no account yet. Not counted on the loopback, where a backend or a test makes many. */
 export function limitNewcomers(ctx: Ctx, app: AppRecord, address: string): void {
-  if (!isLoopback(address)) take(ctx, `newcomer|${app.appId}|${address}`, NEWCOMERS);
+  if (!isLoopback(address)) take(ctx, `newcomer|${app.appId}|${networkOf(address)}`, ctx.limits.loginTries * NEWCOMERS);
 }
 
-function take(ctx: Ctx, key: string, times: number): void {
-  const tries = ctx.limits.loginTries * times;
+function take(ctx: Ctx, key: string, tries: number): void {
   ctx.buckets.take(key, tries / ctx.limits.loginWindowSeconds, tries);
 }

@@ -6,13 +6,14 @@ import { DomainError, ErrorReason, invalidField } from "../errors.js";
 import type { Admission } from "./admit-user.js";
 import { checkBareId } from "./bare-id.js";
 import { checkGuest } from "./guest.js";
-import { appForLogin, limitNewcomers, limitTries } from "./limits.js";
+import { appForLogin, limitAddress, limitNewcomers, limitTries } from "./limits.js";
 import { type OpenedSession, openSession } from "./open-session.js";
 import { checkPassword } from "./password.js";
 import { checkSignedToken } from "./signed-token.js";
 
 /** Opens a session for whoever proves to be a user; see AuthService.Login. */
 export async function login(ctx: Ctx, request: LoginRequest, address: string): Promise<OpenedSession> {
+  limitAddress(ctx, address);
   const app = await appForLogin(ctx, request.appId, request.clientKey);
   const admission = await checkCredential(ctx, app, request.credential, address);
   return await ctx.committer.run(app.appId, async (tx) =>

@@ -4,6 +4,7 @@ import { type TokenKey, TokenKeySchema } from "@parley/proto/parley/v1/admin_ser
 import { type CryptoKey, exportPKCS8, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
 import { APP_DEFAULTS } from "../../limits.js";
+import { createSafeFetch } from "../../ops/safe-fetch.js";
 import { ErrorReason } from "../errors.js";
 import { createSecretBox } from "../secret-box.js";
 import { readSignedToken } from "./signed-claims.js";
@@ -13,7 +14,10 @@ const nowMs = 1_800_000_000_000;
 const now = nowMs / 1000;
 const secret = "0123456789abcdef0123456789abcdef";
 const hmac = new TextEncoder().encode(secret);
-const secrets = createSecretBox(randomBytes(32));
+const ctx = {
+  secrets: createSecretBox(randomBytes(32)),
+  fetch: createSafeFetch({ allowedNetworks: ["127.0.0.1"], mostBytes: 1, timeoutMs: 1 }),
+};
 const wrong = expect.objectContaining({ reason: ErrorReason.WRONG_CREDENTIAL });
 
 interface KeyRequest {
@@ -24,13 +28,13 @@ interface KeyRequest {
 
 const seal = (keys: KeyRequest[]) =>
   sealTokenKeys(
-    { secrets },
+    ctx,
     keys.map(({ keyId = "", ...key }) => create(TokenKeySchema, { key: key as TokenKey["key"], keyId })),
   );
 
 function keysOf(...keys: KeyRequest[]) {
   const app = { appId: "app", name: "", clientKey: "", createMs: 0, rules: APP_DEFAULTS, tokenKeys: seal(keys) };
-  return tokenKeysOf({ secrets }, app);
+  return tokenKeysOf(ctx, app);
 }
 
 function sign(alg: string, key: CryptoKey | Uint8Array, claims: Record<string, unknown> = {}, kid?: string) {
@@ -126,9 +130,15 @@ describe("public keys", () => {
       { case: "publicKeyPem", value: "hello" },
     ];
     for (const key of bad) expect(() => seal([good, key])).toThrow(refused("public_key_pem"));
-    for (const value of ["http://example.org/jwks", "https://", "https://a:b@example.org/", "ftp://example.org"])
+    for (const value of [
+      "http://example.org/jwks",
+      "https://",
+      "https://a:b@example.org/",
+      "ftp://example.org",
+      "https://10.0.0.1/",
+    ])
       expect(() => seal([good, { case: "jwksUrl", value }])).toThrow(refused("jwks_url"));
-    expect(() => seal([good, { case: "jwksUrl", value: "http://127.0.0.1:1/jwks" }])).not.toThrow();
+    expect(() => seal([good, { case: "jwksUrl", value: "http://127.0.0.1:8080/jwks" }])).not.toThrow();
   });
 
   test("are sealed, and none is null", () => {

@@ -4,7 +4,7 @@ import { type CryptoKey, createRemoteJWKSet, customFetch, type JWTVerifyGetKey }
 import type { AppRecord } from "../apps.js";
 import type { Ctx } from "../context.js";
 import { invalidField } from "../errors.js";
-import { fetchKeys } from "./fetch-keys.js";
+import { createFetchKeys } from "./fetch-keys.js";
 
 type Algorithm = "HS256" | "ES256" | "RS256" | "EdDSA" | "Ed25519";
 
@@ -29,12 +29,12 @@ const PUBLIC: readonly Algorithm[] = ["ES256", "RS256", ...EDWARDS];
 const RSA_BITS = 2048;
 
 /** Checks the keys of a request and gives their sealed form, or null for none. Throws INVALID_FIELD. */
-export function sealTokenKeys(ctx: Pick<Ctx, "secrets">, keys: readonly TokenKeyRequest[]): Buffer | null {
+export function sealTokenKeys(ctx: Pick<Ctx, "secrets" | "fetch">, keys: readonly TokenKeyRequest[]): Buffer | null {
   if (keys.length === 0) return null;
   const stored = keys.map(({ key, keyId }, at): StoredKey => {
     if (key.case === undefined) throw invalidField(`keys[${at}].key`, "a key is required");
     const one: StoredKey = { kind: key.case, value: key.value, keyId };
-    const parsed = parseKey(one);
+    const parsed = parseKey(ctx, one);
     if (typeof parsed === "string") throw invalidField(`keys[${at}].${FIELDS[one.kind]}`, parsed);
     return one;
   });
@@ -47,21 +47,21 @@ const FIELDS = { hs256Secret: "hs256_secret", publicKeyPem: "public_key_pem", jw
 const opened = new WeakMap<Uint8Array, readonly TokenKey[]>();
 
 /** The keys of an app. */
-export function tokenKeysOf(ctx: Pick<Ctx, "secrets">, { tokenKeys }: AppRecord): readonly TokenKey[] {
+export function tokenKeysOf(ctx: Pick<Ctx, "secrets" | "fetch">, { tokenKeys }: AppRecord): readonly TokenKey[] {
   if (tokenKeys === null) return [];
   const known = opened.get(tokenKeys);
   if (known !== undefined) return known;
   const stored = JSON.parse(ctx.secrets.open(tokenKeys).toString()) as StoredKey[];
-  const keys = stored.map(parseKey).filter((key) => typeof key !== "string");
+  const keys = stored.map((key) => parseKey(ctx, key)).filter((key) => typeof key !== "string");
   opened.set(tokenKeys, keys);
   return keys;
 }
 
 /** The key, or what is wrong with it. */
-function parseKey(stored: StoredKey): TokenKey | string {
+function parseKey(ctx: Pick<Ctx, "fetch">, stored: StoredKey): TokenKey | string {
   const { kind, value, keyId } = stored;
   if (kind === "hs256Secret") return { keyId, algorithms: ["HS256"], key: createSecretKey(Buffer.from(value)) };
-  const parsed = kind === "publicKeyPem" ? parsePem(value) : parseUrl(value);
+  const parsed = kind === "publicKeyPem" ? parsePem(value) : parseUrl(ctx, value);
   return typeof parsed === "string" ? parsed : { keyId, ...parsed };
 }
 
@@ -82,12 +82,13 @@ function parsePem(pem: string): Omit<TokenKey, "keyId"> | string {
   return `the key must be EC P-256 (ES256), RSA of at least ${RSA_BITS} bits (RS256) or Ed25519 (EdDSA)`;
 }
 
-function parseUrl(text: string): Omit<TokenKey, "keyId"> | string {
+function parseUrl({ fetch }: Pick<Ctx, "fetch">, text: string): Omit<TokenKey, "keyId"> | string {
   if (!URL.canParse(text)) return "this is not a URL";
   const url = new URL(text);
   const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
   if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback))
     return "the URL must be https; http is for the loopback only";
-  if (url.username !== "" || url.password !== "") return "the URL must hold no username and no password";
-  return { algorithms: PUBLIC, key: createRemoteJWKSet(url, { [customFetch]: fetchKeys }) };
+  const refusal = fetch.refusal(url);
+  if (refusal !== undefined) return refusal;
+  return { algorithms: PUBLIC, key: createRemoteJWKSet(url, { [customFetch]: createFetchKeys(fetch) }) };
 }

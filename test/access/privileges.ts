@@ -1,0 +1,139 @@
+import { ROLE_NAMES, type Role } from "./roles.js";
+
+/** What the letters of the table mean. */
+export const OUTCOMES = {
+  Y: "yes",
+  u: "UNAUTHENTICATED",
+  x: "SESSION_REVOKED",
+  n: "NOT_FOUND",
+  m: "NOT_MEMBER",
+  f: "NOT_FRIEND",
+  r: "ROLE_TOO_LOW",
+  s: "MUTED",
+  o: "OWNER_CANNOT_BE_REMOVED",
+  k: "UNSUPPORTED",
+} as const;
+
+export type Outcome = (typeof OUTCOMES)[keyof typeof OUTCOMES];
+
+/**
+ * Who may do what: one row for each RPC, or for each kind of thing that it may be about, one column for each role in roles.ts. In this app
+ * strangers may not write to each other, and the group is open to join. An RPC without a row fails the build, and so does one that differs.
+ */
+const TABLE = `
+                                               nobody
+                                               | expired
+                                               | | guest
+                                               | | | stranger
+                                               | | | | friend
+                                               | | | | | removed
+                                               | | | | | | member
+                                               | | | | | | | muted
+                                               | | | | | | | | admin
+                                               | | | | | | | | | owner
+                                               | | | | | | | | | | acting
+                                               | | | | | | | | | | | backend
+                                               | | | | | | | | | | | | foreign
+                                               | | | | | | | | | | | | | operator
+AdminService/BatchUpsertUsers                  u x u u u u u u u u u Y Y u
+AdminService/CreateSession                     u x u u u u u u u u u Y Y u
+AdminService/SendSystemMessage user_id         u x u u u u u u u u u Y n u
+AdminService/SendSystemMessage group_id        u x u u u u u u u u u Y n u
+AdminService/SendSystemMessage room_id         u x u u u u u u u u u Y n u
+AdminService/SendSystemMessage everyone        u x u u u u u u u u u Y Y u
+AdminService/SetTokenKeys                      u x u u u u u u u u u Y Y u
+AdminService/CreateServiceKey                  u x u u u u u u u u u Y Y u
+AdminService/ListServiceKeys                   u x u u u u u u u u u Y Y u
+AdminService/RevokeServiceKey                  u x u u u u u u u u u Y n u
+AdminService/GetSettings                       u x u u u u u u u u u Y Y u
+AdminService/UpdateSettings                    u x u u u u u u u u u Y Y u
+AuthService/CreateAccount                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
+AuthService/Login bare_id                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
+AuthService/Logout                             u x Y Y Y Y Y Y Y Y u u u u
+AuthService/ListSessions                       u x Y Y Y Y Y Y Y Y Y u u u
+AuthService/RevokeSession                      u x Y Y Y Y Y Y Y Y Y u u u
+ConversationService/ListConversations          u x Y Y Y Y Y Y Y Y Y u u u
+ConversationService/GetConversation user_id    u x Y Y Y Y Y Y Y Y Y u u u
+ConversationService/GetConversation group_id   u x m m m m Y Y Y Y Y u u u
+ConversationService/GetConversation room_id    u x k k k k k k k k k u u u
+ConversationService/GetConversation system     u x Y Y Y Y Y Y Y Y Y u u u
+ConversationService/MarkRead user_id           u x Y Y Y Y Y Y Y Y Y u u u
+ConversationService/MarkRead group_id          u x m m m m Y Y Y Y Y u u u
+ConversationService/MarkRead room_id           u x k k k k k k k k k u u u
+ConversationService/MarkRead system            u x Y Y Y Y Y Y Y Y Y u u u
+FriendService/AddFriend                        u x r Y Y Y Y Y Y Y Y u u u
+FriendService/RemoveFriend                     u x r Y Y Y Y Y Y Y Y u u u
+FriendService/GetFriend                        u x r f Y f f f f f f u u u
+FriendService/ListFriends                      u x r Y Y Y Y Y Y Y Y u u u
+GroupService/CreateGroup                       u x r Y Y Y Y Y Y Y Y Y n u
+GroupService/GetGroup                          u x r m m m Y Y Y Y Y Y n u
+GroupService/ListGroups                        u x r Y Y Y Y Y Y Y Y u u u
+GroupService/UpdateGroup                       u x r r r r r r r Y r Y n u
+GroupService/DeleteGroup                       u x r r r r r r r Y r Y n u
+GroupService/AddGroupMembers                   u x r m m m Y Y Y Y Y Y n u
+GroupService/RemoveGroupMembers                u x r m m m r r Y Y r Y n u
+GroupService/ReplaceGroupMembers               u x r r r r r r r Y r Y n u
+GroupService/ListGroupMembers                  u x r m m m Y Y Y Y Y Y n u
+GroupService/UpdateGroupMember                 u x r m m m r r Y Y r Y n u
+GroupService/TransferGroup                     u x r r r r r r r Y r Y n u
+GroupService/JoinGroup                         u x r Y Y Y Y Y Y Y Y u u u
+GroupService/LeaveGroup                        u x r Y Y Y Y Y Y o Y u u u
+HistoryService/ListMessages user_id            u x Y Y Y Y Y Y Y Y Y u u u
+HistoryService/ListMessages group_id           u x m m m m Y Y Y Y Y u u u
+HistoryService/ListMessages room_id            u x k k k k k k k k k u u u
+HistoryService/ListMessages system             u x Y Y Y Y Y Y Y Y Y u u u
+HistoryService/GetMessage                      u x n n n n Y Y Y Y Y u u u
+MessageService/SendMessage user_id             u x f f Y f f f f f f u u u
+MessageService/SendMessage group_id            u x r m m m Y s Y Y Y u u u
+MessageService/SendMessage room_id             u x r m m m Y Y Y Y Y u u u
+MessageService/SendMessages user_id            u x f f Y f f f f f f u u u
+MessageService/SendMessages group_id           u x r m m m Y s Y Y Y u u u
+MessageService/SendMessages room_id            u x r m m m Y Y Y Y Y u u u
+MessageService/SetTyping user_id               u x f f Y f f f f f f u u u
+MessageService/SetTyping group_id              u x r m m m Y s Y Y Y u u u
+MessageService/SetTyping room_id               u x r m m m Y Y Y Y Y u u u
+MessageService/Subscribe                       u x Y Y Y Y Y Y Y Y u u u u
+MessageService/ListEvents                      u x Y Y Y Y Y Y Y Y Y u u u
+MessageService/AckEvents                       u x Y Y Y Y Y Y Y Y u u u u
+MessageService/PauseSession                    u x Y Y Y Y Y Y Y Y u u u u
+OperatorService/CreateApp                      u x u u u u u u u u u u u Y
+OperatorService/GetApp                         u x u u u u u u u u u u u Y
+OperatorService/ListApps                       u x u u u u u u u u u u u Y
+OperatorService/UpdateApp                      u x u u u u u u u u u u u Y
+OperatorService/RotateClientKey                u x u u u u u u u u u u u Y
+OperatorService/CreateAppServiceKey            u x u u u u u u u u u u u Y
+OperatorService/RevokeAppServiceKey            u x u u u u u u u u u u u Y
+RoomService/CreateRoom                         u x r Y Y Y Y Y Y Y Y Y n u
+RoomService/GetRoom                            u x r Y Y Y Y Y Y Y Y Y n u
+RoomService/ListRooms                          u x r Y Y Y Y Y Y Y Y u u u
+RoomService/UpdateRoom                         u x r r r r r r r Y r Y n u
+RoomService/DeleteRoom                         u x r r r r r r r Y r Y n u
+RoomService/AddRoomMembers                     u x r m m m Y Y Y Y Y Y n u
+RoomService/RemoveRoomMembers                  u x r r r r r r r Y r Y n u
+RoomService/ReplaceRoomMembers                 u x r r r r r r r Y r Y n u
+RoomService/ListRoomMembers                    u x r m m m Y Y Y Y Y Y n u
+RoomService/JoinRoom                           u x r Y Y Y Y Y Y Y Y u u u
+RoomService/LeaveRoom                          u x r Y Y Y Y Y Y Y Y u u u
+ServerService/GetServerInfo                    Y x Y Y Y Y Y Y Y Y Y Y Y Y
+UserService/GetUser                            u x Y Y Y Y Y Y Y Y Y Y n u
+UserService/BatchGetUsers                      u x Y Y Y Y Y Y Y Y Y Y Y u
+UserService/UpdateUser                         u x Y Y Y Y Y Y Y Y Y u u u
+UserService/GetPresence                        u x f f Y f f f f f f Y f u
+UserService/BatchGetPresence                   u x Y Y Y Y Y Y Y Y Y Y Y u
+`;
+
+/** A row of the table: an RPC, with the case of its oneof that it is about, and what becomes of it for each role. */
+export interface Privilege {
+  call: string;
+  outcomes: Record<Role, Outcome>;
+}
+
+export const PRIVILEGES: readonly Privilege[] = TABLE.split("\n")
+  .filter((line) => line.includes("/"))
+  .map((line) => {
+    const [, call = "", letters = ""] = /^(.*?)\s{2,}(.*)$/.exec(line) ?? [];
+    const outcomes = letters.split(" ").map((letter) => OUTCOMES[letter as keyof typeof OUTCOMES]);
+    if (outcomes.length !== ROLE_NAMES.length || outcomes.includes(undefined as never))
+      throw new Error(`this row of the table cannot be read: ${line}`);
+    return { call, outcomes: Object.fromEntries(ROLE_NAMES.map((role, at) => [role, outcomes[at]])) } as Privilege;
+  });

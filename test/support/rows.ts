@@ -1,0 +1,69 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+
+/** The rows of a server's database, read beside it. */
+export interface Rows {
+  /** Every row, in its table's order, as JSON; of one app when one is named. Columns that are left out do not count. */
+  all(options?: { appId?: string; without?: readonly string[] }): Map<string, string[]>;
+  /** A mark of all that is stored, equal when nothing has changed. */
+  mark(options?: { appId?: string; without?: readonly string[] }): string;
+  close(): void;
+}
+
+export function openRows(dataDir: string): Rows {
+  const database = new Database(join(dataDir, "parley.db"), { readonly: true });
+  const tables = database
+    .prepare("select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by name")
+    .pluck()
+    .all() as string[];
+  const columnsOf = new Map(
+    tables.map((table) => [
+      table,
+      database.prepare("select name from pragma_table_info(?)").pluck().all(table) as string[],
+    ]),
+  );
+  const all: Rows["all"] = ({ appId, without = [] } = {}) => {
+    const rows = new Map<string, string[]>();
+    for (const table of tables) {
+      const columns = (columnsOf.get(table) ?? []).filter((column) => !without.includes(`${table}.${column}`));
+      if (appId !== undefined && !columns.includes("app_id")) continue;
+      const where = appId === undefined ? "" : "where app_id = ?";
+      const list = columns.map((column) => `"${column}"`).join(", ");
+      const found = database
+        .prepare(`select ${list} from "${table}" ${where} order by ${columns.map((_, at) => at + 1).join(", ")}`)
+        .raw()
+        .all(...(appId === undefined ? [] : [appId])) as unknown[][];
+      rows.set(
+        table,
+        found.map((row) =>
+          JSON.stringify(row, (_, value: unknown) => (value instanceof Uint8Array ? hex(value) : value)),
+        ),
+      );
+    }
+    return rows;
+  };
+  return {
+    all,
+    mark: (options) =>
+      createHash("sha256")
+        .update(JSON.stringify([...all(options)]))
+        .digest("hex"),
+    close: () => void database.close(),
+  };
+}
+
+/** The rows that are in one of two readings only, by table: what was taken away with a minus, what was added with a plus. */
+export function rowsDiff(before: Map<string, string[]>, after: Map<string, string[]>): string[] {
+  const lines: string[] = [];
+  for (const table of new Set([...before.keys(), ...after.keys()])) {
+    const [old, now] = [new Set(before.get(table)), new Set(after.get(table))];
+    for (const row of old) if (!now.has(row)) lines.push(`- ${table} ${row}`);
+    for (const row of now) if (!old.has(row)) lines.push(`+ ${table} ${row}`);
+  }
+  return lines;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
