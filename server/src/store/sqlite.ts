@@ -106,7 +106,8 @@ async function lookThrough(db: Db): Promise<void> {
   const schema = await schemaAge(db, "sqlite");
   if (schema === "none") return;
   const faults = await structureFaults(db, "quick");
-  if (faults.length === 0 && schema === "current") faults.push(...(await checkLog(db)).filter(isGrave).map(({ text }) => text));
+  if (faults.length === 0 && schema === "current")
+    faults.push(...(await checkLog(db)).filter(isGrave).map(({ text }) => text));
   const [fault] = faults;
   if (fault !== undefined) throw damaged(fault);
 }
