@@ -11,6 +11,7 @@ import { type CrashImage, crashImage } from "../support/crash-image.js";
 import { must } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
 import { seed, sized } from "../support/proofs/tier.js";
+import { random as randomBelow } from "../support/random.js";
 import { tempFolder } from "../support/temp-store.js";
 
 const APP = "app";
@@ -18,7 +19,7 @@ const EVENTS = 260;
 const PAYLOAD = 1500;
 const TIMES_EACH = sized(12, 100);
 const SEED = seed();
-const random = randomFrom(SEED);
+const random = randomBelow(SEED);
 
 /** A client: the place it was given, and the log as it knows it up to there. */
 interface Client {
@@ -203,14 +204,5 @@ async function begin(dataDir: string) {
       await committer.close();
       await store.close();
     },
-  };
-}
-
-/** Whole numbers below a bound, the same for the same seed. */
-function randomFrom(start: number): (below: number) => number {
-  let state = start >>> 0;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
   };
 }
