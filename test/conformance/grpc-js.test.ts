@@ -9,7 +9,10 @@ describe("@grpc/grpc-js with the protos loaded at run time", () => {
   let grpc: Awaited<ReturnType<typeof loadGrpc>>;
   const stubs: Record<string, Stub> = {};
   beforeAll(async () => {
-    [server, grpc] = await Promise.all([startTestServer({ times: { presenceGraceMs: 200, presenceTellMs: 0 } }), loadGrpc()]);
+    [server, grpc] = await Promise.all([
+      startTestServer({ times: { presenceGraceMs: 200, presenceTellMs: 0 } }),
+      loadGrpc(),
+    ]);
   });
   afterAll(async () => {
     for (const stub of Object.values(stubs)) stub.close();

@@ -19,7 +19,7 @@ const HOUR_MS = 3_600_000;
 const YEAR_MS = 365 * 24 * HOUR_MS;
 const MINUTE_MS = 60_000;
 const LANES = 4;
-const EACH = sized(10, 100);
+const EACH = sized(5, 100);
 
 const clock = fakeClock();
 let server: TestServer;

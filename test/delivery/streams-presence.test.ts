@@ -4,7 +4,6 @@ import { fakeClock } from "../support/fake-clock.js";
 import {
   backend,
   eventually,
-  newUser,
   refusal,
   startTestServer,
   subscribe,
@@ -20,7 +19,7 @@ import { random } from "../support/random.js";
 const GRACE_MS = 10_000;
 const TELL_MS = 5_000;
 const SEQUENCES = sized(60, 1_000);
-const STEPS = 12;
+const STEPS = 10;
 const WAITS = [37, 1_013, 4_007, 9_001, 12_011];
 
 const clock = fakeClock();
@@ -189,15 +188,13 @@ describe("S16: random pause, resume, loss, logout and login on two devices", () 
       figure(context, `${SEQUENCES} sequences: ${looks} answers and ${told} told changes, all as the model says`);
       expect(told).toBeGreaterThan(SEQUENCES);
     },
-    sized(60_000, 600_000),
+    sized(180_000, 1_800_000),
   );
 
   it("a hundred changes in a moment are told as two: the first, and what is so in the end", async (context) => {
     const [friend, jerry] = await newPair(server);
     await friend.rpc.friend.addFriend({ userId: jerry.userId });
     const watcher = await subscribe(friend);
-    const { userId } = await newUser(server);
-    expect(userId).not.toBe(jerry.userId);
     for (let at = 0; at < 50; at++) {
       const stream = await subscribe(jerry);
       await jerry.rpc.message.pauseSession({});

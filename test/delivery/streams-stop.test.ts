@@ -20,9 +20,9 @@ it(`S21: a graceful stop with ${STREAMS} streams and sends under way`, async (co
   const dataDir = mkdtempSync(join(tmpdir(), "parley-stop-"));
   const port = await freePort();
   let server = await spawnServer({ dataDir, port });
+  const [tom, jerry] = [await login(server, "tom"), await login(server, "jerry")];
   const crowd = await makeCrowd(server, STREAMS);
   try {
-    const [tom, jerry] = [await login(server, "tom"), await login(server, "jerry")];
     await openAll(crowd);
     const acked = new Map<string, number>();
     const unanswered: { id: string; by: string }[] = [];

@@ -63,7 +63,7 @@ describe("I7: a consumer that does not read", () => {
     most = Math.max(most, await flood(tom, jerry, 200, 10));
     const all = count(400);
     for (const stream of healthy) {
-      await eventually(() => expect(textsOf(stream.events())).toHaveLength(400));
+      await eventually(() => expect(textsOf(stream.events())).toHaveLength(400), 30_000);
       expect(numbersOf(stream)).toEqual(all);
     }
     expect(most).toBeGreaterThan(stalled.length * 64 * 1024);
@@ -71,7 +71,7 @@ describe("I7: a consumer that does not read", () => {
     expect(await metric(server, "parley_stream_live_to_reading_total")).toBeGreaterThanOrEqual(3);
     for (const stream of stalled) stream.read();
     for (const stream of stalled) {
-      await eventually(() => expect(rawTexts(stream)).toHaveLength(400));
+      await eventually(() => expect(rawTexts(stream)).toHaveLength(400), 30_000);
       expect(numbers(rawTexts(stream))).toEqual(all);
       const cases = new Set(stream.frames.map((frame) => frame.case));
       expect(cases).toEqual(new Set(["started", "caughtUp", "event"]));
