@@ -1,7 +1,7 @@
 import { newGroup, newRoom, say, send, subject, text, toGroup, toRoom, toUser } from "../support/messaging.js";
 import { befriend, caseList, data, repeated } from "./mutations-case.js";
 
-const { cases, mutation, silent } = caseList();
+const { cases, mutation } = caseList();
 
 /** What is said and read, friends and profiles. */
 export const MESSAGES = cases;
@@ -82,17 +82,19 @@ mutation("MessageService.SendMessages", "a batch of which a part fails", 7, asyn
       ],
     });
 });
-silent(
+mutation(
   "MessageService.SetTyping",
+  "tells nobody for good",
+  0,
   async ({ tom, jerry }) =>
     () =>
       tom.rpc.message.setTyping({ peer: toUser(jerry.userId), typing: true }),
 );
-silent("MessageService.AckEvents", async ({ tom }) => {
+mutation("MessageService.AckEvents", "tells nobody for good", 0, async ({ tom }) => {
   const { cursor } = await tom.rpc.message.listEvents({});
   return () => tom.rpc.message.ackEvents({ cursor });
 });
-silent("MessageService.PauseSession", async ({ tom, jerry }) => {
+mutation("MessageService.PauseSession", "tells nobody for good", 0, async ({ tom, jerry }) => {
   await befriend(tom, jerry);
   return () => tom.rpc.message.pauseSession({});
 });

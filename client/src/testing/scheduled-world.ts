@@ -83,6 +83,7 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
   const failedReceivers = new Set<string>();
   let faults = true;
   let silent = false;
+  let silences = 0;
   let talked = 0;
   let entering: UserName | undefined;
   const { clock, pass } = createPassingClock();
@@ -98,7 +99,9 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
   /** Waits for its turn, for ever once the program has crashed. */
   const turn = async (life: { dead: boolean }, label: string) => {
     if (life.dead) return new Promise<never>(() => {});
-    await scheduler.schedule(Promise.resolve(), label);
+    // Some things are slow: much else happens before they are done.
+    for (let turns = unlucky(5) ? 1 + (chance() % 10) : 1; turns > 0; turns--)
+      await scheduler.schedule(Promise.resolve(), label);
     if (life.dead) return new Promise<never>(() => {});
   };
 
@@ -162,10 +165,11 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
     };
 
   async function* frames<T>(life: { dead: boolean }, all: AsyncIterable<T>): AsyncGenerator<T> {
+    const born = silences;
     for await (const frame of all) {
       await turn(life, "frame");
       // A connection that fell silent stays so.
-      if (silent) await new Promise<never>(() => {});
+      if (silent || silences !== born) await new Promise<never>(() => {});
       yield frame;
     }
   }
@@ -342,6 +346,7 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
         return;
       case "silence":
         silent = true;
+        silences++;
         return;
       case "speak":
         silent = false;
