@@ -1,18 +1,23 @@
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { backupStore, restoreStore } from "@parley/server";
+import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkLog } from "../../server/src/store/check-log.js";
 import { openReader } from "../../server/src/store/reader.js";
+import { openSqlite } from "../../server/src/store/sqlite.js";
 import { parley } from "../support/command.js";
 import { login, type TestUser } from "../support/index.js";
 import { must, say, toUser } from "../support/messaging.js";
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
+import { tempFolder } from "../support/temp-store.js";
 
 const SENDERS = 8;
-const FILL = sized(1_500, 40_000);
+const FILL = sized(400, 40_000);
+const CALM_MS = sized(500, 3_000);
 const TEXT = "x".repeat(2_000);
 
 describe("D10: backup under load", { timeout: 180_000 }, () => {
@@ -36,7 +41,7 @@ describe("D10: backup under load", { timeout: 180_000 }, () => {
   });
 
   it("is whole up to its head, holds all that was acknowledged before it, and hardly slows the sends", async (context) => {
-    const calm = await load((_, ms) => ms > 1_500);
+    const calm = await load((_, ms) => ms > CALM_MS);
     const acked = calm.ids;
     let running = true;
     const backup = parley("backup", file, "--data-dir", dataDir, "--json").finally(() => {
@@ -49,7 +54,7 @@ describe("D10: backup under load", { timeout: 180_000 }, () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder).sort()).toEqual(["backup.db", "data"]);
 
-    expect(await parley("restore", file, "--data-dir", restored, "--json")).toMatchObject({ code: 0 });
+    expect(await restoreStore(file, restored, { keepName: "", onProgress: () => undefined })).toEqual({ kept: false });
     const { db, close } = openReader(join(restored, "parley.db"));
     try {
       expect(await checkLog(db)).toEqual([]);
@@ -66,12 +71,28 @@ describe("D10: backup under load", { timeout: 180_000 }, () => {
     }
   });
 
+  it("is one moment, whatever is written while it is made", async () => {
+    using source = tempFolder();
+    await (await openSqlite({ dataDir: source.path, busyTimeoutMs: 20 })).close();
+    const other = new Database(join(source.path, "parley.db"));
+    const count = (of: Database.Database) => of.prepare("SELECT count(*) FROM meta").pluck().get();
+    const before = count(other);
+    const write = () => other.prepare("INSERT INTO meta VALUES (hex(randomblob(8)), '')").run();
+    const copy = join(source.path, "copy.db");
+    await backupStore(source.path, copy, { force: false, onProgress: write });
+    expect(count(other)).toBeGreaterThan(Number(before));
+    other.close();
+    const held = new Database(copy, { readonly: true });
+    expect(count(held)).toBe(before);
+    held.close();
+  });
+
   it("replaces a file only when it is forced, and leaves nothing behind when it fails", async () => {
     writeFileSync(join(folder, "mine"), "mine");
     const refused = await parley("backup", join(folder, "mine"), "--data-dir", dataDir);
     expect(refused).toMatchObject({ code: 1, stdout: "" });
     expect(refused.stderr).toMatch(/^parley: .*mine is there already.*--force/);
-    expect((await parley("backup", join(folder, "mine"), "--data-dir", dataDir, "--force")).code).toBe(0);
+    await backupStore(dataDir, join(folder, "mine"), { force: true, onProgress: () => undefined });
     expect(statSync(join(folder, "mine")).size).toBeGreaterThan(100_000);
     expect(readdirSync(folder).filter((name) => name.includes("partial"))).toEqual([]);
   });
@@ -83,8 +104,8 @@ describe("D10: backup under load", { timeout: 180_000 }, () => {
     await say(must(users[0]), toUser("sender-1"), "unharmed");
     const there = readdirSync(restored);
     writeFileSync(join(folder, "text"), "no database at all");
-    const damaged = await parley("restore", join(folder, "text"), "--data-dir", restored);
-    expect(damaged).toMatchObject({ code: 70, stdout: "" });
+    const restore = restoreStore(join(folder, "text"), restored, { keepName: "", onProgress: () => undefined });
+    await expect(restore).rejects.toMatchObject({ name: "DatabaseFileError", kind: "damaged" });
     expect(readdirSync(restored).filter((name) => name !== "parley.lock")).toEqual(
       there.filter((name) => name !== "parley.lock"),
     );

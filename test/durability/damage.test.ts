@@ -15,7 +15,7 @@ import { random as randomBelow } from "../support/random.js";
 import { tempFolder } from "../support/temp-store.js";
 
 const APP = "app";
-const EVENTS = 260;
+const EVENTS = 200;
 const PAYLOAD = 1500;
 const TIMES_EACH = sized(12, 100);
 const SEED = seed();
@@ -48,8 +48,8 @@ describe("D8: damaged, shortened and replaced files", { timeout: 240_000 }, () =
     for (let i = 1; i <= EVENTS; i++) {
       await life.write(`first ${i}`);
       clients.push(await life.client());
-      if (i % 40 === 0) moments.push({ image: crashImage(folder.path), clients: [...clients] });
-      if (i % 90 !== 0) continue;
+      if (i % 30 === 0) moments.push({ image: crashImage(folder.path), clients: [...clients] });
+      if (i % 65 !== 0) continue;
       const mover = new Database(join(folder.path, "parley.db"));
       mover.pragma("wal_checkpoint(PASSIVE)");
       mover.close();
@@ -108,7 +108,7 @@ describe("D8: damaged, shortened and replaced files", { timeout: 240_000 }, () =
       await life.judge(clients, tally);
       // A new life gives out the lost numbers again; then it loses its own end too.
       const later = [...clients];
-      for (let n = 1; n <= 12; n++) {
+      for (let n = 1; n <= 6; n++) {
         await life.write(`second ${i} ${n}`);
         later.push(await life.client());
       }

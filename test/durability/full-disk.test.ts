@@ -19,10 +19,11 @@ import {
 } from "../support/index.js";
 import { must, send, text, textsOf, toUser } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
+import { sized } from "../support/proofs/tier.js";
 import { makeSmallDisk } from "../support/small-disk.js";
 
-const DISK_MIB = 16;
-const FILLER_BYTES = 3 * 1024 * 1024;
+const DISK_MIB = sized(10, 16);
+const FILLER_BYTES = 2 * 1024 * 1024;
 const TEXT = "x".repeat(6000);
 const WEEK_MS = 7 * 86_400_000;
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient, user } from "@parley/client";
 import { ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
+import { backupStore, restoreStore } from "@parley/server";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { parley } from "../support/command.js";
 import { crashImage } from "../support/crash-image.js";
 import {
   eventually,
@@ -105,12 +105,12 @@ describe.each([
     const dataDir = join(folder, "data");
     if (how === "backup") {
       const file = join(folder, "backup.db");
-      expect(await parley("backup", file, "--data-dir", before.dataDir)).toMatchObject({ code: 0, stderr: "" });
+      await backupStore(before.dataDir, file, { force: false, onProgress: () => undefined });
       return async () => {
         mkdirSync(dataDir);
         for (const name of ["secret-key", "development-app.json"])
           copyFileSync(join(before.dataDir, name), join(dataDir, name));
-        expect(await parley("restore", file, "--data-dir", dataDir)).toMatchObject({ code: 0, stderr: "" });
+        await restoreStore(file, dataDir, { keepName: "", onProgress: () => undefined });
         return await startTestServer({ settings: { dataDir, logLevel: "silent" } });
       };
     }
