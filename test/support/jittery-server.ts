@@ -28,8 +28,8 @@ export interface JitteryServer extends Address {
 }
 
 export interface JitteryOptions {
-  /** How many turns of the event loop the next answer of the database takes. */
-  turns(): number;
+  /** How many turns of the event loop the next answer of the database takes, on the connection that reads or on the one that writes. */
+  turns(connection: "read" | "write"): number;
   /** Absent, time stands still. */
   clock?: Clock;
   limits?: Partial<Limits>;
@@ -44,11 +44,11 @@ export async function startJitteryServer({
 }: JitteryOptions): Promise<JitteryServer> {
   const folder = tempFolder();
   const store = await openSqlite({ dataDir: folder.path, busyTimeoutMs: 20 });
-  const late = (db: Db): Db =>
-    db.withPlugin({
+  const late = (connection: "read" | "write"): Db =>
+    store[connection].withPlugin({
       transformQuery: ({ node }) => node,
       async transformResult({ result }) {
-        for (let left = turns(); left > 0; left--) await new Promise((resolve) => setImmediate(resolve));
+        for (let left = turns(connection); left > 0; left--) await new Promise((resolve) => setImmediate(resolve));
         return result;
       },
     });
@@ -59,7 +59,7 @@ export async function startJitteryServer({
       sendRate: 0,
       retentionForce: false,
     } as Partial<Settings> as Settings,
-    store: { ...store, read: late(store.read), write: late(store.write) },
+    store: { ...store, read: late("read"), write: late("write") },
     clock,
     logger: createLogger("error"),
     secretKey: Buffer.alloc(32),

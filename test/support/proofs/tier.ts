@@ -12,4 +12,4 @@ export function seed(): number {
 }
 
 /** What one test of a long suite may take, in milliseconds, on a machine that does other things too. */
-export const longTimeout: number = sized(120_000, 1_800_000);
+export const longTimeout: number = sized(60_000, 1_800_000);

@@ -27,10 +27,6 @@ const turns = async (most: number) => {
   for (let left = dice(most + 1); left > 0; left--) await new Promise((resolve) => setImmediate(resolve));
 };
 let server: JitteryServer;
-beforeAll(async () => {
-  server = await startJitteryServer({ turns: () => (dice(4) === 0 ? dice(5) : 0) });
-});
-afterAll(() => server.close());
 
 /** A member's stream that breaks off and goes on where it was, at any moment. */
 class Follower {
@@ -74,6 +70,11 @@ function shareOf(userId: string, log: readonly StreamEvent[]): StreamEvent[] {
 const cursors = (events: readonly StreamEvent[]) => events.map((event) => event.cursor);
 
 describe("S20: removals race with sends and live streams", () => {
+  beforeAll(async () => {
+    server = await startJitteryServer({ turns: () => (dice(4) === 0 ? dice(5) : 0) });
+  });
+  afterAll(() => server.close());
+
   it("in groups a member sees exactly what lies between its joining and its removal", {
     timeout: longTimeout,
   }, async (context) => {
