@@ -141,6 +141,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     clock,
     windowMs: times.loadWindowMs,
     busyMs: limits.eventLoopBusyMs,
+    returnsPerSecond: limits.returnsPerSecond,
     floodedMs: limits.eventLoopFloodedMs,
   });
   const funnel = createFunnel({ ctx, logger, metrics, load });

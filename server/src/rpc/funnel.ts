@@ -94,8 +94,7 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics;
   const shed = (method: DescMethod) => {
     if (!PUT_OFF[load.level()].includes(method.name)) return;
     metrics.shed.inc({ method: nameOf(method) });
-    // Spread, so that they do not all come back at once.
-    const retryDelayMs = Math.round(1000 + Math.random() * 4000);
+    const retryDelayMs = load.comeBackMs();
     throw new DomainError(ErrorReason.SERVER_BUSY, "the server has too much to do just now", { retryDelayMs });
   };
 
