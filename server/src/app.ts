@@ -141,6 +141,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     clock,
     windowMs: times.loadWindowMs,
     busyMs: limits.eventLoopBusyMs,
+    letInPerSecond: limits.letInPerSecond,
     returnsPerSecond: limits.returnsPerSecond,
     floodedMs: limits.eventLoopFloodedMs,
   });

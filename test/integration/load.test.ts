@@ -17,7 +17,7 @@ let server: TestServer;
 let tom: TestUser;
 beforeAll(async () => {
   server = await startTestServer({
-    limits: { eventLoopBusyMs: 100, eventLoopFloodedMs: 600 },
+    limits: { eventLoopBusyMs: 100, eventLoopFloodedMs: 600, letInPerSecond: 0 },
     times: { loadWindowMs: 400 },
   });
   tom = await newUser(server, "tom");

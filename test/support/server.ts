@@ -45,7 +45,7 @@ export function testSettings(dataDir: string): Settings {
     sendRate: 0,
     retentionForce: false,
     dataDir,
-  } as Settings;
+  } as unknown as Settings;
 }
 
 async function start(dataDir: string, options: TestServerOptions): Promise<TestServer> {

@@ -6,7 +6,15 @@ function watched() {
   const clock = fakeClock();
   const delays: number[] = [];
   const delay = { take: () => delays.shift() ?? 0, close: vi.fn() };
-  const load = createLoad({ clock, windowMs: 5000, busyMs: 100, floodedMs: 500, returnsPerSecond: 250, delay });
+  const load = createLoad({
+    clock,
+    windowMs: 5000,
+    busyMs: 100,
+    floodedMs: 500,
+    letInPerSecond: 50,
+    returnsPerSecond: 250,
+    delay,
+  });
   return { clock, delays, load, delay };
 }
 
@@ -30,6 +38,7 @@ describe("createLoad", () => {
       windowMs: 5000,
       busyMs: 100,
       floodedMs: 500,
+      letInPerSecond: 50,
       returnsPerSecond: 250,
       delay: { take: () => 0, close() {} },
     });
@@ -59,6 +68,17 @@ describe("createLoad", () => {
     load.close();
   });
 
+  test("lets a few in, whatever its level", () => {
+    const { clock, load } = watched();
+    let inside = 0;
+    for (let ms = 0; ms < 1000; ms++) {
+      clock.advance(1);
+      for (let asked = 0; asked < 10; asked++) if (load.letIn()) inside++;
+    }
+    expect(inside).toBe(50);
+    load.close();
+  });
+
   test("leaves nothing behind", () => {
     const { clock, load, delay } = watched();
     load.close();
@@ -68,7 +88,14 @@ describe("createLoad", () => {
 
   test("the real measure sees an event loop that is held up again and again, and not one that is free", async () => {
     const clock = fakeClock();
-    const load = createLoad({ clock, windowMs: 1000, busyMs: 100, floodedMs: 60_000, returnsPerSecond: 250 });
+    const load = createLoad({
+      clock,
+      windowMs: 1000,
+      busyMs: 100,
+      floodedMs: 60_000,
+      letInPerSecond: 50,
+      returnsPerSecond: 250,
+    });
     await turns(30);
     for (let hold = 0; hold < 5; hold++) {
       const until = performance.now() + 150;

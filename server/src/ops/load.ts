@@ -7,6 +7,8 @@ export type LoadLevel = "calm" | "busy" | "flooded";
 /** How far this process is behind its work. */
 export interface Load {
   level(): LoadLevel;
+  /** Takes one of the few places for calls that are let in although they should be put off. */
+  letIn(): boolean;
   /** After how many milliseconds a call that is put off now is to come back. */
   comeBackMs(): number;
   close(): void;
@@ -18,6 +20,8 @@ export interface LoadOptions {
   windowMs: number;
   busyMs: number;
   floodedMs: number;
+  /** How many calls that should be put off are let in all the same in one second: on a slow machine somebody must get in, too. */
+  letInPerSecond: number;
   /** How many of those that were put off are told to come back in one second. */
   returnsPerSecond: number;
   /** The 99th percentile of the event loop's delay since the last call, in milliseconds. */
@@ -44,11 +48,13 @@ export function createLoad({
   windowMs,
   busyMs,
   floodedMs,
+  letInPerSecond,
   returnsPerSecond,
   delay = measureDelay(),
 }: LoadOptions): Load {
   let level: LoadLevel = "calm";
   let returnMs = 0;
+  let letInMs = clock.mono() + 1000 / letInPerSecond;
   let tickMs = clock.mono();
   const tick = () => {
     tickMs = clock.mono();
@@ -63,6 +69,12 @@ export function createLoad({
   let timer = clock.setTimer(look, windowMs);
   return {
     level: () => (level === "calm" && clock.mono() - tickMs > TICK_MS + HELD_FACTOR * busyMs ? "busy" : level),
+    letIn() {
+      const nowMs = clock.mono();
+      if (letInMs > nowMs) return false;
+      letInMs = nowMs + 1000 / letInPerSecond;
+      return true;
+    },
     comeBackMs() {
       // One after the other: to refuse costs about as much as to serve, so if all came back within a few seconds, refusing them
       // would itself keep the server behind its work, for ever.

@@ -92,7 +92,7 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics;
 
   /** Puts off what would add to the work of a server that is behind it; what is under way goes on. */
   const shed = (method: DescMethod) => {
-    if (!PUT_OFF[load.level()].includes(method.name)) return;
+    if (!PUT_OFF[load.level()].includes(method.name) || load.letIn()) return;
     metrics.shed.inc({ method: nameOf(method) });
     const retryDelayMs = load.comeBackMs();
     throw new DomainError(ErrorReason.SERVER_BUSY, "the server has too much to do just now", { retryDelayMs });
