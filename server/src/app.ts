@@ -4,10 +4,10 @@ import { v7 as uuidv7 } from "uuid";
 import type { Settings } from "./config.js";
 import { createDelivery, type Delivery } from "./delivery/delivery.js";
 import { createMemoryBus } from "./delivery/memory-bus.js";
-import { announcePresence } from "./domain/announce-presence.js";
 import { createAppCache } from "./domain/apps.js";
 import type { Ctx } from "./domain/context.js";
 import { createPasswords } from "./domain/passwords.js";
+import { createPresenceAnnouncer } from "./domain/presence-announcer.js";
 import { startRetention } from "./domain/retention.js";
 import { createSecretBox } from "./domain/secret-box.js";
 import { createSessionCache } from "./domain/session-cache.js";
@@ -92,6 +92,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
   });
   const report = (error: unknown) => logger.error({ err: error }, "a background task failed");
+  const announcer = createPresenceAnnouncer({ read: store.read, bus, committer }, report);
   const delivery: Delivery = createDelivery({
     read: store.read,
     bus,
@@ -100,7 +101,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     times,
     logger,
     metrics,
-    onPresence: (change) => void announcePresence(ctx, change).catch(report),
+    onPresence: announcer.announce,
     persistAcks: (appId, acked) => committer.run(appId, (tx) => persistAckedPositions(tx, acked)),
   });
   const ctx: Ctx = {
@@ -140,6 +141,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     clock,
     windowMs: times.loadWindowMs,
     busyMs: limits.eventLoopBusyMs,
+    letInPerSecond: limits.letInPerSecond,
+    returnsPerSecond: limits.returnsPerSecond,
     floodedMs: limits.eventLoopFloodedMs,
   });
   const funnel = createFunnel({ ctx, logger, metrics, load });
@@ -215,6 +218,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       load.close();
       await retention.close();
       await delivery.close();
+      await announcer.settled();
       await committer.close();
     },
   };

@@ -44,6 +44,8 @@ export const LIMITS = {
   tokenKeys: 10,
   eventLoopBusyMs: 100,
   eventLoopFloodedMs: 500,
+  letInPerSecond: 50,
+  returnsPerSecond: 250,
   fetchedBytes: 256 * 1024,
   commitBatchItems: 256,
   commitQueueItems: 2000,

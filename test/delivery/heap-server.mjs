@@ -1,21 +1,10 @@
-/** A server in a process of its own that tells its heap after a collection: `node --expose-gc heap-server.mjs FOLDER`, over IPC. */
+/** A server in a process of its own that tells its heap after a collection: `node --expose-gc heap-server.mjs SETTINGS`, over IPC. */
 import { setTimeout as delay } from "node:timers/promises";
 import { startServer } from "@parley/server";
 
-const settings = {
-  port: 0,
-  host: "127.0.0.1",
-  corsOrigins: [],
-  trustedProxies: [],
-  logLevel: "error",
-  sendRate: 0,
-  retentionForce: false,
-};
-const server = await startServer(
-  { ...settings, dataDir: process.argv[2] },
-  // A busy machine must not make it put streams off: what is looked at is what open ones cost.
-  { limits: { eventLoopBusyMs: 1e6, eventLoopFloodedMs: 1e6 } },
-);
+// A busy machine must not make it put streams off: what is looked at is what open ones cost.
+const limits = { eventLoopBusyMs: 1e6, eventLoopFloodedMs: 1e6 };
+const server = await startServer(JSON.parse(process.argv[2]), { limits });
 process.send({ url: server.url, ...server.developmentApp });
 process.on("message", async () => {
   for (let turn = 0; turn < 5; turn++) {

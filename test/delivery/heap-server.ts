@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { Address } from "../support/index.js";
+import { type Address, testSettings } from "../support/index.js";
 import { must } from "../support/messaging.js";
 import { tempFolder } from "../support/temp-store.js";
 
@@ -17,8 +17,11 @@ const program = fileURLToPath(new URL("heap-server.mjs", import.meta.url));
 
 export async function startHeapServer(): Promise<HeapServer> {
   const folder = tempFolder();
-  const child = fork(program, [folder.path], { execArgv: ["--expose-gc"] });
-  const [address] = (await once(child, "message")) as [Address];
+  const child = fork(program, [JSON.stringify(testSettings(folder.path))], { execArgv: ["--expose-gc"] });
+  const ready = once(child, "message") as Promise<[Address]>;
+  const failed = once(child, "exit").then(([code]) => Promise.reject(new Error(`the server ended with ${code}`)));
+  const [address] = await Promise.race([ready, failed]);
+  failed.catch(() => undefined);
   return {
     ...address,
     pid: must(child.pid),

@@ -1,5 +1,6 @@
 import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeCrowd, openAll } from "../support/crowd.js";
 import { fakeClock } from "../support/fake-clock.js";
 import {
   backend,
@@ -11,7 +12,7 @@ import {
   type TestStream,
   type TestUser,
 } from "../support/index.js";
-import { must, newDevice, newPair, say, says, streamFailure, toUser } from "../support/messaging.js";
+import { count, metric, must, newDevice, newPair, say, says, streamFailure, toUser } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
 import { seed, sized } from "../support/proofs/tier.js";
 import { random } from "../support/random.js";
@@ -190,6 +191,33 @@ describe("S16: random pause, resume, loss, logout and login on two devices", () 
     },
     sized(180_000, 1_800_000),
   );
+
+  it("a hundred users who go in one moment take no place from messages, and are kept as gone", async (context) => {
+    const own = fakeClock();
+    let place = await startTestServer({ clock: own, limits: { commitQueueItems: 20 } });
+    const crowd = await makeCrowd(place, 100, 1_000);
+    const [tom, jerry] = await newPair(place);
+    await openAll(crowd);
+    crowd.close();
+    await eventually(async () => {
+      own.advance(1000);
+      expect(await metric(place, "parley_sessions")).toBe(0);
+    });
+    own.advance(GRACE_MS);
+    // In the moment in which they all turn away.
+    await Promise.all(count(10).map((at) => say(tom, toUser(jerry.userId), String(at))));
+    place = await place.restart();
+    const userIds = crowd.members.map(({ userId }) => userId);
+    const { presences } = await backend(place).user.batchGetPresence({ userIds });
+    const online = presences.filter((presence) => presence.online).length;
+    expect(presences).toHaveLength(100);
+    expect(online).toBe(0);
+    figure(
+      context,
+      `${presences.length} users gone at once with room for 20 writes: 0 of 10 sends refused, ${online} taken for online after a restart`,
+    );
+    await place.close();
+  });
 
   it("a hundred changes in a moment are told as two: the first, and what is so in the end", async (context) => {
     const [friend, jerry] = await newPair(server);

@@ -36,6 +36,8 @@ export async function storm(context: TestContext, sizes: { streams: number; sdks
     const back = Promise.all(crowd.members.map(comeBack));
     let over = false;
     const probing = probe(withToken(server, prober.token), () => over);
+    // Awaited below, and of no interest when anything before that fails.
+    probing.catch(() => undefined);
     for (const at of count(5)) {
       everyone.push(String(5 + at));
       await tellEveryone(server, String(5 + at));

@@ -32,8 +32,9 @@ function newDataDir(): string {
   return dataDir;
 }
 
-async function start(dataDir: string, options: TestServerOptions): Promise<TestServer> {
-  const settings: Settings = {
+/** The settings of a server of a test's own. */
+export function testSettings(dataDir: string): Settings {
+  return {
     port: 0,
     host: "127.0.0.1",
     corsOrigins: [],
@@ -43,9 +44,12 @@ async function start(dataDir: string, options: TestServerOptions): Promise<TestS
     connectionsPerAddress: 2000,
     sendRate: 0,
     retentionForce: false,
-    ...options.settings,
     dataDir,
-  } as Settings;
+  } as unknown as Settings;
+}
+
+async function start(dataDir: string, options: TestServerOptions): Promise<TestServer> {
+  const settings: Settings = { ...testSettings(dataDir), ...options.settings, dataDir };
   // Clients share this process, so its event loop says nothing of the server's load.
   const limits = { eventLoopBusyMs: 1e9, eventLoopFloodedMs: 1e9, ...options.limits };
   const running = await startServer(settings, { ...options, limits });

@@ -6,7 +6,15 @@ function watched() {
   const clock = fakeClock();
   const delays: number[] = [];
   const delay = { take: () => delays.shift() ?? 0, close: vi.fn() };
-  const load = createLoad({ clock, windowMs: 5000, busyMs: 100, floodedMs: 500, delay });
+  const load = createLoad({
+    clock,
+    windowMs: 5000,
+    busyMs: 100,
+    floodedMs: 500,
+    letInPerSecond: 50,
+    returnsPerSecond: 250,
+    delay,
+  });
   return { clock, delays, load, delay };
 }
 
@@ -30,6 +38,8 @@ describe("createLoad", () => {
       windowMs: 5000,
       busyMs: 100,
       floodedMs: 500,
+      letInPerSecond: 50,
+      returnsPerSecond: 250,
       delay: { take: () => 0, close() {} },
     });
     now = 1100;
@@ -38,6 +48,34 @@ describe("createLoad", () => {
     expect(load.level()).toBe("busy");
     clock.advance(100);
     expect(load.level()).toBe("calm");
+    load.close();
+  });
+
+  test("those that are put off are told to come back one after the other, each once, and none later than half a minute", () => {
+    const { clock, load } = watched();
+    const first = Array.from({ length: 7_251 }, () => load.comeBackMs());
+    expect(first.slice(0, 3)).toEqual([1000, 1004, 1008]);
+    expect(first.at(-1)).toBe(30_000);
+    for (let more = 0; more < 100; more++) {
+      const ms = load.comeBackMs();
+      expect(ms).toBeGreaterThanOrEqual(15_000);
+      expect(ms).toBeLessThanOrEqual(30_000);
+    }
+    clock.advance(10_000);
+    expect(load.comeBackMs()).toBe(20_004);
+    clock.advance(60_000);
+    expect(load.comeBackMs()).toBe(1000);
+    load.close();
+  });
+
+  test("lets a few in, whatever its level", () => {
+    const { clock, load } = watched();
+    let inside = 0;
+    for (let ms = 0; ms < 1000; ms++) {
+      clock.advance(1);
+      for (let asked = 0; asked < 10; asked++) if (load.letIn()) inside++;
+    }
+    expect(inside).toBe(50);
     load.close();
   });
 
@@ -50,7 +88,14 @@ describe("createLoad", () => {
 
   test("the real measure sees an event loop that is held up again and again, and not one that is free", async () => {
     const clock = fakeClock();
-    const load = createLoad({ clock, windowMs: 1000, busyMs: 100, floodedMs: 60_000 });
+    const load = createLoad({
+      clock,
+      windowMs: 1000,
+      busyMs: 100,
+      floodedMs: 60_000,
+      letInPerSecond: 50,
+      returnsPerSecond: 250,
+    });
     await turns(30);
     for (let hold = 0; hold < 5; hold++) {
       const until = performance.now() + 150;

@@ -92,10 +92,9 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics;
 
   /** Puts off what would add to the work of a server that is behind it; what is under way goes on. */
   const shed = (method: DescMethod) => {
-    if (!PUT_OFF[load.level()].includes(method.name)) return;
+    if (!PUT_OFF[load.level()].includes(method.name) || load.letIn()) return;
     metrics.shed.inc({ method: nameOf(method) });
-    // Spread, so that they do not all come back at once.
-    const retryDelayMs = Math.round(1000 + Math.random() * 4000);
+    const retryDelayMs = load.comeBackMs();
     throw new DomainError(ErrorReason.SERVER_BUSY, "the server has too much to do just now", { retryDelayMs });
   };
 

@@ -4,12 +4,12 @@ import { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 import type { Tx } from "../../store/committer.js";
 import { countFriends, findFriend, insertFriends } from "../../store/friends.js";
 import { findUser } from "../../store/users.js";
-import { introduceFriends } from "../announce-presence.js";
 import type { Caller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { invalidField, notFound } from "../errors.js";
 import { memberLimit } from "../member-limit.js";
 import { asOrdinaryUser, guestRefused } from "../ordinary.js";
+import { introduceFriends } from "../presence-events.js";
 import { friendOf } from "./friend.js";
 import { announceFriends } from "./friend-event.js";
 

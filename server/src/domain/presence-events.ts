@@ -2,7 +2,6 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { NewEvent } from "../ports.js";
 import { userAudience } from "../store/audience.js";
 import { listFriends } from "../store/friends.js";
-import { setPresence } from "../store/users.js";
 import type { Ctx } from "./context.js";
 import { newEvent } from "./events.js";
 
@@ -11,14 +10,6 @@ export interface PresenceChange {
   userId: string;
   online: boolean;
   atMs: number;
-}
-
-/** Tells a user's friends of a change of its presence, and keeps it for those who ask later. */
-export async function announcePresence(ctx: Ctx, change: PresenceChange): Promise<void> {
-  const friends = await listFriends(ctx.read, change.appId, change.userId);
-  const audiences = friends.map((friend) => userAudience(friend.friend_id));
-  if (audiences.length > 0) ctx.bus.publishTransient({ appId: change.appId, ...presenceEvent(change, audiences) });
-  await ctx.committer.run(change.appId, (tx) => setPresence(tx, change.userId, change.online, change.atMs));
 }
 
 /** The friends of a user that are online, as the events a new stream is told. */
@@ -45,7 +36,8 @@ export function introduceFriends(ctx: Ctx, appId: string, a: string, b: string):
   }
 }
 
-function presenceEvent({ userId, online, atMs }: PresenceChange, audiences: readonly string[]): NewEvent {
+/** The event of a change of presence. */
+export function presenceEvent({ userId, online, atMs }: PresenceChange, audiences: readonly string[]): NewEvent {
   return newEvent(atMs, audiences, {
     case: "presenceChanged",
     value: { userId, online, lastActiveTime: timestampFromMs(atMs) },

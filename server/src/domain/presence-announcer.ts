@@ -1,0 +1,71 @@
+import { userAudience } from "../store/audience.js";
+import { listFriends } from "../store/friends.js";
+import { setPresence } from "../store/users.js";
+import type { Ctx } from "./context.js";
+import { nextTurn } from "./next-turn.js";
+import { type PresenceChange, presenceEvent } from "./presence-events.js";
+
+/** Tells friends of changes of presence, and keeps each change for those who ask later and for the next start. */
+export interface PresenceAnnouncer {
+  announce(change: PresenceChange): void;
+  /** Resolves when all is told and kept. */
+  settled(): Promise<void>;
+}
+
+/** What is done between two turns of the event loop, and in one transaction. */
+const STEP_USERS = 100;
+
+/**
+ * Thousands come and go in one moment: when a network fails, or when the grace of a start is over. So they are told in steps,
+ * and written together: one at a time they would fill the committer's queue, in which messages wait.
+ */
+export function createPresenceAnnouncer(
+  ctx: Pick<Ctx, "read" | "bus" | "committer">,
+  onError: (error: unknown) => void,
+): PresenceAnnouncer {
+  const untold: PresenceChange[] = [];
+  const unkept = new Map<string, PresenceChange>();
+  let telling: Promise<void> | undefined;
+  let keeping: Promise<void> | undefined;
+
+  const tell = async () => {
+    for (let step = untold.splice(0, STEP_USERS); step.length > 0; step = untold.splice(0, STEP_USERS)) {
+      for (const change of step) {
+        await tellFriends(ctx, change).catch(onError);
+        unkept.set(`${change.appId}|${change.userId}`, change);
+      }
+      keeping ??= keep();
+      await nextTurn();
+    }
+    telling = undefined;
+  };
+
+  const keep = async () => {
+    for (let [first] = unkept.values(); first !== undefined; [first] = unkept.values()) {
+      const { appId } = first;
+      const step = [...unkept].filter(([, change]) => change.appId === appId).slice(0, STEP_USERS);
+      for (const [key] of step) unkept.delete(key);
+      const write = ctx.committer.run(appId, async (tx) => {
+        for (const [, { userId, online, atMs }] of step) await setPresence(tx, userId, online, atMs);
+      });
+      await write.catch(onError);
+    }
+    keeping = undefined;
+  };
+
+  return {
+    announce(change) {
+      untold.push(change);
+      telling ??= tell();
+    },
+    async settled() {
+      while (telling !== undefined || keeping !== undefined) await (telling ?? keeping);
+    },
+  };
+}
+
+async function tellFriends({ read, bus }: Pick<Ctx, "read" | "bus">, change: PresenceChange): Promise<void> {
+  const friends = await listFriends(read, change.appId, change.userId);
+  const audiences = friends.map((friend) => userAudience(friend.friend_id));
+  if (audiences.length > 0) bus.publishTransient({ appId: change.appId, ...presenceEvent(change, audiences) });
+}
