@@ -5,20 +5,22 @@ import { messageLine } from "./words.js";
 
 const open = (scene: Scene) => new Database(join(scene.host.server.dataDir, "parley.db"), { readonly: true });
 
-/** The messages that are stored, by position, sender and key. */
-export function storedKeys(scene: Scene): string {
+/** How long the log is, and the messages that are stored by position, sender and key. */
+export function stored(scene: Scene): string {
   const db = open(scene);
   try {
-    const rows = db
+    const log = db.prepare("select pos from app_log where app_id = ?").get(scene.appId) as { pos: number };
+    const messages = db
       .prepare("select pos, sender, client_message_id as key from message where app_id = ? order by pos")
-      .all(scene.appId);
-    return (rows as { pos: number; sender: string; key: string }[])
-      .map(({ pos, sender, key }) => `${pos}:${sender}:${key}`)
-      .join();
+      .all(scene.appId) as { pos: number; sender: string; key: string }[];
+    return storedLine(log.pos, messages);
   } finally {
     db.close();
   }
 }
+
+export const storedLine = (head: number, messages: readonly { pos: number; sender: string; key: string }[]): string =>
+  [head, ...messages.map(({ pos, sender, key }) => `${pos}:${sender}:${key}`)].join();
 
 /** Compares what is stored with what the model holds: invariants C1, C2, C3, C6, C7 and C8, read from the database itself. */
 export function checkDatabase(scene: Scene): void {

@@ -36,11 +36,11 @@ export const placesOf = (scene: Scene, kind: Place["kind"]): string[] =>
     .map((place) => place.id);
 /** One of the newest of them, so that much happens in each, and now and then one that never was. */
 export const placeAt = (scene: Scene, kind: Place["kind"], at: number): string =>
-  at % 31 === 30 ? "019a0000-0000-7000-8000-000000000000" : pick(placesOf(scene, kind).slice(-3), at);
+  at % 31 === 30 ? "019a0000-0000-7000-8000-000000000000" : pick(placesOf(scene, kind).slice(-2), at);
 export const hasPlace = (kind: Place["kind"]) => (scene: Scene) => placesOf(scene, kind).length > 0;
 
 export const receiverAt = (scene: Scene, a: number, b: number): string =>
-  a % 2 === 1 && hasPlace("group")(scene) ? `group:${placeAt(scene, "group", b)}` : `user:${anyone(scene, b)}`;
+  a % 3 > 0 && hasPlace("group")(scene) ? `group:${placeAt(scene, "group", b)}` : `user:${anyone(scene, b)}`;
 
 export const newSend = (scene: Scene, sender: string, receiver: string): Send => {
   scene.keys += 1;

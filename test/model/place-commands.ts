@@ -71,13 +71,13 @@ export const PLACES: Record<string, Kind> = {
       places.get(world, "group", id, user),
     );
   }),
-  addGroupMembers: verb(3, "group", async (scene, user, id, args) => {
+  addGroupMembers: verb(5, "group", async (scene, user, id, args) => {
     const users = shareOf(scene, args);
     scene.judge("addGroupMembers", await told(scene.as(user).groups.addMembers(id, users), saidGroup), (world) =>
       places.addMembers(world, "group", id, user, users),
     );
   }),
-  removeGroupMembers: verb(3, "group", async (scene, user, id, args) => {
+  removeGroupMembers: verb(5, "group", async (scene, user, id, args) => {
     const users = shareOf(scene, args);
     scene.judge("removeGroupMembers", await told(scene.as(user).groups.removeMembers(id, users), saidGroup), (world) =>
       places.removeMembers(world, "group", id, user, users),
@@ -96,7 +96,7 @@ export const PLACES: Record<string, Kind> = {
       places.join(world, "group", id, user),
     );
   }),
-  leaveGroup: verb(2, "group", async (scene, user, id) => {
+  leaveGroup: verb(3, "group", async (scene, user, id) => {
     scene.judge(
       "leaveGroup",
       await told(scene.as(user).groups.leave(id), () => ""),

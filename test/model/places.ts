@@ -87,8 +87,9 @@ function beginStays(model: Reference, place: Place, users: readonly string[], fr
   }
 }
 
-function letIn(model: Reference, place: Place, users: readonly string[], actor: string): void {
-  if (users.length === 0) return;
+function letIn(model: Reference, place: Place, newcomers: readonly string[], actor: string): void {
+  if (newcomers.length === 0) return;
+  const users = newcomers.toSorted();
   const count = model.members(name(place)).length + users.length;
   const line = membersChangeLine(place.kind, place.id, ChangeKind.ADDED, actor, users, count, "");
   beginStays(model, place, users, model.emit([name(place)], line));
@@ -111,7 +112,7 @@ export function create(model: Reference, user: string, made: NewPlace): string {
     if (known.what !== what) throw new Refused("IDEMPOTENCY_CONFLICT");
     return known.answer;
   }
-  const members = [user, ...[...new Set(made.members)].filter((other) => other !== user).sort()];
+  const members = [...new Set([user, ...made.members])].sort();
   admit(model, made.kind, 0, members);
   const { kind, id, policy, history } = made;
   const place: Place = { id, kind, name: made.name, owner: user, policy, history, gone: false, stays: [] };
@@ -220,7 +221,7 @@ export function update(model: Reference, kind: Kind, id: string, user: string, c
   return whole(model, place);
 }
 
-/** Takes a place away with all that was said in it: its members of now still see that, and nothing before. */
+/** Takes a place away: its members of now still see that, and nothing before. What was said is kept unread until retention takes it. */
 export function dissolve(model: Reference, kind: Kind, id: string, user: string): void {
   const found = standing(model, kind, id, user);
   mustBe(found, GroupRole.OWNER);
@@ -228,7 +229,6 @@ export function dissolve(model: Reference, kind: Kind, id: string, user: string)
   const pos = model.emit([name(place)], placeChangeLine(kind, id, ChangeKind.REMOVED, user, ""));
   place.stays = model.members(name(place)).map((stay) => ({ ...stay, from: pos, to: pos + 1 }));
   place.gone = true;
-  model.messages = model.messages.filter((message) => message.conversation !== name(place));
   delete model.conversations[name(place)];
 }
 

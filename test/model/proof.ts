@@ -44,7 +44,7 @@ export async function proveModel(context: TestContext, chosenSeed: number = seed
   });
   const report = await fc.check(property, {
     seed: chosenSeed,
-    numRuns: RUNS,
+    numRuns: path === undefined ? RUNS : 1,
     interruptAfterTimeLimit: TIME_MS,
     // A shorter run that fails is mostly another failure: all is shared between the commands.
     endOnFailure: true,

@@ -201,7 +201,7 @@ export class Reference {
     if (found === undefined || found.gone) return [];
     return found.stays
       .filter((stay) => stay.to === undefined)
-      .sort((a, b) => a.from - b.from || b.role - a.role || (a.user < b.user ? -1 : 1));
+      .sort((a, b) => a.from - b.from || (a.user < b.user ? -1 : 1));
   }
 
   member(place: string, user: string): Stay | undefined {
@@ -407,6 +407,7 @@ export class Reference {
 
   /** Forgets what is too old: the oldest events, and of each conversation the oldest messages. */
   retain(): void {
+    this.messages = this.messages.filter((m) => this.places[m.conversation]?.gone !== true);
     const eventHorizon = this.horizon(this.rules.eventsKeptMs);
     while (this.log[0] !== undefined && this.log[0].atMs < eventHorizon) this.floor = this.log.shift()?.pos ?? 0;
     for (const [id, conversation] of Object.entries(this.conversations)) {

@@ -1,4 +1,4 @@
-import { storedKeys } from "./database.js";
+import { stored, storedLine } from "./database.js";
 import type { Device } from "./device.js";
 import type { Logged, Reference } from "./reference.js";
 import type { Scene } from "./scene.js";
@@ -66,11 +66,11 @@ export async function sync(scene: Scene): Promise<void> {
 /** Looks which sends were stored, and in which order: that tells the worlds apart. */
 export function probe(scene: Scene): void {
   if (scene.worlds.length === 1) return;
-  scene.judge("what was stored", `ok ${storedKeys(scene)}`, (world) =>
-    [...world.messages]
-      .sort((a, b) => a.pos - b.pos)
-      .map((m) => `${m.pos}:${m.sender}:${m.key}`)
-      .join(),
+  scene.judge("what was stored", `ok ${stored(scene)}`, (world) =>
+    storedLine(
+      world.head,
+      [...world.messages].sort((a, b) => a.pos - b.pos),
+    ),
   );
   // Those that are left differ in nothing.
   scene.worlds.length = 1;
