@@ -36,7 +36,7 @@ const rare: readonly Move[] = [
 
 /** Each run knows a few of the rare moves only, and those it makes often: that reaches further than a little of everything. */
 const story: fc.Arbitrary<Move[]> = fc
-  .subarray([...rare], { minLength: 1, maxLength: 5 })
+  .subarray([...rare], { minLength: 1, maxLength: 4 })
   .chain((some) =>
     fc.array(fc.constantFrom<Move>(...common, ...some, ...some), { minLength: 10, maxLength: 30, size: "max" }),
   );
