@@ -80,6 +80,21 @@ describe("login", () => {
     expect(await setUp({ store }, server).client.restore()).toMatchObject({ userId: "Jerry" });
   });
 
+  it("is given up by a logout that comes while it is under way", async () => {
+    const reading = deferred<void>();
+    const cursorStore = { load: () => reading.promise.then(() => ""), save: () => {}, clear: () => {} };
+    const { server, client } = setUp({ cursorStore });
+    const login = client.login({ bareId: "Jerry" });
+    login.catch(() => {});
+    await settle();
+    const out = client.logout();
+    reading.resolve();
+    await expect(login).rejects.toMatchObject({ reason: "LOGGED_OUT" });
+    await out;
+    expect(client.currentUser).toBeUndefined();
+    expect(server.subscriptions).toEqual([]);
+  });
+
   it("is refused while a user is logged in or logging in", async () => {
     const { client } = setUp();
     const first = client.login({ bareId: "Jerry" });

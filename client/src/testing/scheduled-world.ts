@@ -105,6 +105,11 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
     if (life.dead) return new Promise<never>(() => {});
   };
 
+  /** A slow application: often much else happens before it is done. */
+  const linger = async (life: { dead: boolean }, label: string) => {
+    for (let turns = unlucky(2) ? chance() % 20 : 0; turns > 0; turns--) await turn(life, label);
+  };
+
   const storeOf = (life: { dead: boolean }): KeyValueStore => ({
     async get(key) {
       await turn(life, `get ${key}`);
@@ -218,7 +223,7 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
     client.on("friendMessage", async () => {
       if (!life.dead && client.currentUser === undefined)
         wrong.push("a message was delivered when nobody was logged in");
-      if (unlucky(4)) await turn(life, "listener by name");
+      await linger(life, "listener by name");
     });
     client.on("event", (event) => heard(life, event));
     client.on("resync", () => {
@@ -242,8 +247,7 @@ export function createScheduledWorld(scheduler: Scheduler, chance: () => number)
       wrong.push(`event ${pos} came to ${name} after ${state.handed}`);
     state.handed = pos;
     state.resynced = false;
-    // A slow application: other things happen before it is done.
-    if (unlucky(3)) await turn(life, `listener of ${cursor}`);
+    await linger(life, `listener of ${cursor}`);
     if (kept.get(name) === state) state.applied = pos;
   }
 
