@@ -26,6 +26,8 @@ const NO_SECRETS: Record<string, string> = {
     "the caller's own request",
   "domain/store-sends.ts: if (!send.hash.equals(stored.hash))": "the caller's own request",
   "domain/tokens.ts: return withSum(token.slice(0, -SUM_LETTERS)) === token;": "a sum that anybody can make",
+  "http/admission.ts: if (neighbour.open === 0 && neighbour.tokens === perAddress) neighbours.delete(network);":
+    "a count",
   "store/cursor.ts: if (!body.subarray(1, 5).equals(appMark(appId))) return undefined;":
     "the mark of an app, which proves nothing",
 };

@@ -9,12 +9,12 @@ import { type Answer, call, METHODS } from "./call.js";
 
 const LOGIN = must(METHODS.get("AuthService/Login"));
 
-describe("A6: guessing passwords", () => {
+describe("A6: guessing passwords", { timeout: 300_000 }, () => {
   const folder = tempFolder();
   const clock = fakeClock(Date.now());
-  const limits = { loginTries: sized(1, 10), loginTriesPerAddress: sized(6, 500), loginWindowSeconds: 300 };
+  const limits = { loginTries: sized(1, 2), loginTriesPerAddress: sized(6, 100), loginWindowSeconds: 300 };
   // Enough of them that the measure of the address stops one address, and that of each account many.
-  const [wide, narrow] = [200, sized(3, 200)];
+  const [wide, narrow] = [200, sized(3, 50)];
   const addresses = 200;
   const guesses = sized(400, 10_000);
   let server: TestServer;

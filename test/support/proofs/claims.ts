@@ -64,7 +64,12 @@ export const CLAIMS: readonly Claim[] = [
   claim("A1", "P13", "tenant matrix: every RPC × every id field", "foreign equals unknown, nothing changes"),
   claim("A2", "P7 P13", "privilege matrix: every RPC × role", "equal to the table"),
   claim("A5", "P10 P13", "stolen, late and forged tokens", "refused, streams closed"),
-  claim("A6", "P13", "guessing passwords at volume; key addresses inside", "bounded, victims not locked out; 0 connections"),
+  claim(
+    "A6",
+    "P13",
+    "guessing passwords at volume; key addresses inside",
+    "bounded, victims not locked out; 0 connections",
+  ),
   claim("A8", "P5 P13", "captured calls replayed", "once only"),
   claim("A12", "P13", "canary secrets through every RPC", "0 in logs, metrics, errors"),
   claim("A13", "P13", "SQL in every string field", "0 differences"),
