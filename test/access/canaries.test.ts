@@ -88,6 +88,7 @@ describe.each(LEVELS)("A12: secrets sent to a server that logs at %s", { timeout
 
   test("are in no refusal, no log and no metric", async (context) => {
     let calls = 0;
+    const first = counter;
     const leaks: string[] = [];
     const note = (what: string, text: string) => {
       calls += 1;
@@ -129,7 +130,7 @@ describe.each(LEVELS)("A12: secrets sent to a server that logs at %s", { timeout
     for (const secret of [serviceKey, world.owner.token, server.operatorToken]) expect(log).not.toContain(secret);
     figure(
       context,
-      `${counter} canaries in ${calls} refusals at level ${level}, ${log.split("\n").length} lines of log: 0 seen`,
+      `${counter - first} canaries in ${calls} refusals at level ${level}, ${log.split("\n").length} lines of log: 0 seen`,
     );
   });
 

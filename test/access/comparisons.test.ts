@@ -76,7 +76,7 @@ describe("A16: comparing secrets", () => {
         times[which]?.push(Number(process.hrtime.bigint() - began));
       }
     const t = welch(trimmed(times[0]), trimmed(times[1]));
-    figure(context, `|t| = ${Math.abs(t).toFixed(1)} over ${rounds} pairs of tokens that differ early and late`);
+    figure(context, `t = ${Math.abs(t).toFixed(1)} over ${rounds} pairs of tokens that differ early and late`);
     expect(Math.abs(t)).toBeLessThan(TIER_2 ? 15 : 50);
   });
 });
