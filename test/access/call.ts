@@ -26,7 +26,7 @@ export const METHODS: ReadonlyMap<string, DescMethod> = new Map(
   SERVICES.flatMap((service) => service.methods.map((method) => [nameOf(method), method])),
 );
 
-export function nameOf(method: DescMethod): string {
+function nameOf(method: DescMethod): string {
   return `${method.parent.name}/${method.name}`;
 }
 

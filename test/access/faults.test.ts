@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { examineFolder } from "@parley/server";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BrokenStatements, breakStatements, sqliteError } from "../support/broken-statements.js";
@@ -7,18 +8,22 @@ import { openStream, startTestServer, type TestServer } from "../support/index.j
 import { figure } from "../support/proofs/figure.js";
 import { TIER_2 } from "../support/proofs/tier.js";
 import { openRows, type Rows, rowsDiff } from "../support/rows.js";
-import { storeFaults } from "../support/store-check.js";
 import { tempFolder } from "../support/temp-store.js";
 import { call, METHODS } from "./call.js";
 import type { Sample } from "./samples.js";
 import { callerOf, fresh, furnish, samplesIn, TAKES_AWAY, type World } from "./world.js";
 
-/** What a statement may fail with, and what the caller is told then. */
+/** What a statement may fail with, and what the caller is told then. A full disk and a broken one are D5's and D6's. */
 const FAILURES = [
   { error: () => new Error("injected"), code: "internal", reason: "UNSPECIFIED" },
   { error: () => sqliteError("SQLITE_BUSY"), code: "unavailable", reason: "STORAGE_UNAVAILABLE" },
-  { error: () => sqliteError("SQLITE_FULL"), code: "unavailable", reason: "STORAGE_UNAVAILABLE" },
 ];
+
+/** What the calls themselves store: the rest is the store's housekeeping. */
+const OF_CALLS = { without: ["meta.value"] };
+
+/** Calls that read on after their commit: they may have done all of it, so that a repeat does nothing more (ADR 15). */
+const ANSWERS_AFTER = new Set(["MarkRead"]);
 
 /** The end of the tries of one call: more statements than any of them needs. */
 const MOST_STATEMENTS = 200;
@@ -56,7 +61,8 @@ describe("A20: a call in which a statement fails", () => {
     const { method } = sample;
     const who = callerOf(method, world);
     const request = fresh(sample);
-    const before = rows.all();
+    let before = rows.all(OF_CALLS);
+    let done = false;
     let version = store.pragma("data_version", { simple: true });
     for (let at = 0; at < MOST_STATEMENTS; at += 1) {
       statements.failAfter(at, kind.error());
@@ -65,6 +71,7 @@ describe("A20: a call in which a statement fails", () => {
       const what = `${sample.name}, statement ${at}: ${failed}`;
       if (failed === undefined) {
         expect(answer, what).not.toMatchObject({ code: expect.stringMatching(/internal|unavailable/) });
+        if (done) expect(rowsDiff(before, rows.all(OF_CALLS)), `${what} had done half of it`).toEqual([]);
         return at;
       }
       // A stream that has begun ends by a goodbye instead: the next test.
@@ -75,7 +82,11 @@ describe("A20: a call in which a statement fails", () => {
       // Most failures leave the file alone; pages that were written and taken back are looked at row by row.
       if (store.pragma("data_version", { simple: true }) === version) continue;
       version = store.pragma("data_version", { simple: true });
-      expect(rowsDiff(before, rows.all()), `${what} left half of it`).toEqual([]);
+      const diff = rowsDiff(before, rows.all(OF_CALLS));
+      if (diff.length > 0 && ANSWERS_AFTER.has(method.name) && !done) {
+        done = true;
+        before = rows.all(OF_CALLS);
+      } else expect(diff, `${what} left half of it`).toEqual([]);
     }
     throw new Error(`${sample.name} never ends`);
   }
@@ -98,7 +109,8 @@ describe("A20: a call in which a statement fails", () => {
         if (TAKES_AWAY.test(method.name)) world = await furnish(server);
       }
     }
-    expect(storeFaults(server.dataDir)).toEqual([]);
+    const findings = await examineFolder(server.dataDir, { quick: false, secretKey: undefined });
+    expect(findings.filter(({ state }) => state === "problem")).toEqual([]);
     expect(rejections).toEqual([]);
     figure(
       context,

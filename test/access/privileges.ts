@@ -14,7 +14,7 @@ export const OUTCOMES = {
   k: "UNSUPPORTED",
 } as const;
 
-export type Outcome = (typeof OUTCOMES)[keyof typeof OUTCOMES];
+type Outcome = (typeof OUTCOMES)[keyof typeof OUTCOMES];
 
 /**
  * Who may do what: one row for each RPC, or for each kind of thing that it may be about, one column for each role in roles.ts. In this app

@@ -12,7 +12,7 @@ import { openRows, rowsDiff } from "../support/rows.js";
 import { tempFolder } from "../support/temp-store.js";
 import { type Answer, call, METHODS } from "./call.js";
 import { isStruct, type Place, pathText, type Sample, withValue } from "./samples.js";
-import { callerOf, fresh, furnish, samplesIn } from "./world.js";
+import { callerOf, fresh, furnish, idFor, samplesIn } from "./world.js";
 
 /** What has opened other databases. */
 const PAYLOADS = [
@@ -93,6 +93,8 @@ describe("A13: SQL in every text of every call", () => {
           { length: sized(1, PAYLOADS.length) },
           () => PAYLOADS[at++ % PAYLOADS.length],
         )) {
+          // What is an id like any other names a thing of its own, which calls before may have made.
+          if (/^[\w-]+$/.test(must(payload)) && idFor(place.field, world.ids) !== undefined) continue;
           const outcomes: string[] = [];
           for (const text of [must(payload), harmless(must(payload))]) {
             const unchanged = version();

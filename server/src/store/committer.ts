@@ -64,8 +64,10 @@ interface AppLog {
   headBefore: number;
   events: LogEvent[];
   generation: Generation;
-  /** "later": to be stored with this process's first event. */
+  /** "now": with the log itself, which begins here; "later": with this process's first event. */
   generationStored: "yes" | "now" | "later";
+  /** Something was done under the app's id: what failed alone begins no log. */
+  used: boolean;
 }
 
 interface Generation {
@@ -228,6 +230,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     try {
       const outcomes = [...(await handler(tx, items))];
       await sql`release run`.execute(db);
+      log.used = true;
       return outcomes;
     } catch (error) {
       if (storeErrorOf(error) !== undefined) throw error;
@@ -280,19 +283,22 @@ function openTx(db: Db, appId: string, nowMs: number, log: AppLog, effects: (() 
 async function openLog(db: Db, appId: string, known: Generation | undefined): Promise<AppLog> {
   const row = await db.selectFrom("app_log").select("pos").where("app_id", "=", appId).executeTakeFirst();
   const pos = row?.pos ?? 0;
-  if (row === undefined) await db.insertInto("app_log").values({ app_id: appId, pos: 0, floor_pos: 0 }).execute();
   const generation = known ?? {
     generation_id: randomBytes(8).toString("hex"),
     // The first generation holds position 0 too: the place before the first event.
     first_pos: row === undefined ? 0 : pos + 1,
   };
   const generationStored = known !== undefined ? "yes" : row === undefined ? "now" : "later";
-  return { head: pos, headBefore: pos, events: [], generation, generationStored };
+  return { head: pos, headBefore: pos, events: [], generation, generationStored, used: false };
 }
 
 async function writeLogs(db: Db, logs: Map<string, AppLog>, nowMs: number): Promise<void> {
   for (const [appId, log] of logs) {
     const wrote = log.head !== log.headBefore;
+    if (log.generationStored === "now") {
+      if (!log.used) continue;
+      await db.insertInto("app_log").values({ app_id: appId, pos: 0, floor_pos: 0 }).execute();
+    }
     // A generation is stored with an event of its own, so that no two begin at the same position.
     if (log.generationStored === "now" || (log.generationStored === "later" && wrote)) {
       await db

@@ -97,8 +97,9 @@ function closeCopy(copy: string): void {
 
 /** What SQLite finds wrong with the structure of a database. `quick` leaves out whether the indexes fit their tables. */
 export async function structureFaults(db: Db, how: "quick" | "full"): Promise<string[]> {
-  const name = how === "quick" ? "quick_check" : "integrity_check";
-  const { rows } = await sql<Record<string, string>>`${sql.raw(`pragma ${name}(20)`)}`.execute(db);
+  type Line = Record<string, string>;
+  const check = how === "quick" ? sql<Line>`pragma quick_check(20)` : sql<Line>`pragma integrity_check(20)`;
+  const { rows } = await check.execute(db);
   return rows.map((row) => Object.values(row)[0] ?? "").filter((line) => line !== "ok");
 }
 

@@ -64,13 +64,18 @@ export const CLAIMS: readonly Claim[] = [
   claim("A1", "P13", "tenant matrix: every RPC × every id field", "foreign equals unknown, nothing changes"),
   claim("A2", "P7 P13", "privilege matrix: every RPC × role", "equal to the table"),
   claim("A5", "P10 P13", "stolen, late and forged tokens", "refused, streams closed"),
-  claim("A6", "P13", "guessing passwords at volume", "bounded, victims not locked out"),
+  claim(
+    "A6",
+    "P13",
+    "guessing passwords at volume; key addresses inside",
+    "bounded, victims not locked out; 0 connections",
+  ),
   claim("A8", "P5 P13", "captured calls replayed", "once only"),
   claim("A12", "P13", "canary secrets through every RPC", "0 in logs, metrics, errors"),
   claim("A13", "P13", "SQL in every string field", "0 differences"),
-  claim("A15", "P13", "prototype pollution, huge structs", "refused or plain data"),
+  claim("A15", "P13", "names that objects know, huge structs", "refused or plain data"),
   claim("A16", "P13", "timing of comparisons", "nothing to measure"),
-  claim("A20", "P12", "a throw in every handler", "typed error, alive, no half state"),
+  claim("A20", "P12", "each statement of each call fails in turn", "typed error, alive, no half state"),
 ];
 
 function claim(id: string, promises: string, attack: string, bound: string): Claim {
