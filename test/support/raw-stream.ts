@@ -19,6 +19,8 @@ export interface RawStream {
   stall(): void;
   /** What was read so far. */
   frames: Frame[];
+  /** The stream ended, and all of it was read. */
+  ended: Promise<unknown>;
   /** The connection ended. */
   closed: Promise<unknown>;
   /** Leaves: by a reset of the stream, by a close of the connection, or by cutting it. */
@@ -33,9 +35,11 @@ export async function openRawStream(url: string, user: Holder, cursor = ""): Pro
   const frames: Frame[] = [];
   const take = frameReader((frame) => frames.push(frame));
   const closed = once(session, "close");
+  const ended = new Promise((resolve) => request.once("close", resolve));
   await once(request, "response");
   return {
     frames,
+    ended,
     closed,
     read() {
       if (request.listenerCount("data") === 0) request.on("data", take);
