@@ -18,6 +18,8 @@ const BATCH = EVENTS_PER_SECOND / BATCHES_PER_SECOND;
 /** When every stalled reader's queue is full, and none has been sent away. */
 const LOOK_AFTER_SECONDS = sized(2, 20);
 const PADDING = "x".repeat(400);
+/** What may come of other suites that run beside the first tier. */
+const NOISE_MS = sized(5_000, 250);
 const QUEUE_BYTES = 256 * 1024;
 const SPARE_BYTES = 20 * 2 ** 20;
 
@@ -116,7 +118,7 @@ it(`S8: ${READERS} stalled readers beside ${READERS} healthy ones at ${EVENTS_PE
     );
     expect(resyncs).toBe(0);
     expect(growth).toBeLessThan(READERS * QUEUE_BYTES + SPARE_BYTES);
-    expect(run.p99Ms).toBeLessThan(2 * calm.p99Ms + 250);
+    expect(run.p99Ms).toBeLessThan(2 * calm.p99Ms + NOISE_MS);
   } finally {
     healthy.close();
     asleep.close();
