@@ -142,6 +142,7 @@ describe("M3: the SDK in every order of happenings", () => {
         fc.asyncProperty(
           fc.scheduler(),
           story,
+          fc.boolean(),
           fc.infiniteStream(fc.nat(1000)),
           async (scheduler, moves, early, chances) => {
             const world = createScheduledWorld(scheduler, () => chances.next().value as number);

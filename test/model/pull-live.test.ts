@@ -145,20 +145,6 @@ describe("M4: the change from reading to live", () => {
     figure(context, `pull and live: ${found.states} states, ${found.steps} steps, none bad`);
   });
 
-  it("does in the code what it does in the model, step by step", async (context) => {
-    const paths = allPaths(pullLive());
-    let steps = 0;
-    for (const { path, state } of paths) {
-      const real = realStream();
-      for (const name of path) await real.step(name);
-      steps += path.length;
-      const { got, queued, mark } = state satisfies PullLive;
-      expect(real.seen(), path.join(", ")).toEqual({ got, queued, mark, live: state.doing === "live", wrong: [] });
-      expect(real.beat(), `${path.join(", ")}, heartbeat`).toEqual([]);
-    }
-    figure(context, `the code agreed with the model on ${paths.length} paths, ${steps} steps`);
-  });
-
   it("loses nothing when the steps come between any two of its microtasks", async (context) => {
     const machine = pullLive();
     const paths = allPaths(machine).filter((_, at) => at % sized(6, 1) === 0);

@@ -79,21 +79,31 @@ __attribute__((constructor)) static void begin(void) {
   record(START, 0, 0, NULL, 0);
 }
 
-/** A path within the watched folder, "" for the folder itself, or NULL. The shared index is left out: it is memory, made anew after a crash. */
+static int is(const char *name, const char *end) {
+  size_t length = strlen(name), end_length = strlen(end);
+  return length >= end_length && strcmp(name + length - end_length, end) == 0;
+}
+
+/**
+ * A path within the watched folder, "" for the folder itself, or NULL. Left out are the shared index, which is memory, made anew after a crash, and
+ * the file that only keeps room.
+ */
 static const char *within(const char *path) {
   if (folder == NULL || strncmp(path, folder, folder_length) != 0) return NULL;
   const char *rest = path + folder_length;
   if (*rest == '\0') return rest;
   size_t length = strlen(rest);
+  if (is(rest, "/disk-reserve")) return NULL;
   if (*rest != '/' || (length > 4 && strcmp(rest + length - 4, "-shm") == 0)) return NULL;
   return rest + 1;
 }
 
-static uint32_t number_of(int fd) { return fd >= 0 && fd < MOST_FDS ? files[fd].number : 0; }
-
-static int is(const char *name, const char *end) {
-  size_t length = strlen(name), end_length = strlen(end);
-  return length >= end_length && strcmp(name + length - end_length, end) == 0;
+/** The number of an open file of the folder, or 0. Not every close comes by here, so a descriptor that is a socket by now is forgotten. */
+static uint32_t number_of(int fd) {
+  if (fd < 0 || fd >= MOST_FDS || files[fd].number == 0) return 0;
+  struct stat stat;
+  if (fstat(fd, &stat) == 0 && S_ISSOCK(stat.st_mode)) files[fd].number = 0;
+  return files[fd].number;
 }
 
 static void die_at(const char *point) {
