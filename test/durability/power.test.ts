@@ -111,7 +111,7 @@ describe.skipIf(!hasShim("D3"))("D3: power loss", () => {
     for (const change of changes) model.apply(change);
     const seen = model.seen();
     const names = readdirSync(disk, { recursive: true, withFileTypes: true }).filter(
-      (entry) => entry.isFile() && entry.name !== "disk-reserve",
+      (entry) => entry.isFile() && !/^disk-reserve$|-shm$/.test(entry.name),
     );
     expect([...seen.keys()].sort()).toEqual(names.map((entry) => `data/${entry.name}`).sort());
     for (const [path, bytes] of seen) expect(bytes.equals(readFileSync(join(disk, path))), path).toBe(true);

@@ -9,7 +9,7 @@ import { decodeCursor } from "../../server/src/store/cursor.js";
 import { fakeClock } from "../support/fake-clock.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
-import { CHUNK, type PullLive, type PullLiveFault, pullLive, QUEUE } from "./pull-live.js";
+import { CHUNK, type PullLiveFault, pullLive, QUEUE } from "./pull-live.js";
 import { allPaths, search } from "./search.js";
 
 const APP = "app";

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
 import { checkLog, isGrave } from "./check-log.js";
 import { structureFaults } from "./copy.js";
@@ -87,7 +88,8 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
  */
 async function checkFiles(database: string): Promise<{ hasLog: boolean; sure: boolean }> {
   const found = lookAtFiles(database);
-  if (found.mark === undefined) return { hasLog: found.hasLog, sure: true };
+  // A crash in the very first start, before there was a log: the connection that writes takes back what was half done, one that reads cannot.
+  if (found.mark === undefined || existsSync(`${database}-journal`)) return { hasLog: found.hasLog, sure: true };
   const reader = openReader(database);
   try {
     const verdict = judgeFiles(reader.connection, found);
