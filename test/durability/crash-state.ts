@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { sql } from "kysely";
 import { readSecretFile } from "../../server/src/domain/secret-file.js";
+import { structureFaults } from "../../server/src/store/copy.js";
 import { openSqlite, type Store } from "../../server/src/store/sqlite.js";
 import { tempFolder } from "../support/temp-store.js";
 import type { Ack } from "./load.js";
@@ -22,17 +22,16 @@ export async function examine(files: Files, dataDir: string, due: Due): Promise<
   }
   const store = await openSqlite({ dataDir: join(folder.path, dataDir), busyTimeoutMs: 0 });
   try {
-    const wrong = [...(await damage(store)), ...(await brokenLog(store)), ...(await brokenConversations(store))];
+    const wrong = [
+      ...(await structureFaults(store.read, "full")),
+      ...(await brokenLog(store)),
+      ...(await brokenConversations(store)),
+    ];
     const appLost = due.appId !== undefined && !(await keepsApp(store, join(folder.path, dataDir), due.appId));
     return { lost: (await countLost(store, due.acks)) + (appLost ? 1 : 0), wrong };
   } finally {
     await store.close();
   }
-}
-
-async function damage(store: Store): Promise<string[]> {
-  const { rows } = await sql<{ integrity_check: string }>`pragma integrity_check`.execute(store.read);
-  return rows.map((row) => row.integrity_check).filter((text) => text !== "ok");
 }
 
 /** Positions are dense up to the counter. */
