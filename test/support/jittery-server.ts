@@ -4,7 +4,6 @@ import { createServer, type Server } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo, Server as NetServer } from "node:net";
 import { createApp } from "../../server/src/app.js";
-import type { Settings } from "../../server/src/config.js";
 import { ensureDevelopmentApp } from "../../server/src/domain/development-app.js";
 import type { Limits, Times } from "../../server/src/limits.js";
 import type { Clock } from "../../server/src/ops/clock.js";
@@ -13,6 +12,7 @@ import type { Db } from "../../server/src/store/schema.js";
 import { openSqlite } from "../../server/src/store/sqlite.js";
 import type { Address } from "./clients.js";
 import { fakeClock } from "./fake-clock.js";
+import { testSettings } from "./server.js";
 import { tempFolder } from "./temp-store.js";
 
 const OPERATOR_TOKEN = "operator";
@@ -53,19 +53,15 @@ export async function startJitteryServer({
       },
     });
   const app = await createApp({
-    settings: {
-      corsOrigins: [],
-      trustedProxies: [],
-      sendRate: 0,
-      retentionForce: false,
-    } as Partial<Settings> as Settings,
+    settings: testSettings(folder.path),
     store: { ...store, read: late("read"), write: late("write") },
     clock,
     logger: createLogger("error"),
     secretKey: Buffer.alloc(32),
     operatorTokenHash: createHash("sha256").update(OPERATOR_TOKEN).digest(),
     version: "0",
-    limits,
+    // Clients share this process, so its event loop says nothing of the server's load.
+    limits: { eventLoopBusyMs: 1e9, eventLoopFloodedMs: 1e9, ...limits },
     times,
     onFatal(error) {
       throw error;
