@@ -59,6 +59,23 @@ describe("H7: streams are capped", () => {
     figure(context, `${outcome.attacks} connections of ${streams} streams: ${seen(outcome)}`);
   });
 
+  it("in one connection: a hundred are open at once, and the next are refused", async () => {
+    const server = await serve();
+    const client = await connectFrames(server.url);
+    const call = callHeaders("/parley.v1.MessageService/SendMessage");
+    const open = (from: number, streams: number) =>
+      client.socket.write(
+        Buffer.concat(Array.from({ length: streams }, (_, at) => openHttp2Stream((from + at) * 2 + 1, call))),
+      );
+    open(0, 100);
+    await client.roundTrip();
+    expect(client.resets()).toBe(0);
+    open(100, 7);
+    await client.roundTrip();
+    expect(client.resets()).toBe(7);
+    client.socket.destroy();
+  });
+
   it("of one user: the oldest is told TOO_MANY_STREAMS", async (context: TestContext) => {
     const server = await serve();
     const user = await newUser(server);

@@ -19,7 +19,7 @@ export interface Target {
 export type TargetServer = Pick<TestServer, "url" | "operatorToken">;
 
 // Each caller may make 200 changes in one go: several share the work.
-const CALLERS = sized(12, 24);
+const CALLERS = sized(6, 24);
 const PATIENCE_MS = 1_000;
 
 /** Makes an app of its own to be called: what mutants do to its settings must not be felt in another. */
