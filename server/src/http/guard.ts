@@ -20,7 +20,7 @@ export function headersTooLarge(rawHeaders: readonly string[], limits: HttpLimit
 }
 
 /** Whether a request says, in a form that can be read, which host it is for: what makes URLs of it may rely on that. */
-export function namesHost(req: HttpRequest): boolean {
+function namesHost(req: HttpRequest): boolean {
   const host = isH2(req) ? req.authority : req.headers.host;
   return host !== undefined && (/^[\w.-]+(:\d{1,4})?$/.test(host) || (host !== "" && URL.canParse(`http://${host}`)));
 }
