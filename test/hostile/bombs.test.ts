@@ -9,7 +9,7 @@ import { beside, seen, startVictim, type Victim } from "./victim.js";
 const MIB = 1024 * 1024;
 const INFO = "parley.v1.ServerService/GetServerInfo";
 const SEND = "parley.v1.MessageService/SendMessage";
-const bombMib = sized(64, 512);
+const bombMib = sized(32, 512);
 
 let victim: Victim;
 beforeAll(async () => {
@@ -53,8 +53,8 @@ describe("H8: what unfolds to far more than a request may hold is refused, and n
   });
 
   it("in a coding that is not offered: not even looked at", async (context: TestContext) => {
-    const brotli = brotliCompressSync(Buffer.alloc(8 * MIB));
-    const deflate = deflateSync(Buffer.alloc(8 * MIB));
+    const brotli = brotliCompressSync(Buffer.alloc(4 * MIB));
+    const deflate = deflateSync(Buffer.alloc(4 * MIB));
     const outcome = await attacked(async () => {
       const answers: Answer[] = [];
       for (const protocol of protocols)
@@ -92,31 +92,26 @@ describe("H10: what is nested without end is refused at once", () => {
     ["messages in free data", "proto", lengthDelimited(5, wrapped(5_000))],
   ];
 
-  it.each(bombs)("%s (%s)", async (_name, codec, body) => {
-    const outcome = await attacked(async () => {
-      const answers: Answer[] = [];
-      for (const protocol of protocols)
-        answers.push(
-          await wires[protocol]({
-            url: victim.url,
-            method: SEND,
-            codec,
-            body,
-            headers: { authorization: `Bearer ${victim.tom.token}` },
-          }),
-        );
-      return answers;
+  for (const [name, codec, body] of bombs)
+    it(`${name} (${codec})`, async (context) => {
+      const outcome = await attacked(async () => {
+        const answers: Answer[] = [];
+        for (const protocol of protocols)
+          answers.push(
+            await wires[protocol]({
+              url: victim.url,
+              method: SEND,
+              codec,
+              body,
+              headers: { authorization: `Bearer ${victim.tom.token}` },
+            }),
+          );
+        return answers;
+      });
+      for (const answer of outcome.result)
+        expect(answer).toMatchObject({ code: "invalid_argument", reason: "INVALID_FIELD" });
+      expect(outcome.rssGrowthMib).toBeLessThan(120);
+      expect(outcome.slowestMs, "how long others waited").toBeLessThan(5_000);
+      figure(context, `${name}, ${body.length >> 10} KiB: ${seen(outcome)}`);
     });
-    for (const answer of outcome.result)
-      expect(answer).toMatchObject({ code: "invalid_argument", reason: "INVALID_FIELD" });
-    expect(outcome.rssGrowthMib).toBeLessThan(120);
-    expect(outcome.slowestMs, "how long others waited").toBeLessThan(5_000);
-  });
-
-  it("and others are served", async (context: TestContext) => {
-    const outcome = await attacked(async () => {
-      for (const [, codec, body] of bombs) await wires.connect({ url: victim.url, method: INFO, codec, body });
-    });
-    figure(context, `${bombs.length} kinds, up to 1,000,000 deep: ${seen(outcome)}`);
-  });
 });

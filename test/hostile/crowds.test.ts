@@ -21,21 +21,23 @@ async function openCrowd(url: string, size: number): Promise<{ open(): number; d
   const { hostname, port } = new URL(url);
   const kinds = Object.values(SILENCES);
   const sockets = new Set<Socket>();
-  await Promise.all(
-    Array.from(
-      { length: size },
-      (_, at) =>
-        new Promise<void>((resolve, reject) => {
-          const socket = connect(Number(port), hostname, () =>
-            socket.write(kinds[at % kinds.length] ?? "", "latin1", () => resolve()),
-          );
-          sockets.add(socket);
-          socket.resume().on("error", reject);
-          // The server's end of the connection is what is measured.
-          socket.on("end", () => sockets.delete(socket)).on("close", () => sockets.delete(socket));
-        }),
-    ),
-  );
+  // Not all at once: who finds the listener's queue full may believe to be connected and is not.
+  for (let begin = 0; begin < size; begin += 200)
+    await Promise.all(
+      Array.from(
+        { length: Math.min(200, size - begin) },
+        (_, at) =>
+          new Promise<void>((resolve, reject) => {
+            const socket = connect(Number(port), hostname, () =>
+              socket.write(kinds[at % kinds.length] ?? "", "latin1", () => resolve()),
+            );
+            sockets.add(socket);
+            socket.resume().on("error", reject);
+            // The server's end of the connection is what is measured.
+            socket.on("end", () => sockets.delete(socket)).on("close", () => sockets.delete(socket));
+          }),
+      ),
+    );
   return {
     open: () => sockets.size,
     destroy() {
@@ -65,7 +67,7 @@ describe("H6: a crowd that says little and waits", () => {
     const times = TIER_2 ? {} : { sniffMs: 500, headersMs: 500, requestMs: 700, http2IdleMs: 900, pingMs: 1_000 };
     const server = await startTestServer({ times });
     onTestFinished(() => server.close());
-    const size = sized(300, 2_000);
+    const size = sized(150, 2_000);
     const crowd = await openCrowd(server.url, size);
     const began = performance.now();
     // In the second tier the defaults hold: HTTP/2 without a stream, the last, may stay for five minutes.
@@ -80,8 +82,8 @@ describe("H6: a crowd that says little and waits", () => {
 /** A few sends by a new user over new connections, which must come through the crowd. */
 async function sendsServed(server: Awaited<ReturnType<typeof startVictim>>): Promise<number> {
   let served = 0;
-  for (; served < 20; served += 1) {
-    const user = served % 10 === 0 ? await newUser(server, "newcomer") : server.tom;
+  for (; served < 10; served += 1) {
+    const user = served % 5 === 0 ? await newUser(server, "newcomer") : server.tom;
     const receiver = { peer: { case: "userId" as const, value: server.jerry.userId } };
     await user.rpc.message.sendMessage({ receiver, content: { content: { case: "text", value: { text: "hello" } } } });
   }

@@ -73,6 +73,8 @@ export interface FrameConnection {
   isClosed(): boolean;
   /** Waits until the server answers a stream, resets it or hangs up, and tells whether the answer was 200. */
   answeredOk(stream: number): Promise<boolean>;
+  /** Waits until the server has answered a PING, and so has seen all that was written before. */
+  roundTrip(): Promise<void>;
   /** The streams that the server has reset. */
   resets(): number;
   /** Writes a block again and again, waiting while the server does not take it, until the connection is gone or so much was written; gives what was. */
@@ -114,6 +116,13 @@ export async function connectFrames(url: string, { reading = true } = {}): Promi
         if (gone) return false;
         await Promise.race([closed, new Promise((resolve) => socket.once("data", resolve))]);
       }
+    },
+    async roundTrip() {
+      const answers = () => [...frames(got)].filter(({ type }) => type === FRAME.ping).length;
+      const before = answers();
+      socket.write(frame(FRAME.ping, 0, 0, Buffer.alloc(8)));
+      while (!gone && answers() === before)
+        await Promise.race([closed, new Promise((resolve) => socket.once("data", resolve))]);
     },
     resets: () => [...frames(got)].filter(({ type }) => type === FRAME.rstStream).length,
     async flood(block, mostBytes) {

@@ -1,18 +1,14 @@
-import { fromJson, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, it, type TestContext } from "vitest";
 import type { Codec } from "../conformance/wire.js";
 import { figure } from "../support/proofs/figure.js";
 import { seed, sized } from "../support/proofs/tier.js";
 import { mutateBytes, mutateJson } from "./mutate.js";
 import { createRandom } from "./random.js";
-import { FAILURES, type Json, METHODS, nameOf, seedsOf, unknownMethods } from "./seeds.js";
-import { openTarget, type Target } from "./targets.js";
+import { binaryOf, failures, METHODS, nameOf, seedsOf, unknownMethods } from "./seeds.js";
+import { OURS, openTarget, type Target } from "./targets.js";
 import { beside, seen, startVictim, type Victim } from "./victim.js";
 
 const OPERATOR = "an-operator-token-of-the-tests";
-
-/** The codes by which a server says that it, not the caller, is wrong. */
-const OURS = new Set(["internal", "unknown", "data_loss", "HTTP 500", "HTTP 502"]);
 
 let victim: Victim;
 let open: Target;
@@ -38,12 +34,10 @@ it("H9: the corpus itself, JSON and binary, and what failed once, is never an er
   for (const method of METHODS)
     for (const json of seedsOf(method, open.names)) {
       await check(method, "json", Buffer.from(JSON.stringify(json)));
-      await check(method, "proto", toBinary(method.input, fromJson(method.input, json as never)));
+      await check(method, "proto", binaryOf(method, json));
     }
-  for (const failure of FAILURES) {
-    const method = METHODS.find((each) => nameOf(each) === failure.method);
-    if (method !== undefined) await check(method, failure.codec, Buffer.from(failure.body, "base64"));
-  }
+  for (const { method, codec, body } of failures(open.names)) await check(method, codec, body);
+  expect(await open.readBack()).toEqual([]);
   expect(codes.get("ok"), "requests that are what real clients send").toBeGreaterThan(calls / 3);
   expect(victim.program.stderr()).not.toMatch(/"level":"(error|fatal)"/);
   figure(
@@ -56,11 +50,9 @@ it("H9: mutated requests of every method are never an error of the server's", as
   const start = seed();
   const random = createRandom(start);
   const seeds = METHODS.map((method) => ({ method, jsons: seedsOf(method, open.names) }));
-  const binary = (method: (typeof METHODS)[number], json: Json) =>
-    Buffer.from(toBinary(method.input, fromJson(method.input, json as never)));
-  const pool = seeds.flatMap(({ method, jsons }) => jsons.map((json) => binary(method, json)));
+  const pool = seeds.flatMap(({ method, jsons }) => jsons.map((json) => binaryOf(method, json)));
   const texts = seeds.flatMap(({ jsons }) => jsons.map((json) => Buffer.from(JSON.stringify(json))));
-  const total = sized(2_000, 100_000);
+  const total = sized(1_000, 100_000);
   const codes = new Map<string, number>();
   let done = 0;
   let slowestMs = 0;
@@ -72,7 +64,7 @@ it("H9: mutated requests of every method are never an error of the server's", as
     const codec: Codec = random.below(2) === 0 ? "proto" : "json";
     const body =
       codec === "proto"
-        ? mutateBytes(random, binary(method, json), random.of(pool))
+        ? mutateBytes(random, binaryOf(method, json), random.of(pool))
         : mutateJson(random, json, random.of(texts));
     const began = performance.now();
     const { code, message } = await open.call(method, codec, body);
@@ -80,7 +72,7 @@ it("H9: mutated requests of every method are never an error of the server's", as
     codes.set(code, (codes.get(code) ?? 0) + 1);
     if (OURS.has(code))
       throw new Error(
-        `PARLEY_SEED=${start}: ${nameOf(method)} answers ${code}: ${message}; for corpus/failures.json: ${JSON.stringify({ method: nameOf(method), codec, body: body.toString("base64") })}`,
+        `PARLEY_SEED=${start}: ${nameOf(method)} answers ${code}: ${message}; for corpus/failures.json: ${JSON.stringify({ method: nameOf(method), codec, body: body.toString("base64") })}; the server says ${victim.program.stderr().slice(-3_000)}`,
       );
   };
 
@@ -92,12 +84,13 @@ it("H9: mutated requests of every method are never an error of the server's", as
     await Promise.all(Array.from({ length: 12 }, worker));
     open.close();
   });
+  expect(await open.readBack()).toEqual([]);
   const [granted = 0, invalid = 0, limited = 0] = ["ok", "invalid_argument", "resource_exhausted"].map((code) =>
     codes.get(code),
   );
   const refused = [...codes.values()].reduce((sum, times) => sum + times, 0) - granted;
   // Mutants that all fail to parse would prove little: a good part must come as far as the rules.
-  expect(granted + refused - invalid - limited, JSON.stringify([...codes])).toBeGreaterThan(total / 8);
+  expect(granted + refused - invalid - limited, JSON.stringify([...codes])).toBeGreaterThan(total / 12);
   expect(victim.program.stderr()).not.toMatch(/"level":"(error|fatal)"/);
   expect(outcome.rssGrowthMib).toBeLessThan(sized(150, 250));
   figure(

@@ -1,14 +1,25 @@
 import { existsSync, readFileSync } from "node:fs";
-import { type DescField, type DescMessage, type DescMethod, ScalarType } from "@bufbuild/protobuf";
+import {
+  type DescField,
+  type DescMessage,
+  type DescMethod,
+  fromJson,
+  type JsonObject,
+  ScalarType,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { SERVICES } from "../../server/src/rpc/router.js";
 
 /** A request in JSON. */
 export type Json = Record<string, unknown>;
 
-/** An input that once failed, as it was sent. */
-export interface Failure {
+/** An input that once failed. */
+interface Failure {
   method: string;
   codec: "proto" | "json";
+  /** What a binary body is appended to, and so merged with: a request in JSON, whose names stand for others in every run. */
+  request?: Json;
+  /** In base64. */
   body: string;
   /** What it had done. */
   why: string;
@@ -24,13 +35,33 @@ export const nameOf = (method: DescMethod): string => `${method.parent.typeName}
 
 /** Requests that real clients made, by method; `$tom` and the like stand for what is another in every run. */
 const REQUESTS = read<Record<string, Json[]>>("requests.json", {});
-export const FAILURES = read<Failure[]>("failures.json", []);
+const FAILURES = read<Failure[]>("failures.json", []);
 
 /** The known requests of a method, and one made from its descriptor, so that a new method has one at once. */
 export function seedsOf(method: DescMethod, names: Readonly<Record<string, string>>): Json[] {
-  const known = JSON.stringify(REQUESTS[nameOf(method)] ?? []);
-  const named = known.replaceAll(/\$[a-zA-Z]+/g, (name) => names[name.slice(1)] ?? name);
-  return [...(JSON.parse(named) as Json[]), exampleOf(method.input)];
+  return [...named(REQUESTS[nameOf(method)] ?? [], names), exampleOf(method.input)];
+}
+
+/** A request with the names of this run. */
+function named<T>(value: T, names: Readonly<Record<string, string>>): T {
+  const text = JSON.stringify(value).replaceAll(/\$[a-zA-Z]+/g, (name) => names[name.slice(1)] ?? name);
+  return JSON.parse(text) as T;
+}
+
+export function binaryOf(method: DescMethod, json: Json): Buffer {
+  return Buffer.from(toBinary(method.input, fromJson(method.input, json as JsonObject)));
+}
+
+/** The inputs that once failed, as they go out. */
+export function failures(
+  names: Readonly<Record<string, string>>,
+): { method: DescMethod; codec: "proto" | "json"; body: Buffer }[] {
+  return FAILURES.map(({ method: name, codec, request, body }) => {
+    const method = METHODS.find((each) => nameOf(each) === name);
+    if (method === undefined) throw new Error(`corpus/failures.json names ${name}, which is not there`);
+    const before = request === undefined ? Buffer.alloc(0) : binaryOf(method, named(request, names));
+    return { method, codec, body: Buffer.concat([before, Buffer.from(body, "base64")]) };
+  });
 }
 
 /** The methods that have no request of a real client. */
@@ -48,7 +79,7 @@ export function exampleOf(schema: DescMessage, depth = 0): Json {
   return example;
 }
 
-function exampleValue(field: DescField, depth: number): unknown {
+export function exampleValue(field: DescField, depth = 0): unknown {
   switch (field.fieldKind) {
     case "scalar":
       return /url$/i.test(field.jsonName) ? "https://x.example/" : scalar(field.scalar);

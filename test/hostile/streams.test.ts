@@ -40,7 +40,7 @@ async function whenThereIsRoom(user: Parameters<typeof subscribe>[0]): Promise<T
 }
 
 describe("H7: streams are capped", () => {
-  it("in one connection: those past 100 are refused, and the others go on", async (context: TestContext) => {
+  it("in one connection: a flood of them is cut, and others go on", async (context: TestContext) => {
     const victim = await startVictim();
     onTestFinished(() => victim.stop());
     const streams = sized(2_000, 100_000);
@@ -57,6 +57,21 @@ describe("H7: streams are capped", () => {
     });
     expect(outcome.rssGrowthMib).toBeLessThan(60);
     figure(context, `${outcome.attacks} connections of ${streams} streams: ${seen(outcome)}`);
+  });
+
+  it("in one connection: a hundred are open at once, and who opens more is cut", async () => {
+    const server = await serve();
+    const client = await connectFrames(server.url);
+    const call = callHeaders("/parley.v1.MessageService/SendMessage");
+    const open = (from: number, streams: number) =>
+      client.socket.write(
+        Buffer.concat(Array.from({ length: streams }, (_, at) => openHttp2Stream((from + at) * 2 + 1, call))),
+      );
+    open(0, 100);
+    await client.roundTrip();
+    expect(client.resets()).toBe(0);
+    open(100, 1);
+    await client.closed;
   });
 
   it("of one user: the oldest is told TOO_MANY_STREAMS", async (context: TestContext) => {

@@ -4,7 +4,7 @@ import { type Answer, type Codec, connectError, envelope, envelopes } from "../c
 import { newUser, type TestServer, type TestUser } from "../support/index.js";
 import { newDevice, newGroup, newRoom, otherApp } from "../support/messaging.js";
 import { sized } from "../support/proofs/tier.js";
-import { nameOf } from "./seeds.js";
+import { METHODS, nameOf, seedsOf } from "./seeds.js";
 
 /** A server with something in it, and those who may call each of its methods. */
 export interface Target {
@@ -12,6 +12,8 @@ export interface Target {
   names: Record<string, string>;
   /** Calls a method as one who may. A stream is left after its first frame, a long wait after a moment. */
   call(method: DescMethod, codec: Codec, body: Uint8Array): Promise<Answer & { status: number }>;
+  /** Reads in JSON, as every caller, what was stored in whatever codec, and gives the calls that failed by the server's fault. */
+  readBack(): Promise<string[]>;
   /** Gives up the connections; the next call opens new ones. */
   close(): void;
 }
@@ -19,15 +21,29 @@ export interface Target {
 export type TargetServer = Pick<TestServer, "url" | "operatorToken">;
 
 // Each caller may make 200 changes in one go: several share the work.
-const CALLERS = sized(12, 24);
+const CALLERS = sized(6, 24);
 const PATIENCE_MS = 1_000;
 
+/** The codes by which a server says that it, not the caller, is wrong. */
+export const OURS: ReadonlySet<string> = new Set(["internal", "unknown", "data_loss", "HTTP 500", "HTTP 502"]);
+
+const READS = new Set([
+  "ListMessages",
+  "ListConversations",
+  "GetConversation",
+  "ListEvents",
+  "ListGroupMembers",
+  "GetGroup",
+  "ListFriends",
+  "GetUser",
+]);
+
 /** Makes an app of its own to be called: what mutants do to its settings must not be felt in another. */
-export async function openTarget(host: TargetServer): Promise<Target> {
+export async function openTarget(host: TargetServer, callers = CALLERS): Promise<Target> {
   const server = await otherApp(host);
   const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
   const users: TestUser[] = [];
-  for (let at = 0; at < CALLERS; at += 1) users.push(await newUser(server, "tom"));
+  for (let at = 0; at < callers; at += 1) users.push(await newUser(server, "tom"));
   const jerry = await newUser(server, "jerry");
   const [tom] = users as [TestUser];
   const all = [jerry, ...users.slice(1)];
@@ -52,18 +68,29 @@ export async function openTarget(host: TargetServer): Promise<Target> {
     return method.name === "Logout" ? (await newDevice(server, user)).token : user.token;
   };
 
+  const ask = (method: DescMethod, codec: Codec, body: Uint8Array, token: string) => {
+    const stream = method.methodKind === "server_streaming";
+    const type = `application/${stream ? "connect+" : ""}${codec}`;
+    return post(agent, `${server.url}/${nameOf(method)}`, {
+      type,
+      token,
+      body: stream ? envelope(body) : body,
+      stream,
+    });
+  };
+
   return {
     names,
-    async call(method, codec, body) {
-      const stream = method.methodKind === "server_streaming";
-      const token = await tokenFor(method);
-      const answer = await post(agent, `${server.url}/${nameOf(method)}`, {
-        type: `application/${stream ? "connect+" : ""}${codec}`,
-        token,
-        body: stream ? envelope(body) : body,
-        stream,
-      });
-      return answer;
+    call: async (method, codec, body) => await ask(method, codec, body, await tokenFor(method)),
+    async readBack() {
+      const failed: string[] = [];
+      for (const user of [...users, jerry])
+        for (const method of METHODS.filter(({ name }) => READS.has(name)))
+          for (const json of seedsOf(method, { ...names, jerry: user === jerry ? names.tom : names.jerry })) {
+            const { code } = await ask(method, "json", Buffer.from(JSON.stringify(json)), user.token);
+            if (OURS.has(code)) failed.push(`${nameOf(method)} ${JSON.stringify(json)}: ${code}`);
+          }
+      return failed;
     },
     close: () => agent.destroy(),
   };

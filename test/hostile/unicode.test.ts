@@ -41,11 +41,23 @@ describe("H11: text", () => {
       expect(messages[0]?.remark, name).toBe(text.slice(0, 200));
       expect(messages[0]?.attributes, name).toEqual({ [text]: [text] });
       expect(messages[0]?.messageId).toBe(sent.messageId);
+      const body = JSON.stringify({
+        receiver: { userId: jerry.userId },
+        content: { text: { text } },
+        remark: text.slice(0, 200),
+      });
+      const headers = { authorization: `Bearer ${tom.token}` };
+      const method = "parley.v1.MessageService/SendMessage";
+      expect(await wires.connect({ url: server.url, method, codec: "json", body, headers }), name).toMatchObject({
+        code: "ok",
+      });
+      const [inJson] = (await jerry.rpc.history.listMessages({ peer: toUser(tom.userId), pageSize: 1 })).messages;
+      expect([textOf(inJson), inJson?.remark], `${name} in JSON`).toEqual([text, text.slice(0, 200)]);
       const short = [...text].slice(0, 60).join("");
       await tom.rpc.user.updateUser({ displayName: short });
       expect((await jerry.rpc.user.getUser({ userId: tom.userId })).user?.displayName, name).toBe(short);
     }
-    figure(context, `${Object.keys(TEXTS).length} texts kept byte for byte in 4 places`);
+    figure(context, `${Object.keys(TEXTS).length} texts kept byte for byte in 4 places, in JSON and binary`);
   });
 
   it("of lone surrogates is refused in JSON, and cannot be told in binary", async () => {

@@ -3,6 +3,7 @@ import http from "node:http";
 import { expect } from "vitest";
 import { type ServerProcess, startProcess } from "../conformance/process.js";
 import { eventually, newUser, type TestUser } from "../support/index.js";
+import { sized } from "../support/proofs/tier.js";
 
 const MIB = 1024 * 1024;
 // Linux counts a process's time in hundredths of a second.
@@ -62,7 +63,7 @@ export interface Beside<T> {
 }
 
 // Many attacks are over before a healthy user could notice, so they are repeated until it had the chance.
-const LEAST_SERVED = 5;
+const LEAST_SERVED = sized(3, 20);
 
 /** Attacks, again and again, while a healthy user goes on sending; then waits until nothing of the attacks is left. */
 export async function beside<T>(

@@ -1,11 +1,14 @@
 import { isIPv6, type Server } from "node:net";
 
+// All clients come back at once after an outage, and who finds this queue full waits a second or more. The kernel may allow less.
+const BACKLOG = 4096;
+
 /** Listens, or says in words why not. */
 export function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (cause: NodeJS.ErrnoException): void => reject(explain(cause, host, port));
     server.once("error", fail);
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       server.off("error", fail);
       resolve();
     });

@@ -10,7 +10,7 @@ import type { Load, LoadLevel } from "../ops/load.js";
 import type { Logger } from "../ops/logger.js";
 import type { Metrics } from "../ops/metrics.js";
 import { codeName, type WireError, wireError } from "./errors.js";
-import { checkText } from "./text-check.js";
+import { checkValues } from "./value-check.js";
 import { violationError } from "./violations.js";
 
 /** What is known of a call besides its request. */
@@ -74,7 +74,7 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics;
       const result = validator.validate(method.input, request);
       if (result.kind === "invalid") throw violationError(result.violations);
       if (result.kind === "error") throw result.error;
-      checkText(method.input, request);
+      checkValues(method.input, request);
       if (isChange(method)) takeChange(ctx, caller);
       return {
         caller,

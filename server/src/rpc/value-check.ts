@@ -1,5 +1,6 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { invalidField } from "../domain/errors.js";
 
 type Check = (message: Record<string, unknown>, path: string) => void;
@@ -7,10 +8,11 @@ type Check = (message: Record<string, unknown>, path: string) => void;
 const checks = new WeakMap<DescMessage, Check[]>();
 
 /**
- * Refuses a NUL character in any string of a message, however deep: PostgreSQL cannot hold it, and both databases must answer alike.
+ * Refuses what can be sent and cannot be kept or told, however deep in a message: a NUL character in a string, since PostgreSQL cannot hold
+ * it and both databases must answer alike, and a time or span that has no form in JSON, since its readers would fail for ever after.
  * The walk is made once for each message type.
  */
-export function checkText(schema: DescMessage, message: Message): void {
+export function checkValues(schema: DescMessage, message: Message): void {
   for (const check of checksOf(schema)) check(message as unknown as Record<string, unknown>, "");
 }
 
@@ -71,9 +73,24 @@ function valueCheck(field: DescField): ((value: unknown, path: string) => void) 
 function messageCheck(schema: DescMessage): (value: unknown, path: string) => void {
   // protobuf-es holds a Struct as a plain JSON object.
   if (schema.typeName === "google.protobuf.Struct") return checkValue;
+  if (schema.typeName === "google.protobuf.Timestamp") return checkTimestamp;
+  if (schema.typeName === "google.protobuf.Duration") return checkDuration;
   return (value, path) => {
     for (const check of checksOf(schema)) check(value as Record<string, unknown>, `${path}.`);
   };
+}
+
+const MOST_NANOS = 999_999_999;
+
+function checkTimestamp(value: unknown, path: string): void {
+  const { nanos } = value as Timestamp;
+  if (nanos < 0 || nanos > MOST_NANOS) throw invalidField(path, "the nanoseconds of a time are 0 to 999,999,999");
+}
+
+function checkDuration(value: unknown, path: string): void {
+  const { seconds, nanos } = value as Duration;
+  if (Math.abs(nanos) > MOST_NANOS || (seconds > 0n && nanos < 0) || (seconds < 0n && nanos > 0))
+    throw invalidField(path, "the nanoseconds of a span are less than a second, and of the same sign as its seconds");
 }
 
 /** Checks a plain value: a string, or an object or list with strings at any depth, keys included. */

@@ -1,19 +1,21 @@
 import { type DescField, type DescMethod, ScalarType } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { afterAll, beforeAll, expect, it, type TestContext } from "vitest";
-import { startTestServer, type TestServer } from "../support/index.js";
+import type { Answer } from "../conformance/wire.js";
+import { newUser, refusal, startTestServer, type TestServer } from "../support/index.js";
+import { send, toUser } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
 import { TIER_2 } from "../support/proofs/tier.js";
-import { type Place, placesOf, withValue } from "./fields.js";
+import { type Place, placesOf, sizeLimit, withValue } from "./fields.js";
 import { lengthDelimited } from "./malformed.js";
-import { METHODS, nameOf, seedsOf } from "./seeds.js";
-import { openTarget, type Target } from "./targets.js";
+import { binaryOf, exampleValue, METHODS, nameOf, seedsOf } from "./seeds.js";
+import { OURS, openTarget, type Target } from "./targets.js";
 
 let server: TestServer;
 let open: Target;
 beforeAll(async () => {
   server = await startTestServer({ limits: { changeBurst: 1_000_000, loginTries: 1_000_000 } });
-  open = await openTarget(server);
+  open = await openTarget(server, 1);
 });
 afterAll(async () => {
   open.close();
@@ -107,7 +109,6 @@ function everyPlace(): { method: DescMethod; place: Place }[] {
   );
 }
 
-const OURS = new Set(["internal", "unknown", "data_loss", "HTTP 500"]);
 const MARK = "@the value@";
 
 it("H12: edges of every number, enum and time in JSON", async (context: TestContext) => {
@@ -152,6 +153,9 @@ function binaryEdges({ field }: Place): Uint8Array[] {
       time(0n, -1),
       time(0n, 1_000_000_000),
       time(1n, -(2 ** 31)),
+      time(3n, -1),
+      time(-3n, 1),
+      time(3n, 2_000_000_000),
     ];
   }
   if (field.fieldKind === "scalar" && field.scalar === ScalarType.DOUBLE)
@@ -165,15 +169,24 @@ function binaryEdges({ field }: Place): Uint8Array[] {
   return [];
 }
 
+/** What was accepted must be told: to readers of JSON too, which has fewer values. */
+async function readBackOnce({ name }: DescMethod, place: Place): Promise<string[]> {
+  if (!/^(Send|Update|Create|BatchUpsert)/.test(name)) return [];
+  return (await open.readBack()).map((failed) => `after ${name} ${place.name}: ${failed}`);
+}
+
 it("H12: edges of every number, enum and time in binary", async (context: TestContext) => {
   const wrong: string[] = [];
   let calls = 0;
   for (const { method, place } of everyPlace())
     for (const edge of binaryEdges(place)) {
-      // The messages around it, from the inside out.
-      const body = place.steps.slice(0, -1).reduceRight((bytes, step) => lengthDelimited(step.number, bytes), edge);
-      const { code } = await open.call(method, "proto", body);
+      // The messages around it, from the inside out. What is appended to a request is merged with it.
+      const edged = place.steps.slice(0, -1).reduceRight((bytes, step) => lengthDelimited(step.number, bytes), edge);
+      const [base = {}] = seedsOf(method, open.names);
+      const around = binaryOf(method, withValue(base, place, exampleValue(place.field)));
+      const { code } = await open.call(method, "proto", Buffer.concat([around, edged]));
       calls += 1;
+      if (code === "ok") wrong.push(...(await readBackOnce(method, place)));
       if (OURS.has(code)) wrong.push(`${nameOf(method)} ${place.name} ${Buffer.from(edge).toString("hex")}: ${code}`);
     }
   expect(wrong).toEqual([]);
@@ -194,4 +207,83 @@ it("H12: sizes of pages are refused outside of 0 to 100 wherever there are pages
     }
   expect(tried).toBeGreaterThan(30);
   figure(context, `${tried} sizes of pages refused`);
+});
+
+/** A value of a field that is as large as told, in bytes or items. */
+function ofSize({ field }: Place, size: number, base: unknown): unknown {
+  if (field.fieldKind !== "list")
+    return /url$/i.test(field.name) ? "https://x.example/".padEnd(size, "a") : "a".repeat(size);
+  return Array<unknown>(size).fill(base);
+}
+
+/** The JSON value that stands at a place of a request, the first of a list. */
+function valueAt(request: unknown, { steps }: Place): unknown {
+  return steps.reduce<unknown>((value, step) => {
+    const inner = (value as Record<string, unknown>)[step.jsonName];
+    return Array.isArray(inner) ? inner[0] : inner;
+  }, request);
+}
+
+it("H13: every size in the contract holds at its edge and not one past it, TOO_LARGE without a delay", async (context: TestContext) => {
+  const wrong: string[] = [];
+  let limits = 0;
+  for (const { method, place } of everyPlace()) {
+    const limit = sizeLimit(place.field);
+    const [base = {}] = seedsOf(method, open.names);
+    if (limit === undefined) continue;
+    limits += 1;
+    // Another value first, so that all that is around the field is there.
+    const around = withValue(base, place, place.field.fieldKind === "list" ? [ITEMS[place.field.name] ?? "a"] : "a");
+    const ask = async (size: number): Promise<Answer> => {
+      const value = ofSize(place, size, valueAt(around, place));
+      return await open.call(method, "json", Buffer.from(JSON.stringify(withValue(around, place, value))));
+    };
+    const [edge, past] = [await ask(limit.most), await ask(limit.most + 1)];
+    const name = `${nameOf(method)} ${place.name} ${limit.most}`;
+    if (edge.reason === "TOO_LARGE" || edge.code === "internal")
+      wrong.push(`${name}: ${edge.code} ${edge.reason} ${edge.message}`);
+    const told = past.detail;
+    if (
+      past.reason !== "TOO_LARGE" ||
+      past.code !== "resource_exhausted" ||
+      told?.field !== place.name ||
+      told.metadata.limit !== String(limit.most)
+    )
+      wrong.push(`${name} and one more: ${past.code} ${past.reason} ${past.field} ${past.message}`);
+    if (told?.retryDelay !== undefined || told?.retryable === true) wrong.push(`${name}: a delay`);
+  }
+  expect(wrong).toEqual([]);
+  expect(limits).toBeGreaterThan(60);
+  figure(context, `${limits} sizes of the contract at n and n + 1`);
+});
+
+/** Items that a list may hold, where "a" is none. */
+const ITEMS: Readonly<Record<string, unknown>> = {
+  kinds: "EVENT_KIND_MESSAGE_CREATED",
+  users: { userId: "a" },
+  requests: { receiver: { userId: "a" }, content: { text: { text: "x" } } },
+  keys: { hs256Secret: "a secret of thirty-two bytes or more" },
+};
+
+it("H13: RATE_LIMITED has the same code and is told apart: it may be retried, after a delay", async () => {
+  const busy = await startTestServer({ settings: { sendRate: 1 }, limits: { sendBurstMessages: 5 } });
+  try {
+    const [tom, jerry] = [await newUser(busy, "tom"), await newUser(busy, "jerry")];
+    const sends = Array.from({ length: 40 }, (_, at) => send(tom, toUser(jerry.userId), `${at}`));
+    const refused = (
+      await Promise.all(
+        sends.map((each) =>
+          each.then(
+            () => undefined,
+            () => refusal(each),
+          ),
+        ),
+      )
+    ).find(Boolean);
+    expect(refused).toMatchObject({ code: "ResourceExhausted", reason: "RATE_LIMITED" });
+    expect(refused?.detail.retryable).toBe(true);
+    expect(refused?.detail.retryDelay).toBeDefined();
+  } finally {
+    await busy.close();
+  }
 });
