@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+// Files named *.full.* are of the second tier alone.
+const exclude = ["**/node_modules/**", ...(process.env.PARLEY_TEST_TIER === "2" ? [] : ["test/**/*.full.*"])];
+
 export default defineConfig({
   test: {
     passWithNoTests: false,
@@ -19,7 +22,7 @@ export default defineConfig({
         test: {
           name: "suites",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/bench/**", "test/**/*.alone.test.ts", "**/node_modules/**"],
+          exclude: [...exclude, "test/bench/**", "test/**/*.alone.test.ts"],
           pool: "forks",
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -31,6 +34,7 @@ export default defineConfig({
           // What measures, or takes the whole machine: one after the other, when all else is done.
           name: "alone",
           include: ["test/**/*.alone.test.ts"],
+          exclude,
           pool: "forks",
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
