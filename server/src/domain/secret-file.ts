@@ -1,7 +1,6 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { syncPath } from "../store/files.js";
-import { makeFolder } from "../store/folder.js";
+import { makeFolder, syncPath } from "../store/files.js";
 
 /** The text of a file, or undefined when there is none. */
 export function readSecretFile(file: string): string | undefined {

@@ -3,8 +3,7 @@ import Database from "better-sqlite3";
 import { checkLog, isGrave } from "./check-log.js";
 import { structureFaults } from "./copy.js";
 import { DatabaseFileError, storeErrorOf, unlessFatal } from "./errors.js";
-import { sideFiles, storeFiles, syncPath } from "./files.js";
-import { makeFolder } from "./folder.js";
+import { makeFolder, rewrite, sideFiles, storeFiles } from "./files.js";
 import { kyselyOver } from "./kysely.js";
 import { lockFolder } from "./lock.js";
 import { judgeFiles, keepLogFile, lookAtFiles } from "./log-file.js";
@@ -135,16 +134,13 @@ function openConnection(file: string, busyTimeoutMs: number): Database.Database 
   return database;
 }
 
-/**
- * Puts on the disk what an earlier process wrote and was killed before it synced, or failed to sync: this one sees it in the system's memory
- * and would tell of it, and no later sync of the log need write it again.
- */
+/** Puts on the disk what an earlier process was killed before it synced, or failed to sync: this one sees it in the system's memory, and would tell of it. */
 function settle(database: Database.Database, file: string): void {
-  let settled = false;
-  unlessFatal(() => {
-    const [result] = database.pragma("wal_checkpoint(TRUNCATE)") as [{ busy: number }];
-    settled = result.busy === 0;
-  });
-  // A foreign reader, or a full disk, holds the checkpoint up, but not the sync.
-  if (!settled) syncPath(sideFiles(file)[0]);
+  // Whoever holds the right to write is the only one to change the log.
+  database.exec("begin immediate");
+  try {
+    rewrite(sideFiles(file)[0]);
+  } finally {
+    database.exec("rollback");
+  }
 }
