@@ -1,19 +1,37 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import { SubscribeResponseSchema } from "@parley/proto/parley/v1/message_service_pb.js";
+import { ResyncReason, SubscribeResponseSchema } from "@parley/proto/parley/v1/message_service_pb.js";
 import { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { describe, expect, it } from "vitest";
 import { createAppTail } from "../../server/src/delivery/app-tail.js";
+import { controlFrame, encodeEvent } from "../../server/src/delivery/frames.js";
 import { createSubscription } from "../../server/src/delivery/subscription.js";
 import type { LogEvent } from "../../server/src/ports.js";
-import { decodeCursor } from "../../server/src/store/cursor.js";
+import { decodeCursor, encodeCursor } from "../../server/src/store/cursor.js";
 import { fakeClock } from "../support/fake-clock.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
-import { CHUNK, type PullLiveFault, pullLive, QUEUE } from "./pull-live.js";
+import { CHUNK, type PullLive, type PullLiveFault, pullLive, type Sizes } from "./pull-live.js";
 import { allPaths, search } from "./search.js";
 
 const APP = "app";
 const GENERATION = "0000000000000001";
+
+const event = (pos: number): LogEvent => ({
+  pos,
+  kind: EventKind.FRIEND_CHANGED,
+  payload: Buffer.alloc(0),
+  audiences: ["u:tom"],
+});
+const cursor = encodeCursor(APP, { generationId: GENERATION, pos: 1 });
+const sizeOf = (frame: Parameters<typeof controlFrame>[1]) => controlFrame("binary", frame).length;
+const eventBytes = encodeEvent(EventKind.FRIEND_CHANGED, 1, cursor, Buffer.alloc(0)).frame("binary").length;
+/** The real sizes, with the queue of the model: one event fits beside another, a third does not. */
+const SIZES: Sizes = {
+  event: eventBytes,
+  caughtUp: sizeOf({ case: "caughtUp", value: { cursor } }),
+  resync: sizeOf({ case: "resyncRequired", value: { reason: ResyncReason.EXPIRED } }),
+  queue: 2 * eventBytes,
+};
 
 /** The turns of microtasks after which all that can happen without a further step has happened. */
 const SETTLED = 8;
@@ -56,10 +74,10 @@ function realStream() {
     clock: fakeClock(),
     heartbeatMs: 20_000,
     writeStallMs: 30_000,
-    queueBytes: QUEUE,
+    queueBytes: SIZES.queue,
     sink: {
       write(bytes) {
-        queued++;
+        queued += bytes.length;
         take(bytes);
       },
       queuedBytes: () => queued,
@@ -96,13 +114,7 @@ function realStream() {
     tail.range({ appId: APP, generationId: GENERATION, generationFirstPos: 0, events });
   };
   const steps: Record<string, () => void> = {
-    commit: () =>
-      void log.push({
-        pos: log.length + 1,
-        kind: EventKind.FRIEND_CHANGED,
-        payload: Buffer.alloc(0),
-        audiences: ["u:tom"],
-      }),
+    commit: () => void log.push(event(log.length + 1)),
     "tell 1": () => tell(1),
     "tell 2": () => tell(2),
     prelude: () => endPrelude(),
@@ -145,8 +157,22 @@ describe("M4: the change from reading to live", () => {
     figure(context, `pull and live: ${found.states} states, ${found.steps} steps, none bad`);
   });
 
+  it("does in the code what it does in the model, step by step", async (context) => {
+    const paths = allPaths(pullLive(undefined, SIZES));
+    let steps = 0;
+    for (const { path, state } of paths) {
+      const real = realStream();
+      for (const name of path) await real.step(name);
+      steps += path.length;
+      const { got, queued, mark } = state satisfies PullLive;
+      expect(real.seen(), path.join(", ")).toEqual({ got, queued, mark, live: state.doing === "live", wrong: [] });
+      expect(real.beat(), `${path.join(", ")}, heartbeat`).toEqual([]);
+    }
+    figure(context, `the code agreed with the model on ${paths.length} paths, ${steps} steps`);
+  });
+
   it("loses nothing when the steps come between any two of its microtasks", async (context) => {
-    const machine = pullLive();
+    const machine = pullLive(undefined, SIZES);
     const paths = allPaths(machine).filter((_, at) => at % sized(6, 1) === 0);
     for (const { path } of paths)
       for (let turns = 0; turns < SETTLED; turns++) {
@@ -163,7 +189,7 @@ describe("M4: the change from reading to live", () => {
   const faults: PullLiveFault[] = [
     "await before live",
     "reads from its own position",
-    "queue kept",
+    "position kept on overflow",
     "falls back to the watermark",
   ];
   it.each(faults)("is found broken with a fault built in: %s", (fault) => {

@@ -7,16 +7,12 @@ export interface PullLive {
   mark: number;
   /** Retention has removed everything up to here. */
   floor: number;
-  doing: "prelude" | "reading" | "room" | "turning" | "live";
+  doing: "prelude" | "room" | "reading" | "turning" | "live";
   pos: number;
   caughtUp: boolean;
-  /** What a read found and waits to write. */
-  chunk: number[];
+  /** What a read that is under way asks up to. */
   upTo: number;
-  expired: boolean;
-  /** What was handed over live and not yet written; empty between two steps. */
-  pending: number[];
-  /** The writes that the consumer has not taken. */
+  /** The bytes that the consumer has not taken. */
   queued: number;
   /** What was written: positions, and for a resync the negative of the position that the stream goes on from. */
   got: number[];
@@ -26,50 +22,54 @@ export interface PullLive {
 export type PullLiveFault =
   | "await before live"
   | "reads from its own position"
-  | "queue kept"
+  | "position kept on overflow"
   | "falls back to the watermark";
+
+/** The bytes of an event's frame, of the frames that carry none, and of the queue. */
+export interface Sizes {
+  event: number;
+  caughtUp: number;
+  resync: number;
+  queue: number;
+}
 
 const EVENTS = 4;
 /** The events that one read may bring. */
 export const CHUNK = 2;
-/** The writes that may wait before a stream counts as slow. */
-export const QUEUE = 1;
+/** One event fits beside another, a third does not. */
+const SMALL: Sizes = { event: 1, caughtUp: 1, resync: 1, queue: 2 };
 
-export function pullLive(fault?: PullLiveFault): Machine<PullLive> {
-  const write = (s: PullLive, frames: number[]) => {
-    if (frames.length === 0) return;
-    s.got.push(...frames);
-    s.queued++;
-  };
-
+export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive> {
   /** What a stream does from one await to the next. */
   const goOn = (s: PullLive) => {
     if (s.pos < s.mark) {
-      s.doing = "reading";
-      // A read asks up to the watermark of its beginning.
+      // A read asks up to the watermark of its beginning, and begins when half of the queue is free.
       s.upTo = s.mark;
+      s.doing = s.queued > sizes.queue / 2 ? "room" : "reading";
       return;
     }
-    if (!s.caughtUp) s.queued++;
+    if (!s.caughtUp) s.queued += sizes.caughtUp;
     s.caughtUp = true;
     s.doing = fault === "await before live" ? "turning" : "live";
   };
 
-  const takeRead = (s: PullLive) => {
-    const from = fault === "reads from its own position" ? Math.max(0, s.pos - 1) : s.pos;
-    s.expired = s.pos < s.floor;
-    s.chunk = range(from + 1, s.upTo).slice(0, CHUNK);
-    // A read of as much as it may is complete to its last event, another to all that was asked for.
-    if (s.chunk.length === CHUNK) s.upTo = s.chunk.at(-1) as number;
-    if (s.queued > QUEUE) s.doing = "room";
-    else writeChunk(s);
+  const writeEvents = (s: PullLive, events: number[]) => {
+    s.got.push(...events);
+    s.queued += events.length * sizes.event;
   };
 
-  const writeChunk = (s: PullLive) => {
-    write(s, s.expired ? [-s.mark] : s.chunk);
-    s.pos = s.expired ? s.mark : s.upTo;
-    s.expired = false;
-    s.chunk = [];
+  const takeRead = (s: PullLive) => {
+    if (s.pos < s.floor) {
+      s.got.push(-s.mark);
+      s.queued += sizes.resync;
+      s.pos = s.mark;
+      return goOn(s);
+    }
+    const from = fault === "reads from its own position" ? Math.max(0, s.pos - 1) : s.pos;
+    const chunk = range(from + 1, s.upTo).slice(0, CHUNK);
+    writeEvents(s, chunk);
+    // A read of as much as it may is complete to its last event, another to all that was asked for.
+    s.pos = chunk.length === CHUNK ? (chunk.at(-1) as number) : s.upTo;
     goOn(s);
   };
 
@@ -77,15 +77,17 @@ export function pullLive(fault?: PullLiveFault): Machine<PullLive> {
     const before = s.mark;
     s.mark += count;
     if (s.doing !== "live") return;
-    s.pending.push(...range(before + 1, s.mark));
-    if (s.queued <= QUEUE) {
-      const frames = s.pending;
-      s.pending = [];
-      s.pos = s.mark;
-      return write(s, frames);
-    }
-    if (fault !== "queue kept") s.pending = [];
-    s.pos = fault === "falls back to the watermark" ? s.mark : before;
+    const told = range(before + 1, s.mark);
+    // One event goes into an empty queue however large it is.
+    const fits = told.findIndex((_, at) => {
+      const waiting = s.queued + at * sizes.event;
+      return waiting > 0 && waiting + sizes.event > sizes.queue;
+    });
+    writeEvents(s, fits < 0 ? told : told.slice(0, fits));
+    s.pos = fits < 0 ? s.mark : before + fits;
+    if (fits < 0) return;
+    if (fault === "position kept on overflow") s.pos = before;
+    if (fault === "falls back to the watermark") s.pos = s.mark;
     goOn(s);
   };
 
@@ -114,7 +116,7 @@ export function pullLive(fault?: PullLiveFault): Machine<PullLive> {
       (s) => s.queued > 0,
       (s) => {
         s.queued = 0;
-        if (s.doing === "room") writeChunk(s);
+        if (s.doing === "room") s.doing = "reading";
       },
     ],
   ];
@@ -127,10 +129,7 @@ export function pullLive(fault?: PullLiveFault): Machine<PullLive> {
       doing: "prelude",
       pos: 0,
       caughtUp: false,
-      chunk: [],
       upTo: 0,
-      expired: false,
-      pending: [],
       queued: 0,
       got: [],
     },
