@@ -20,7 +20,13 @@ export async function examine(files: Files, dataDir: string, due: Due): Promise<
     mkdirSync(join(folder.path, dirname(path)), { recursive: true });
     writeFileSync(join(folder.path, path), bytes);
   }
-  const store = await openSqlite({ dataDir: join(folder.path, dataDir), busyTimeoutMs: 0 });
+  let store: Store;
+  try {
+    store = await openSqlite({ dataDir: join(folder.path, dataDir), busyTimeoutMs: 0 });
+  } catch (error) {
+    // What cannot be opened holds nothing.
+    return { lost: due.acks.size, wrong: [`it does not open: ${String(error)}`] };
+  }
   try {
     const wrong = [
       ...(await structureFaults(store.read, "full")),
