@@ -11,7 +11,7 @@ import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
 import { expectWhole, follow, readAll, sendWhile, startGroup, type Witness } from "./load.js";
 
-const ROUNDS = sized(20, 300);
+const ROUNDS = sized(30, 300);
 const SENDERS = sized(4, 20);
 const FOLLOWERS = sized(3, 10);
 

@@ -147,7 +147,7 @@ export function startRetention(ctx: RetentionCtx, logger: Logger, options: Reten
 async function wipeDissolved(ctx: RetentionCtx, signal: AbortSignal): Promise<void> {
   for (let [place] = await listDissolved(ctx.read, 1); place !== undefined && !signal.aborted; ) {
     const next = place;
-    await ctx.committer.run(next.app_id, (tx) => wipeSome(tx, next, MESSAGE_KINDS, STEP_ITEMS));
+    await ctx.committer.run(next.app_id, (tx) => wipeSome(tx, next, MESSAGE_KINDS, STEP_ITEMS), FREES);
     await nextTurn();
     [place] = await listDissolved(ctx.read, 1);
   }
