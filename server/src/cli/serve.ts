@@ -57,6 +57,8 @@ function startFailure(error: unknown, { dataDir }: Settings): unknown {
   if (cause instanceof Error && "syscall" in cause && /^(listen|getaddrinfo)$/.test(String(cause.syscall)))
     return new CommandFailure(`${error.message} (--port, --host)`, EXIT.unavailable);
   if (error.name === "DatabaseFileError") return new CommandFailure(error.message, EXIT.store);
+  if (code === "SQLITE_BUSY")
+    return new CommandFailure(`another program holds the database in ${dataDir} for writing`, EXIT.locked);
   if (error.name === "StoreError" || code.startsWith("SQLITE_"))
     return new CommandFailure(`the store in ${dataDir} cannot be opened: ${error.message}`, EXIT.store);
   if (/^E(ACCES|PERM|ROFS|NOTDIR|EXIST|NOSPC)$/.test(code))

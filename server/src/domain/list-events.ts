@@ -72,12 +72,13 @@ export function placeOf(appId: string, state: LogState, cursor: string): number 
     throw new DomainError(
       ErrorReason.CURSOR_INVALID,
       "the cursor is malformed, of another app, or of a history that is gone",
-      {
-        field: "cursor",
-      },
+      { field: "cursor", ...(place !== undefined && { metadata: { cause: LOST_HISTORY } }) },
     );
   return place.pos;
 }
+
+/** The cause of a refusal by which a client shows that it holds events that this server has lost. */
+export const LOST_HISTORY = "HISTORY_CHANGED";
 
 export function cursorAt(appId: string, state: LogState, pos: number): string {
   return encodeCursor(appId, { generationId: generationAt(state, pos), pos });

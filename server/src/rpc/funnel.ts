@@ -5,6 +5,7 @@ import { authenticate } from "../domain/authenticate.js";
 import type { Caller } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
 import { DomainError, ErrorReason } from "../domain/errors.js";
+import { LOST_HISTORY } from "../domain/list-events.js";
 import { takeChange } from "../domain/take-change.js";
 import type { Load, LoadLevel } from "../ops/load.js";
 import type { Logger } from "../ops/logger.js";
@@ -54,6 +55,8 @@ export interface Funnel {
   ): Promise<T>;
   /** Counts and logs a failure and gives its wire form. */
   fail(method: DescMethod, error: unknown, requestId: string): WireError;
+  /** Raises the alarm that a client holds events that this server has lost. */
+  tellLostHistory(method: DescMethod, requestId: string): void;
 }
 
 export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics; load: Load }): Funnel {
@@ -102,9 +105,15 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics;
     const failure = wireError(error, requestId);
     const name = nameOf(method);
     metrics.rpcs.inc({ method: name, code: codeName(failure.code) });
+    if (failure.detail.metadata.cause === LOST_HISTORY) tellLostHistory(method, requestId);
     if (failure.unexpected) logger.error({ err: error, method: name, requestId }, "call failed");
     else logger.debug({ method: name, requestId, reason: failure.detail.reason }, "call refused");
     return failure;
+  };
+
+  const tellLostHistory: Funnel["tellLostHistory"] = (method, requestId) => {
+    metrics.historyChanged.inc();
+    logger.error({ method: nameOf(method), requestId }, "a client holds events that this server has lost");
   };
 
   const run: Funnel["run"] = async (method, request, facts, work) => {
@@ -121,7 +130,7 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics;
     }
   };
 
-  return { admit, run, fail };
+  return { admit, run, fail, tellLostHistory };
 }
 
 /** What is refused at each level of load. */

@@ -49,7 +49,7 @@ export function subscribeHandler(deps: SubscribeDeps) {
       const tail = await hub.tail(caller.appId);
       const [older] = tail.ofSession(caller.sessionId);
       places.take(call.address, older !== undefined, context.signal);
-      return { caller, logger, createdPos: self.created_pos, tail };
+      return { caller, requestId: call.requestId, logger, createdPos: self.created_pos, tail };
     } catch (error) {
       throw funnel.fail(method, error, call.requestId);
     }
@@ -57,14 +57,11 @@ export function subscribeHandler(deps: SubscribeDeps) {
 
   return async function* subscribe(request: SubscribeRequest, context: HandlerContext): AsyncGenerator<Frame> {
     const exchange: Exchange = context.values.get(kExchange);
-    const { caller, logger, createdPos, tail } = await admit(request, context).catch((failure) => {
+    const { caller, requestId, logger, createdPos, tail } = await admit(request, context).catch((failure) => {
       throw toConnectError(failure);
     });
     const start = startOf(tail, request.cursor);
-    if (start.resync === ResyncReason.HISTORY_CHANGED) {
-      streams.metrics.historyChanged.inc();
-      logger.error({ appId: caller.appId }, "a client holds events that this server has lost");
-    }
+    if (start.resync === ResyncReason.HISTORY_CHANGED) funnel.tellLostHistory(method, requestId);
     yield {
       frame: {
         case: "started",

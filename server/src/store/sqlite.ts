@@ -55,7 +55,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
   try {
     const { hasLog, sure } = await checkFiles(files.database);
     const writer = openConnection(files.database, options.busyTimeoutMs);
-    settle(writer, files.database);
+    settle(writer, files.database, options.busyTimeoutMs);
     const write = kyselyOver(writer);
     await migrateToLatest(write, "sqlite");
     const logFile = keepLogFile(writer, roomSizes(options.dataDir).logPages);
@@ -134,13 +134,17 @@ function openConnection(file: string, busyTimeoutMs: number): Database.Database 
   return database;
 }
 
+const HOLDER_MS = 5_000;
+
 /** Puts on the disk what an earlier process was killed before it synced, or failed to sync: this one sees it in the system's memory, and would tell of it. */
-function settle(database: Database.Database, file: string): void {
-  // Whoever holds the right to write is the only one to change the log.
+function settle(database: Database.Database, file: string, busyTimeoutMs: number): void {
+  // Whoever holds the right to write is the only one to change the log. Nobody is served yet, so there is time to wait for it.
+  database.pragma(`busy_timeout = ${HOLDER_MS}`);
   database.exec("begin immediate");
   try {
     rewrite(sideFiles(file)[0]);
   } finally {
     database.exec("rollback");
   }
+  database.pragma(`busy_timeout = ${busyTimeoutMs}`);
 }
