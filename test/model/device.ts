@@ -9,7 +9,7 @@ import {
 import { decodeCursor } from "../../server/src/store/cursor.js";
 import type { TestServer } from "../support/index.js";
 import type { TcpProxy } from "../support/tcp-proxy.js";
-import type { LogPlace, Send } from "./reference.js";
+import type { LogPlace, Send } from "./state.js";
 import { ChangeKind, saidEvent } from "./words.js";
 
 /** How long anything may take that must happen: a failure, never a pause. */

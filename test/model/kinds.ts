@@ -1,6 +1,6 @@
 import type { Device } from "./device.js";
-import type { Place, Send } from "./reference.js";
 import type { Scene } from "./scene.js";
+import type { Place, Send } from "./state.js";
 
 /** One kind of command: how often it comes, when it can be done, and what it does in the model and in truth. */
 export interface Kind {

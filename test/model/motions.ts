@@ -7,8 +7,9 @@ import {
   user as toUser,
 } from "@parley/client";
 import type { Device, Waiting } from "./device.js";
-import { type Send, split } from "./reference.js";
+import { split } from "./reference.js";
 import { type Backup, type Scene, told } from "./scene.js";
+import type { Send } from "./state.js";
 import { nameOf, observe, probe } from "./sync.js";
 import { saidMessage } from "./words.js";
 

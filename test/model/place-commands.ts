@@ -14,8 +14,8 @@ import {
   userOf,
 } from "./kinds.js";
 import * as places from "./places.js";
-import type { Place } from "./reference.js";
 import { type Scene, told } from "./scene.js";
+import type { Place } from "./state.js";
 import { GroupRole, saidGroup, saidMember, saidRoom } from "./words.js";
 
 /** A verb of a place by a user, with its answer compared. */

@@ -1,4 +1,5 @@
-import { type Conversation, type Place, type Reference, Refused, type Stay } from "./reference.js";
+import type { Reference } from "./reference.js";
+import { type Conversation, type Place, Refused, type Stay } from "./state.js";
 import {
   ChangeKind,
   GroupRole,

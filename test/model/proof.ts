@@ -6,7 +6,7 @@ import { KINDS } from "./commands.js";
 import { type Host, startHost } from "./host.js";
 import { type Counts, commandsArbitrary, DEVICES, rulesArbitrary, runCommands } from "./run.js";
 
-const RUNS = sized(40, 1_000_000);
+const RUNS = sized(80, 1_000_000);
 /** fast-check takes somewhat less than half of them on average. */
 const MOST_COMMANDS = sized(120, 240);
 /** The second tier runs until this is over and says how far it came. */

@@ -9,8 +9,9 @@ import { Device } from "./device.js";
 import { HOST_TIMES, type Host } from "./host.js";
 import type { Args } from "./kinds.js";
 import { logIn } from "./motions.js";
-import { Reference, type Rules } from "./reference.js";
+import { Reference } from "./reference.js";
 import { Scene } from "./scene.js";
+import type { Rules } from "./state.js";
 import { sync } from "./sync.js";
 
 const USERS = ["ann", "bob", "cleo", "dan"];

@@ -1,7 +1,8 @@
 import { ParleyError, type ServiceClient } from "@parley/client";
 import type { Device } from "./device.js";
 import type { Host } from "./host.js";
-import { type Reference, Refused } from "./reference.js";
+import type { Reference } from "./reference.js";
+import { Refused } from "./state.js";
 
 /** What is compared after every command. */
 export interface Backup {

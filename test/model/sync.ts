@@ -1,7 +1,8 @@
 import { stored, storedLine } from "./database.js";
 import type { Device } from "./device.js";
-import type { Logged, Reference } from "./reference.js";
+import type { Reference } from "./reference.js";
 import type { Scene } from "./scene.js";
+import type { Logged } from "./state.js";
 
 const lineOf = ({ pos, line }: { pos: number; line: string }): string => `${pos} ${line}`;
 

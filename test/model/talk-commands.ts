@@ -16,8 +16,8 @@ import {
   userOf,
 } from "./kinds.js";
 import { hand, learn, peerOf, settle } from "./motions.js";
-import type { Place, Send } from "./reference.js";
 import { type Scene, told } from "./scene.js";
+import type { Place, Send } from "./state.js";
 import { messageLine, saidMessage } from "./words.js";
 
 /** Sends by a device: what it tells is compared at once when it is online, and when it comes back otherwise. */
