@@ -7,8 +7,9 @@ import { outcomeOf, type Scene, told } from "./scene.js";
 import { probe, sync } from "./sync.js";
 import { memberLine, messageLine, peerWord, saidGroup, saidMember, saidMessage, saidRoom } from "./words.js";
 
-/** Longer than any grace of presence. */
+/** Longer than any grace of presence; and than the hush after something was told, which begins late when the clock leaps over both. */
 const GRACE_MS = 16_000;
+const HUSH_MS = 5_000;
 const PAGE = { pageSize: 100 };
 
 /** Lets time pass in the model and in truth. */
@@ -26,6 +27,7 @@ export async function checkUsers(scene: Scene, users: readonly string[]): Promis
   probe(scene);
   await sync(scene);
   await leap(scene, GRACE_MS);
+  await leap(scene, HUSH_MS);
   await checkPresence(scene);
   for (const user of users) await checkUser(scene, user);
 }
