@@ -85,3 +85,65 @@ export type PortErrors = (
   error: PortError,
   request: { "content-type"?: string | undefined; "x-request-id"?: string | string[] | undefined },
 ) => { status: number; headers: Readonly<Record<string, string>>; body: Uint8Array };
+
+/** A push as one phone shows it, whoever delivers it. */
+export interface Push {
+  /** Names this push to the provider: a UUID made of the message and the installation, so that a repeat is seen to be one. */
+  pushId: string;
+  /** A later push of the same id takes the place of this one on the phone; at most 64 bytes. */
+  collapseId: string;
+  title: string;
+  body: string;
+  sound: string;
+  /** The number on the app's icon. */
+  badge: number;
+  /** Wakes the app in the background. */
+  contentAvailable: boolean;
+  /** What groups pushes on the phone: the conversation. */
+  threadId: string;
+  /** What the app needs to open the right conversation, as JSON; see docs/push.md. */
+  data: Readonly<Record<string, unknown>>;
+  /** When it is of no use any more. */
+  expireMs: number;
+}
+
+/** Where a push goes: the token of an installation, as it was registered. */
+export interface PushTarget {
+  /** A value of PushProvider. */
+  provider: number;
+  /** A value of PushEnvironment, never UNSPECIFIED. */
+  environment: number;
+  token: string;
+}
+
+/** What the provider said of a push. */
+export type PushOutcome =
+  | { kind: "sent" }
+  /** The token is good no more, as of a time if the provider names one: one registered later stays. */
+  | { kind: "dead_token"; reason: string; sinceMs?: number }
+  /** Try again, not before the delay if there is one: the provider is busy, cannot be reached or did not answer. */
+  | { kind: "later"; reason: string; delayMs?: number }
+  /** This push can never be taken. */
+  | { kind: "refused"; reason: string }
+  /** The app's credential is refused or missing: no push of the app can be taken until it is changed. */
+  | { kind: "no_credential"; reason: string };
+
+/** The way out to the push providers, with the credentials of each app. It keeps no queue, and never tries again by itself. */
+export interface PushSender {
+  /** Whether the app can push at all. Answered from memory. */
+  canPush(appId: string): boolean;
+  /** Hands over one push; answers within the time-out whatever happens, and never throws. */
+  send(appId: string, target: PushTarget, push: Push): Promise<PushOutcome>;
+  close(): Promise<void>;
+}
+
+/** How a user stands to a message of the log, as the push decision asks it. */
+export type Receipt =
+  /** Some session of the user has acknowledged the position. */
+  | "acknowledged"
+  /** A stream is open whose client does not acknowledge at all: it counts as receiving. */
+  | "receiving"
+  /** A client is here, or was until a moment ago, and may yet acknowledge. */
+  | "awaited"
+  /** Nobody is here: paused, long gone, or silent for too long. */
+  | "away";

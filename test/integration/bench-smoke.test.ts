@@ -11,7 +11,7 @@ const contestants = [socketio, parleyRpc("connect-h1", "batched"), parleySdk];
 /** Counts and order only: the harness throws on what is lost, doubled or out of order. Speeds are for `npm run bench`. */
 describe.each(smallest)("the bench under $name", (workload) => {
   test.each(contestants)("$name", async (contestant) => {
-    const result = await measure(contestant, workload, { warmUpMs: 100, measureMs: 3000 });
+    const result = await measure(contestant, workload, { warmUpMs: 100, measureMs: 800 });
     expect(result.messages).toBeGreaterThan(0);
     expect(result.checked).toBeGreaterThanOrEqual(result.messages);
   });

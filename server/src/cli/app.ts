@@ -2,7 +2,8 @@ import { type Client, createClient } from "@connectrpc/connect";
 import type { App } from "@parley/proto/parley/v1/app_pb.js";
 import { OperatorService } from "@parley/proto/parley/v1/operator_service_pb.js";
 import { Command, Option } from "commander";
-import { CommandFailure, callFailure, EXIT, runCommand } from "./failure.js";
+import { type Answer, answer } from "./answer.js";
+import { CommandFailure, EXIT } from "./failure.js";
 import { dataDirOption, examples, jsonOption, readDataFile, urlOption } from "./options.js";
 import { transportTo } from "./transport.js";
 
@@ -57,24 +58,20 @@ function subcommand(parent: Command, name: string, description: string): Command
     .addOption(jsonOption());
 }
 
-type Answer = Record<string, string | undefined>;
-
 async function operate(options: Options, work: (operator: Operator) => Promise<Answer | Answer[]>): Promise<void> {
-  await runCommand(async () => {
+  await answer(options, "no apps", async () => {
     const token = options.operatorToken ?? readDataFile(options.dataDir, "operator-token");
     if (token === undefined)
       throw new CommandFailure(
         `no operator token: give --operator-token or PARLEY_OPERATOR_TOKEN, or the server's --data-dir (${options.dataDir} holds none)`,
         EXIT.setting,
       );
-    const operator = createClient(
-      OperatorService,
-      transportTo(options.url, () => token),
+    return await work(
+      createClient(
+        OperatorService,
+        transportTo(options.url, () => token),
+      ),
     );
-    const answer = await work(operator).catch((error: unknown) => {
-      throw callFailure(error, options.url);
-    });
-    process.stdout.write(`${options.json === true ? JSON.stringify(answer) : plain(answer)}\n`);
   });
 }
 
@@ -87,11 +84,4 @@ async function listApps(operator: Operator): Promise<Answer[]> {
     if (pageToken === "") break;
   }
   return apps.map(({ appId, clientKey, name }) => ({ app_id: appId, client_key: clientKey, name }));
-}
-
-function plain(answer: Answer | Answer[]): string {
-  if (Array.isArray(answer)) return answer.map((line) => Object.values(line).join("  ")).join("\n") || "no apps";
-  return Object.entries(answer)
-    .map(([name, value]) => `${name.padEnd(12)} ${value}`)
-    .join("\n");
 }

@@ -27,6 +27,7 @@ export async function runCommand(work: () => Promise<void>): Promise<void> {
 
 /** A failed call in words for the one at the terminal. */
 export function callFailure(error: unknown, url: string): CommandFailure {
+  if (error instanceof CommandFailure) return error;
   const failure = ConnectError.from(error);
   if (failure.code === Code.Unavailable && failure.cause !== undefined)
     return new CommandFailure(`no server answers at ${url} (start one with: parley serve)`, EXIT.unavailable);
