@@ -14,17 +14,34 @@ export interface OutboxStore {
   load(): Promise<PendingSend[]>;
 }
 
-/** Makes the outbox store of one user. Keys sort by the time of sending. */
+/**
+ * Makes the outbox store of one user. Keys sort in the order of sending: by time, and behind all that an earlier run of the program
+ * left, though the device's clock may have gone back since.
+ */
 export function createOutboxStore(store: KeyValueStore, scope: Scope): OutboxStore {
   const prefix = `${userPrefix(scope)}outbox/`;
   const keys = new Map<string, string>();
   /** The puts under way: a store may finish a removal before the write it was asked for earlier. */
   const puts = new Map<string, Promise<void>>();
   let count = 0;
+  let latestMs = 0;
+  /** The time in the newest key of earlier runs, once it is known. */
+  let earlierMs: number | undefined;
+  let looking: Promise<void> | undefined;
 
-  function keyOf({ message, createdMs }: PendingSend): string {
-    const order = `${String(createdMs).padStart(15, "0")}-${String(count++).padStart(9, "0")}`;
-    return `${prefix}${order}-${message.clientMessageId}`;
+  const learn = (kept: readonly string[]): void => {
+    earlierMs = Number(kept.at(-1)?.slice(prefix.length).split("-")[0] ?? "") || 0;
+  };
+
+  /** Looks what earlier runs left; at once when the store answers at once. */
+  function look(): Promise<void> | undefined {
+    if (earlierMs !== undefined || looking !== undefined) return looking;
+    const kept = store.keys(prefix);
+    if (Array.isArray(kept)) return void learn(kept);
+    looking = kept.then(learn).finally(() => {
+      looking = undefined;
+    });
+    return looking;
   }
 
   async function read(key: string): Promise<PendingSend | undefined> {
@@ -38,24 +55,32 @@ export function createOutboxStore(store: KeyValueStore, scope: Scope): OutboxSto
   }
 
   return {
-    put(send) {
-      const key = keyOf(send);
-      keys.set(send.message.clientMessageId, key);
-      const request = base64Encode(toBinary(SendMessageRequestSchema, send.request));
-      const written = store.set(key, JSON.stringify({ createdMs: send.createdMs, request }));
+    put({ message: { clientMessageId }, createdMs, request }) {
+      latestMs = Math.max(latestMs, createdMs);
+      const [ownMs, number] = [latestMs, count++];
+      const write = () => {
+        const ms = Math.max(ownMs, (earlierMs ?? 0) + 1);
+        const key = `${prefix}${String(ms).padStart(15, "0")}-${String(number).padStart(9, "0")}-${clientMessageId}`;
+        keys.set(clientMessageId, key);
+        const text = base64Encode(toBinary(SendMessageRequestSchema, request));
+        return store.set(key, JSON.stringify({ createdMs, request: text }));
+      };
+      const looked = look();
+      const written = looked === undefined ? write() : looked.then(write);
       if (written)
         puts.set(
-          key,
-          written.finally(() => puts.delete(key)),
+          clientMessageId,
+          written.finally(() => puts.delete(clientMessageId)),
         );
       return written;
     },
     remove({ message: { clientMessageId } }) {
-      const key = keys.get(clientMessageId);
-      if (key === undefined) return;
-      keys.delete(clientMessageId);
-      const remove = () => store.remove(key);
-      return puts.get(key)?.then(remove, remove) ?? remove();
+      const remove = () => {
+        const key = keys.get(clientMessageId);
+        keys.delete(clientMessageId);
+        return key === undefined ? undefined : store.remove(key);
+      };
+      return puts.get(clientMessageId)?.then(remove, remove) ?? remove();
     },
     async load() {
       const sends: PendingSend[] = [];

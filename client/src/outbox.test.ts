@@ -12,7 +12,7 @@ import type { Peer } from "@parley/proto/parley/v1/peer_pb.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ParleyError, toParleyError } from "./errors.js";
-import { memoryStore } from "./key-value-store.js";
+import { type KeyValueStore, memoryStore } from "./key-value-store.js";
 import { toSendRequest } from "./message-content.js";
 import { createOutbox, type OutboxPorts } from "./outbox.js";
 import { createOutboxStore, type OutboxStore } from "./outbox-store.js";
@@ -246,6 +246,39 @@ describe("the outbox", () => {
     after.outbox.open();
     await settle();
     expect(after.backend.texts(user("Jerry"))).toEqual(["one", "two"]);
+    expect(await store.keys("")).toEqual([]);
+  });
+
+  const late: KeyValueStore = (() => {
+    const values = memoryStore();
+    return {
+      get: async (key) => values.get(key),
+      set: async (key, value) => values.set(key, value),
+      remove: async (key) => values.remove(key),
+      keys: async (prefix) => values.keys(prefix),
+    };
+  })();
+
+  it.each([
+    ["at once", memoryStore()],
+    ["later", late],
+  ])("O6: keeps the order over restarts though the clock goes back, in a store that answers %s", async (_, store) => {
+    for (const [run, hours] of [3, 2, 1].entries()) {
+      const { clock, outbox } = setUp({ store: createOutboxStore(store, scope) });
+      await clock.advance(hours * hour);
+      // Two at once, and before what earlier runs left is read.
+      for (const half of [0, 1]) {
+        const id = `id-${run * 2 + half}`;
+        outbox.send(toSendRequest(user("Jerry"), { text: id }, id, {}));
+      }
+      await settle();
+      outbox.abandon(new ParleyError("CLOSED", "closed"));
+    }
+    const last = setUp({ store: createOutboxStore(store, scope) });
+    await last.outbox.restore();
+    last.outbox.open();
+    await settle();
+    expect(last.backend.texts(user("Jerry"))).toEqual(["id-0", "id-1", "id-2", "id-3", "id-4", "id-5"]);
     expect(await store.keys("")).toEqual([]);
   });
 
