@@ -216,6 +216,8 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     if (other) {
       // The session of the user before was rejected, not logged out: what waits goes when that user is back.
       outbox?.abandon(new ParleyError("CLOSED", "another user logged in", { retryable: true }));
+      // From here on what is sent is the new user's, so nobody may still read the old one's name.
+      currentUser = undefined;
       outbox = createOutbox({
         call: async (requests) => (await rpc.message.sendMessages({ requests })).results,
         clock,

@@ -281,6 +281,26 @@ describe("logout", () => {
     expect(message.status).toBe("failed");
     expect(server.messages).toEqual([]);
   });
+
+  it("A2: names no user any more once what is sent is the next one's", async () => {
+    const values = memoryStore();
+    const read = deferred<void>();
+    const keys = (prefix: string) =>
+      prefix.includes("/user/Spike/outbox") ? read.promise.then(() => values.keys(prefix)) : values.keys(prefix);
+    const { server, clock, client } = setUp({ store: { ...values, keys } });
+    await client.login({ bareId: "Tom" });
+    server.tokens.clear();
+    await clock.advance(30_000);
+    expect(client.currentUser?.userId).toBe("Tom");
+    const entered = client.login({ bareId: "Spike" });
+    await settle();
+    expect(client.currentUser).toBeUndefined();
+    const message = client.messages.send(user("Jerry"), { text: "Spike's" });
+    read.resolve();
+    expect(await entered).toMatchObject({ userId: "Spike" });
+    await message.stored;
+    expect(server.messages.map(({ sender }) => sender?.sender.value)).toEqual(["Spike"]);
+  });
 });
 
 describe("a session that ends elsewhere", () => {
