@@ -208,16 +208,23 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     });
   }
 
+  /** The session of the user before was rejected, not logged out: what waits goes, and what was not applied comes, when that user is back. */
+  async function leaveUser(): Promise<void> {
+    const abandon = () => outbox?.abandon(new ParleyError("CLOSED", "another user logged in", { retryable: true }));
+    // The application may be busy with an event until a send of its own has an outcome.
+    abandon();
+    await loop.idle();
+    abandon();
+    // From here on what is sent is the new user's, so nobody may still read the old one's name.
+    currentUser = undefined;
+  }
+
   /** Takes up a session: its outbox, its place in the log, its stream. */
   async function begin({ userId, sessionId }: Session, created: boolean): Promise<CurrentUser> {
     const own: Scope = { baseUrl, appId, userId };
-    const other = scope?.userId !== userId;
-    scope = own;
-    if (other) {
-      // The session of the user before was rejected, not logged out: what waits goes when that user is back.
-      outbox?.abandon(new ParleyError("CLOSED", "another user logged in", { retryable: true }));
-      // From here on what is sent is the new user's, so nobody may still read the old one's name.
-      currentUser = undefined;
+    if (scope?.userId !== userId) {
+      await leaveUser();
+      if (session.current?.sessionId !== sessionId) throw loggedOut();
       outbox = createOutbox({
         call: async (requests) => (await rpc.message.sendMessages({ requests })).results,
         clock,
@@ -226,6 +233,7 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
         store: createOutboxStore(store, own),
         onError: reportError,
       });
+      scope = own;
       await outbox.restore().catch((error: unknown) => {
         // The next login tries again.
         scope = undefined;

@@ -8,7 +8,7 @@ import { deferred } from "./outgoing-message.js";
 import { user } from "./peer.js";
 import { settle } from "./testing/fake-clock.js";
 import { createFakeServer, refusal } from "./testing/fake-server.js";
-import { setUp } from "./testing/set-up.js";
+import { setUp, textOf } from "./testing/set-up.js";
 
 const unreachable = () => new ConnectError("no route", Code.Unavailable);
 
@@ -282,6 +282,26 @@ describe("logout", () => {
     expect(server.messages).toEqual([]);
   });
 
+  it("A2: lets the application finish the event of a user whose session was rejected before the next one enters", async () => {
+    const { server, client } = setUp();
+    const busy = deferred<void>();
+    const seen: string[] = [];
+    client.on("friendMessage", () => busy.promise);
+    client.on("event", ({ cursor }) => void seen.push(`${cursor} for ${client.currentUser?.userId}`));
+    await client.login({ bareId: "Tom" });
+    await settle();
+    server.talk("one", "Jerry");
+    await settle();
+    server.tokens.clear();
+    client.messages.send(user("Jerry"), { text: "meets the refusal" });
+    await settle();
+    const entered = client.login({ bareId: "Spike" });
+    await settle();
+    busy.resolve();
+    expect(await entered).toMatchObject({ userId: "Spike" });
+    expect(seen).toEqual(["1 for Tom"]);
+  });
+
   it("A2: names no user any more once what is sent is the next one's", async () => {
     const values = memoryStore();
     const read = deferred<void>();
@@ -299,7 +319,7 @@ describe("logout", () => {
     read.resolve();
     expect(await entered).toMatchObject({ userId: "Spike" });
     await message.stored;
-    expect(server.messages.map(({ sender }) => sender?.sender.value)).toEqual(["Spike"]);
+    expect(server.messages.map(textOf)).toEqual(["Spike's"]);
   });
 });
 

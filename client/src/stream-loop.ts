@@ -68,6 +68,8 @@ export interface StreamLoop {
   tell(event: Extract<Happening, { type: "pause" | "resume" | "connect" | "waited" | "rejected" }>): void;
   /** Tells the server what was applied and that the session is offline now; a stream opened later waits for it. Never rejects. */
   announcePause(): Promise<void>;
+  /** Resolves when the application is done with what it was handed. */
+  idle(): Promise<void>;
   /** Gives the stream up: `stop` for logout, `shut_down` for good. Resolves when the last cursor is saved. */
   end(how: "stop" | "shut_down"): Promise<void>;
 }
@@ -275,6 +277,7 @@ export function createStreamLoop(ports: StreamPorts): StreamLoop {
       });
       return pausing;
     },
+    idle: () => applying,
     async end(how) {
       const last = position;
       last?.end();
