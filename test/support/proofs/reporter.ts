@@ -8,12 +8,19 @@ const DOC = new URL("../../../docs/reliability.md", import.meta.url);
 const BEGIN = "<!-- figures: written by npm run test:all -->";
 const END = "<!-- end of figures -->";
 
-/** Says after a whole run which claims of docs/reliability.md were tried and how it went; `npm run test:all` writes it there. */
+/**
+ * Says after a run which claims of docs/reliability.md were tried and how it went; `npm run test:all` writes it there. A run of some files
+ * writes the rows of what they try, and leaves each other row as the run that tried it wrote it.
+ */
 export default class ProofReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     if (process.env.PARLEY_PROOFS === undefined) return;
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
-    const rows = CLAIMS.map((claim) => rowOf(claim, tests));
+    const kept = process.env.PARLEY_PROOFS === "write" ? keptRows() : new Map<string, Row>();
+    const rows = CLAIMS.map((claim) => {
+      const row = rowOf(claim, tests);
+      return row.state === "no test" ? (kept.get(claim.id) ?? row) : row;
+    });
     const bad = rows.filter(({ state }) => state !== "pass");
     console.log(`claims: ${rows.length - bad.length} of ${rows.length} hold`);
     for (const { claim, state } of bad) console.log(`  ${claim.id} ${state}: ${claim.attack}`);
@@ -24,9 +31,11 @@ export default class ProofReporter implements Reporter {
 
 interface Row {
   claim: Claim;
-  figures: string[];
+  /** What was measured, in one text. */
+  found: string;
   tests: number;
-  state: "pass" | "FAIL" | "no test";
+  day: string;
+  state: string;
 }
 
 function rowOf(claim: Claim, tests: readonly TestCase[]): Row {
@@ -35,29 +44,48 @@ function rowOf(claim: Claim, tests: readonly TestCase[]): Row {
   const failed = own.some((test) => test.result().state !== "passed");
   return {
     claim,
-    figures: own.flatMap((test) => test.meta().figures ?? []),
+    found: own.flatMap((test) => test.meta().figures ?? []).join("; ") || (own.length === 0 ? "" : "as it must"),
     tests: own.length,
+    day: new Date().toISOString().slice(0, 10),
     state: own.length === 0 ? "no test" : failed ? "FAIL" : "pass",
   };
 }
 
-function writeTable(rows: readonly Row[]): void {
+/** The text before the table, the table, and the text behind it. */
+function partsOfDoc(): [before: string, table: string, after: string] {
   const text = readFileSync(DOC, "utf8");
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (begin < 0 || end < 0) throw new Error("docs/reliability.md has lost the marks of its table");
-  const day = new Date().toISOString().slice(0, 10);
+  return [text.slice(0, begin), text.slice(begin, end), text.slice(end)];
+}
+
+/** The rows that earlier runs wrote. */
+function keptRows(): Map<string, Row> {
+  const cells = partsOfDoc()[1]
+    .split("\n")
+    .map((line) => line.split("|").map((cell) => cell.trim()));
+  return new Map(
+    CLAIMS.flatMap((claim) => {
+      const [, , , , , found = "", tests = "0", day = "", state = ""] = cells.find(([, id]) => id === claim.id) ?? [];
+      return state === "" ? [] : [[claim.id, { claim, found, tests: Number(tests), day, state }]];
+    }),
+  );
+}
+
+function writeTable(rows: readonly Row[]): void {
+  const [before, , after] = partsOfDoc();
   const table = [
     BEGIN,
     "",
-    `${day}, Node ${process.versions.node}, ${cpus().length} cores.`,
+    `Node ${process.versions.node}, ${cpus().length} cores.`,
     "",
-    "| id | promises | attack | must hold | found | tests | |",
-    "|---|---|---|---|---|---|---|",
+    "| id | promises | attack | must hold | found | tests | on | |",
+    "|---|---|---|---|---|---|---|---|",
     ...rows.map(
-      ({ claim: { id, promises, attack, bound }, figures, tests, state }) =>
-        `| ${id} | ${promises} | ${attack} | ${bound} | ${figures.join("; ") || "as it must"} | ${tests} | ${state} |`,
+      ({ claim: { id, promises, attack, bound }, found, tests, day, state }) =>
+        `| ${id} | ${promises} | ${attack} | ${bound} | ${found.replaceAll("|", "/")} | ${tests} | ${day} | ${state} |`,
     ),
     "",
   ];
-  writeFileSync(DOC, text.slice(0, begin) + table.join("\n") + text.slice(end));
+  writeFileSync(DOC, before + table.join("\n") + after);
 }
