@@ -1,9 +1,11 @@
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as protobufTypes from "@bufbuild/protobuf/wkt";
 import * as sdk from "@parley/client";
 import * as sdkOfNode from "@parley/client/node";
 import ts from "typescript";
 import type { Block } from "./document.js";
+import { must } from "./messaging.js";
 
 /** What a block made, by name. */
 export type Made = Record<string, unknown>;
@@ -14,6 +16,8 @@ export interface Stage {
   url: string;
   /** What the block takes as given, by name. */
   given: Record<string, unknown>;
+  /** The folder that relative paths start from. */
+  folder?: string;
   /** Hears of each client that the block makes. */
   onClient(client: sdk.Client | sdk.ServiceClient): void;
 }
@@ -33,7 +37,7 @@ export async function runBlock({ code }: Block, stage: Stage): Promise<Made> {
   return await new AsyncFunction(...Object.keys(given), body)(...Object.values(given));
 }
 
-function moduleNamed(name: string, { url, onClient }: Stage): object {
+function moduleNamed(name: string, { url, folder, onClient }: Stage): object {
   const here = <T extends { baseUrl: string }>(options: T): T => ({
     ...options,
     baseUrl: options.baseUrl.replace("http://127.0.0.1:7777", url),
@@ -48,7 +52,8 @@ function moduleNamed(name: string, { url, onClient }: Stage): object {
       createClient: (options: sdk.ClientOptions) => heard(sdk.createClient(here(options))),
       createServiceClient: (options: sdk.ServiceClientOptions) => heard(sdk.createServiceClient(here(options))),
     };
-  if (name === "@parley/client/node") return sdkOfNode;
+  if (name === "@parley/client/node")
+    return { fileStore: (path: string) => sdkOfNode.fileStore(join(must(folder), path)) };
   if (name === "@bufbuild/protobuf/wkt") return protobufTypes;
   throw new Error(`a block imports ${name}, which nobody gives it`);
 }
