@@ -42,12 +42,6 @@ describe("the blocks of the README", () => {
   test("are those that are tried here", () => {
     const names = ["Run it", "curl", "SDK", "Service to service", python, `${python} 2`, "Operate"];
     expect(blocks.map(({ name }) => name)).toEqual(names);
-    expect(
-      typeErrors(
-        blocks.filter(({ language }) => language === "ts"),
-        GIVEN,
-      ),
-    ).toEqual([]);
   });
 
   test("Run it: names scripts that are there", () => {

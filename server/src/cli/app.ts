@@ -18,7 +18,9 @@ type Operator = Client<typeof OperatorService>;
 
 /** `parley app`: the operator's calls to a running server. */
 export function appCommand(): Command {
-  const app = new Command("app").description("create and configure the apps of a running server");
+  const app = new Command("app")
+    .description("create and configure the apps of a running server")
+    .addHelpText("after", examples('parley app create "My chat"', "parley app list --json"));
   subcommand(app, "create", "create an app; its service key is shown only now")
     .argument("<name>", "name to show")
     .option("--allow-bare-id-login", "let anyone with the client key log in as anyone: for development only")
