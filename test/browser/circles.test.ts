@@ -45,6 +45,11 @@ describeInBrowser("groups, rooms and system messages in the browser", (browser) 
     await jerry.page.locator("#chats").getByText("The house").waitFor({ state: "detached" });
     await tom.sees("Jerry left");
     await tom.act("Dissolve group");
+    await tom.page.locator("#ask").getByRole("button", { name: "Cancel" }).click();
+    await tom.send("Still here");
+    await spike.sees("Still here");
+    await tom.act("Dissolve group");
+    await tom.page.locator("#ask").getByRole("button", { name: "Dissolve" }).click();
     await spike.page.locator("#thread-subtitle").getByText("You are no member here").waitFor();
     await spike.sees("Tom dissolved the group");
   });

@@ -31,10 +31,15 @@ const words: Partial<Record<ParleyErrorReason, string>> = {
   WRONG_CREDENTIAL: "The app id or the client key is wrong.",
 };
 
+/** The fields that hold ids of users, groups or rooms. */
+const ID_FIELD = /(^|[._])(user|group|room)_ids?(\[\d+\])?$/;
+
 /** What went wrong, in words for the user. */
 export function explain(thrown: unknown): string {
   if (!(thrown instanceof ParleyError)) return "Something went wrong.";
   const { reason, field } = thrown;
+  if (reason === "INVALID_FIELD" && ID_FIELD.test(field))
+    return "An id has only letters and digits of English, - and _, at most 128 of them.";
   if (reason === "INVALID_FIELD") return `The server does not accept this${field ? ` (${field})` : ""}.`;
   return words[reason] ?? `Something went wrong (${reason.toLowerCase().replaceAll("_", " ")}).`;
 }

@@ -72,6 +72,10 @@ export function renderChats(chat: Chat, openThread: (thread: Thread) => void): v
   const listed = [...chat.threads.values()].filter((thread) => isListed(chat, thread));
   listed.sort((a, b) => b.activeMs - a.activeMs || (a.key < b.key ? -1 : 1));
   const items = listed.map((thread) => chatItem(chat, thread, openThread));
-  const empty = { key: "", version: "", build: () => h("li", { class: "hint" }, "No conversations yet.") };
+  const empty = {
+    key: "",
+    version: "",
+    build: () => h("li", { class: "hint" }, "No conversations yet. Begin one with New."),
+  };
   reconcile(byId("chats").firstElementChild as Element, items.length > 0 ? items : [empty]);
 }

@@ -14,9 +14,27 @@ const tabs = ["chats", "friends"] as const;
 
 function selectTab(selected: (typeof tabs)[number]): void {
   for (const name of tabs) {
-    byId(`tab-${name}`).setAttribute("aria-selected", String(name === selected));
+    const tab = byId(`tab-${name}`);
+    tab.setAttribute("aria-selected", String(name === selected));
+    tab.tabIndex = name === selected ? 0 : -1;
     show(byId(name), name === selected);
   }
+}
+
+/** One stop for the Tab key; the arrows go from tab to tab. */
+function setUpTabs(): void {
+  for (const [at, name] of tabs.entries()) {
+    const tab = byId(`tab-${name}`);
+    tab.addEventListener("click", () => selectTab(name));
+    tab.addEventListener("keydown", ({ key }) => {
+      const step = key === "ArrowRight" ? 1 : key === "ArrowLeft" ? -1 : 0;
+      const next = tabs[(at + step + tabs.length) % tabs.length];
+      if (step === 0 || next === undefined) return;
+      selectTab(next);
+      byId(`tab-${next}`).focus();
+    });
+  }
+  selectTab("chats");
 }
 
 function pause(chat: Chat): void {
@@ -65,10 +83,9 @@ export function showChat(chat: Chat): void {
 
   setUpAsk();
   setUpNewMenu(chat, openThread);
-  for (const name of tabs) byId(`tab-${name}`).addEventListener("click", () => selectTab(name));
+  setUpTabs();
   byId("pause").addEventListener("click", () => (chat.pausedByUser ? resume(chat) : pause(chat)));
   byId("banner-action").addEventListener("click", () => resume(chat));
-  selectTab("chats");
   show(byId("chat"), true);
   chat.on(render);
   render();

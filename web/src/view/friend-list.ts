@@ -40,6 +40,6 @@ export function renderFriends(chat: Chat, openThread: (thread: Thread) => void):
   }));
   friends.sort((a, b) => a.order.localeCompare(b.order));
   const items = friends.map(({ userId }) => friendItem(chat, userId, openThread));
-  const empty = { key: "", version: "", build: () => h("li", { class: "hint" }, "No friends yet. Add one by id.") };
+  const empty = { key: "", version: "", build: () => h("li", { class: "hint" }, "No friends yet. Add one with New.") };
   reconcile(byId("friends").firstElementChild as Element, items.length > 0 ? items : [empty]);
 }

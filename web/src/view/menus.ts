@@ -66,20 +66,24 @@ export function fillThreadMenu(chat: Chat, thread: Thread, leave: () => void): v
   const { client } = chat;
   const id = peerId(thread.peer);
   const copy = { label: "Copy id", choose: () => inBackground(chat, navigator.clipboard.writeText(id)) };
+  const leaveBy = async (call: Promise<void>): Promise<void> => {
+    await call;
+    dropCircle(chat, thread.peer);
+    leave();
+  };
   const go = (label: string, call: () => Promise<void>): Choice => ({
     label,
-    choose: () => {
-      const left = call().then(() => {
-        dropCircle(chat, thread.peer);
-        leave();
-      });
-      inBackground(chat, left);
-    },
+    choose: () => inBackground(chat, leaveBy(call())),
   });
   const add = (choose: Question["run"]): Choice => ({
     label: "Add members",
     choose: () =>
       ask({ title: "Add members", submit: "Add", fields: [{ name: "ids", label: "User ids" }], run: choose }),
+  });
+  const title = "Dissolve the group, with all that was said?";
+  const dissolve = (): Choice => ({
+    label: "Dissolve group",
+    choose: () => ask({ title, submit: "Dissolve", fields: [], run: () => leaveBy(client.groups.delete(id)) }),
   });
   const choices: Choice[] = [];
   if (thread.peer.peer.case === "userId") {
@@ -92,9 +96,7 @@ export function fillThreadMenu(chat: Chat, thread: Thread, leave: () => void): v
       copy,
     );
     const own = chat.groups.get(id)?.ownerUserId === chat.me;
-    choices.push(
-      own ? go("Dissolve group", () => client.groups.delete(id)) : go("Leave group", () => client.groups.leave(id)),
-    );
+    choices.push(own ? dissolve() : go("Leave group", () => client.groups.leave(id)));
   } else if (thread.peer.peer.case === "roomId") {
     choices.push(
       add(async ({ ids }) => void putCircle(chat, await client.rooms.addMembers(id, idsIn(ids)))),
