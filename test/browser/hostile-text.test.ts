@@ -1,40 +1,14 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { backend, eventually, login, startTestServer, type TestServer } from "../support/index.js";
+import { backend, eventually, login, refusal, startTestServer, type TestServer } from "../support/index.js";
+import { figure } from "../support/proofs/figure.js";
+import { payloads } from "./hostile-payloads.js";
 import { accidents, openWindow } from "./support/chat-window.js";
 import { describeInBrowser } from "./support/suite.js";
 
-const payloads = [
-  "<script>alert(1)</script>",
-  "<img src=x onerror=alert(1)>",
-  "<svg/onload=alert(1)>",
-  "<svg><animate onbegin=alert(1) attributeName=x>",
-  "<iframe src=javascript:alert(1)></iframe>",
-  "<iframe srcdoc='<script>alert(1)</script>'>",
-  "<object data=//evil.example/x.swf>",
-  "<link rel=stylesheet href=//evil.example/x.css>",
-  "<style>@import '//evil.example/x.css'</style>",
-  "<base href=//evil.example/>",
-  "<meta http-equiv=refresh content='0;url=//evil.example'>",
-  "<form action=//evil.example><button>x</button></form>",
-  "<details open ontoggle=alert(1)>",
-  '"><script>alert(1)</script>',
-  "'-alert(1)-'",
-  "</title><script>alert(1)</script>",
-  "</li></ol></main><img src=//evil.example/x.png>",
-  "javascript:alert(1)",
-  "data:text/html,<script>alert(1)</script>",
-  'http://x" onmouseover="alert(1)',
-  "{{constructor.constructor('alert(1)')()}}",
-  "#{alert(1)}",
-  "&lt;script&gt;alert(1)&lt;/script&gt;",
-  "__proto__",
-  "‮gnp.exe",
-  "\u200b\ufeff",
-  "Ａ<ｓcript>",
-  "%3Cscript%3Ealert(1)%3C/script%3E",
-];
+const WEB = new URL("../../web/src", import.meta.url).pathname;
 
-describeInBrowser("hostile texts in the browser", (browser) => {
+describeInBrowser("A11: hostile texts in the browser", (browser) => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startTestServer();
@@ -46,24 +20,31 @@ describeInBrowser("hostile texts in the browser", (browser) => {
   const foreign =
     "#chat :is(script, img, svg, iframe, object, link, style, base, meta, form:not(#composer)), body > base";
 
-  test("texts are shown byte for byte and run nothing", async () => {
-    const eve = await login(server, "Eve");
+  test("texts are shown byte for byte and run nothing", async (context) => {
+    expect(new Set(payloads).size).toBe(60);
     await login(server, "Vic");
-    for (const text of payloads)
-      await eve.rpc.message.sendMessage({
-        receiver: { peer: { case: "userId", value: "Vic" } },
-        content: { content: { case: "text", value: { text } } },
-      });
     const vic = await openWindow(browser(), server);
     await vic.logIn("Vic");
-    await vic.open("Eve");
-    await vic.shows(payloads);
-    expect(await vic.page.locator(foreign).count()).toBe(0);
-    const links = await vic.page
-      .locator("#messages a")
-      .evaluateAll((all) => all.map((link) => (link as HTMLAnchorElement).protocol));
-    expect(links.every((protocol) => protocol === "http:" || protocol === "https:")).toBe(true);
+    const links: string[] = [];
+    // A page opens with the newest thirty.
+    for (const [eve, texts] of Object.entries({ Eve: payloads.slice(0, 30), Evelyn: payloads.slice(30) })) {
+      const { rpc } = await login(server, eve);
+      for (const text of texts)
+        await rpc.message.sendMessage({
+          receiver: { peer: { case: "userId", value: "Vic" } },
+          content: { content: { case: "text", value: { text } } },
+          remark: text,
+          attributes: { [text]: text },
+        });
+      await vic.open(eve);
+      await vic.shows(texts);
+      expect(await vic.page.locator(foreign).count()).toBe(0);
+      for (const link of await vic.page.locator("#messages a").all())
+        links.push(await link.evaluate((a) => `${(a as HTMLAnchorElement).protocol} ${(a as HTMLAnchorElement).rel}`));
+    }
+    expect([...new Set(links)]).toEqual(["http: noopener noreferrer nofollow"]);
     await vic.screenshot("hostile-texts");
+    figure(context, `${payloads.length} hostile texts: 0 dialogs, 0 foreign elements, 0 requests to elsewhere`);
   });
 
   test("names of users, groups and rooms, and other contents, are texts too", async () => {
@@ -108,6 +89,29 @@ describeInBrowser("hostile texts in the browser", (browser) => {
       .waitFor();
     expect(await wendy.page.locator(foreign).count()).toBe(0);
     await wendy.screenshot("hostile-names");
+  });
+
+  test("addresses of media that are no web addresses are refused by the server", async () => {
+    const eve = await login(server, "Eve");
+    for (const url of [
+      "javascript:alert(1)",
+      "data:text/html,<script>alert(1)</script>",
+      "vbscript:x",
+      "//evil.example",
+    ]) {
+      const content = { content: { case: "image" as const, value: { url } } };
+      const sent = eve.rpc.message.sendMessage({ receiver: { peer: { case: "userId", value: "Eve" } }, content });
+      expect(await refusal(sent)).toMatchObject({ reason: "INVALID_FIELD", field: "content.image.url" });
+    }
+  });
+
+  test("the page never reads a text as HTML or as code", async () => {
+    const page = await fetch(server.url);
+    expect(page.headers.get("content-security-policy")).toMatch(/^default-src 'self';(?!.*unsafe)/);
+    expect(await page.text()).toContain("require-trusted-types-for 'script'; trusted-types 'none'");
+    const sinks = /\b(innerHTML|outerHTML|insertAdjacentHTML|setHTMLUnsafe|document\.write|eval|Function)\b\s*[(=]/;
+    for (const file of readdirSync(WEB, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts")))
+      expect([file, sinks.exec(readFileSync(`${WEB}/${file}`, "utf8"))]).toEqual([file, null]);
   });
 
   test("ids that could be read as anything else are refused in words", async () => {

@@ -51,7 +51,7 @@ function never(): never {
 }
 
 /** Builds web/dist when it is older than its sources; suites that start together wait for one another. */
-async function buildPage(): Promise<void> {
+export async function buildPage(): Promise<void> {
   const lock = join(tmpdir(), `parley-build-web-${process.getuid?.() ?? ""}-${root.replaceAll("/", "_")}`);
   await eventually(() => mkdirSync(lock), 30_000).catch(() => undefined);
   try {

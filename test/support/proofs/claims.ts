@@ -71,10 +71,12 @@ export const CLAIMS: readonly Claim[] = [
     "bounded, victims not locked out; 0 connections",
   ),
   claim("A8", "P5 P13", "captured calls replayed", "once only"),
+  claim("A11", "P13", "60 hostile texts in every text of the page", "shown as they are, nothing runs"),
   claim("A12", "P13", "canary secrets through every RPC", "0 in logs, metrics, errors"),
   claim("A13", "P13", "SQL in every string field", "0 differences"),
   claim("A15", "P13", "names that objects know, huge structs", "refused or plain data"),
   claim("A16", "P13", "timing of comparisons", "nothing to measure"),
+  claim("A18", "P13", "what is served to browsers and published, searched for secrets", "none, no source maps"),
   claim("A20", "P12", "each statement of each call fails in turn", "typed error, alive, no half state"),
 ];
 
