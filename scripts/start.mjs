@@ -1,5 +1,6 @@
 // `npm start -- ARGS`: builds what is stale, then runs `parley serve ARGS`. Only the server writes to stdout.
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { root, run } from "./run.mjs";
@@ -11,7 +12,6 @@ function build(command, ...args) {
 }
 
 function serve(args) {
-  const main = join(root, "server/dist/main.js");
   const server = spawn(process.execPath, [main, "serve", ...args], { stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM"]) {
     process.on(signal, () => {
@@ -25,6 +25,8 @@ function serve(args) {
   });
 }
 
+const main = join(root, "server/dist/main.js");
+if (!existsSync(main)) process.stderr.write("building, which takes a minute the first time\n");
 if (build("tsc", "-b", "server", "client") && build(process.execPath, "scripts/build-web.mjs"))
   serve(process.argv.slice(2));
 else process.exitCode = 1;

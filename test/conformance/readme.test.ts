@@ -8,8 +8,8 @@ import { eventually, startTestServer, type TestServer } from "../support/index.j
 import { must, textOf } from "../support/messaging.js";
 import { runBlock } from "../support/snippets.js";
 import { mainFile } from "./process.js";
-import { installed, run, start, temporaryFolder } from "./programs.js";
-import { pythonInstalled } from "./python.js";
+import { installed, python as pythonOfDebian, root, run, start, temporaryFolder } from "./programs.js";
+import { generatePython, pythonInstalled } from "./python.js";
 
 const readme = readDocument("README.md");
 const blocks = blocksOf(readme);
@@ -84,7 +84,6 @@ describe("the blocks of the README", () => {
     const program = blockNamed(`${python} 2`).code.replace("127.0.0.1:7777", new URL(url).host);
     const keys = `APP, KEY = ${JSON.stringify(appId)}, ${JSON.stringify(clientKey)}\n`;
     writeFileSync(join(folder, "chat.py"), keys + program);
-    const root = new URL("../..", import.meta.url).pathname;
     const lines = here(blockNamed(python)).replace("/path/to/parley", root);
     const shell = start("bash", ["-ec", lines], { cwd: folder, env: { PYTHONUNBUFFERED: "1" } });
     await eventually(async () => {
@@ -92,6 +91,28 @@ describe("the blocks of the README", () => {
       if (!shell.text().includes("Hello, snake")) throw new Error(`it printed: ${shell.text()}${shell.stderr()}`);
     }, 30_000);
     await shell.stop();
+  });
+
+  test.skipIf(!pythonInstalled)("Python, as docs/clients.md has it: sends, and hears what is said", async () => {
+    const { url, appId, clientKey } = cast.app;
+    const folder = await generatePython(url);
+    const { code } = must(blocksOf(readDocument("docs/clients.md")).find(({ language }) => language === "python"));
+    const given = { "127.0.0.1:7777": new URL(url).host, APP_ID: appId, CLIENT_KEY: clientKey };
+    writeFileSync(
+      join(folder, "example.py"),
+      Object.entries(given).reduce((all, [of, by]) => all.replace(of, by), code),
+    );
+    const env = { PYTHONPATH: [folder, join(root, "test/conformance/python")].join(":"), PYTHONUNBUFFERED: "1" };
+    const program = start(pythonOfDebian, ["example.py"], { cwd: folder, env });
+    await eventually(async () => {
+      await cast.jerry.messages.send(user("Tom"), { text: "Hello, example" }).stored;
+      if (!program.text().includes("Hello, example"))
+        throw new Error(`it printed: ${program.text()}${program.stderr()}`);
+    }, 30_000);
+    await program.stop();
+    expect((await cast.jerry.history.list(user("Tom"), { pageSize: 100 })).messages.map(textOf)).toContain(
+      "Hello Jerry",
+    );
   });
 
   test("Operate: backs up, restores and examines", async () => {
