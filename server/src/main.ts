@@ -11,16 +11,16 @@ import { readVersion } from "./config.js";
 await new Command("parley")
   .description("Parley: self-hosted instant messaging")
   .version(readVersion())
-  .commandsGroup("Run a server and look after it:")
+  .commandsGroup("And:")
+  .helpCommand("help [command]", "say what a command does, as --help does")
+  // Of commands that name no group of their own.
+  .commandsGroup("Ask a running server:")
   .addCommand(serveCommand())
+  .addCommand(appCommand())
+  .addCommand(chatCommand())
   .addCommand(backupCommand())
   .addCommand(restoreCommand())
   .addCommand(doctorCommand())
-  .commandsGroup("Ask a running server:")
-  .addCommand(chatCommand())
-  .addCommand(appCommand())
-  .commandsGroup("And:")
-  .helpCommand("help [command]", "say what a command does, as --help does")
   .addHelpText(
     "after",
     examples("parley serve", "parley chat --user Tom --to Jerry", "parley app list", "parley backup /mnt/parley.db"),

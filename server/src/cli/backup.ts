@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { runCommand, storeCommandFailure } from "./failure.js";
-import { dataDirOption, examples, jsonOption } from "./options.js";
+import { DATA_GROUP, dataDirOption, examples, jsonOption } from "./options.js";
 import { showProgress } from "./progress.js";
 
 interface Options {
@@ -14,6 +14,7 @@ interface Options {
 /** `parley backup`: copies the database, of a running server too. */
 export function backupCommand(): Command {
   return new Command("backup")
+    .helpGroup(DATA_GROUP)
     .description("copy everything stored into one file, while the server runs or not")
     .argument("<file>", "file to write")
     .addOption(dataDirOption())

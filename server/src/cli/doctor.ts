@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import type { Finding } from "../index.js";
 import { EXIT, runCommand } from "./failure.js";
-import { dataDirOption, examples, jsonOption } from "./options.js";
+import { DATA_GROUP, dataDirOption, examples, jsonOption } from "./options.js";
 
 interface Options {
   dataDir: string;
@@ -14,6 +14,7 @@ interface Options {
 /** `parley doctor`: says what is wrong with a data folder. */
 export function doctorCommand(): Command {
   return new Command("doctor")
+    .helpGroup(DATA_GROUP)
     .description("check a data folder, while the server runs or not; ends with 1 when something is wrong")
     .addOption(dataDirOption())
     .addOption(new Option("--secret-key <key>", "the server's, when it is not in the folder").env("PARLEY_SECRET_KEY"))

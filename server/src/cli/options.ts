@@ -15,6 +15,9 @@ export const dataDirOption = () =>
     .default(DEFAULT_DATA_DIR);
 export const jsonOption = () => new Option("--json", "answer in JSON");
 
+/** The group in the help of the commands that work on a data folder. */
+export const DATA_GROUP = "Run a server and look after it:";
+
 /** The text of a file in the data folder, or undefined when it cannot be read. */
 export function readDataFile(dataDir: string, name: string): string | undefined {
   try {

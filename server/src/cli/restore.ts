@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { runCommand, storeCommandFailure } from "./failure.js";
-import { dataDirOption, examples, jsonOption } from "./options.js";
+import { DATA_GROUP, dataDirOption, examples, jsonOption } from "./options.js";
 import { showProgress } from "./progress.js";
 
 interface Options {
@@ -12,6 +12,7 @@ interface Options {
 /** `parley restore`: puts a backup in the place of the database. */
 export function restoreCommand(): Command {
   return new Command("restore")
+    .helpGroup(DATA_GROUP)
     .description("put a backup in the place of the database of a stopped server")
     .argument("<backup>", "file that parley backup wrote")
     .addOption(dataDirOption())

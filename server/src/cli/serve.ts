@@ -1,16 +1,16 @@
 import { Command, Option } from "commander";
 import { parseSettings, readVersion, SETTINGS, type SettingInfo, type SettingName, type Settings } from "../config.js";
 import { CommandFailure, EXIT, runCommand } from "./failure.js";
-import { examples } from "./options.js";
+import { DATA_GROUP, examples } from "./options.js";
 import { welcomeText } from "./welcome.js";
 
 type Options = Partial<Record<SettingName, string | true>> & { jsonReady?: boolean };
 
 /** `parley serve`: runs the server until it is told to stop. */
 export function serveCommand(): Command {
-  const command = new Command("serve").description(
-    "run the server; the first start in an empty data folder makes a development app",
-  );
+  const command = new Command("serve")
+    .helpGroup(DATA_GROUP)
+    .description("run the server; the first start in an empty data folder makes a development app");
   for (const { env, flag, value, help } of Object.values(SETTINGS) as SettingInfo[])
     command.addOption(new Option(`${flag} ${value === undefined ? "[true|false]" : `<${value}>`}`, help).env(env));
   return command
