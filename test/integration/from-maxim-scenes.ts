@@ -17,6 +17,8 @@ export interface Stage extends Cast {
 export interface Scene {
   loggedOut?: true;
   before?: (stage: Stage) => Promise<unknown>;
+  /** What this block alone takes as given. */
+  given?: (stage: Stage) => Promise<Record<string, unknown>>;
   after: (stage: Stage) => unknown;
 }
 
@@ -33,6 +35,7 @@ const sayIn = async (client: Client, peer: ReturnType<typeof user>, ...texts: (s
 const loggingIn: Record<string, Scene> = {
   "Create a client": {
     loggedOut: true,
+    given: async () => ({ installationId: "phone-1" }),
     async after({ made }) {
       const client = made.client as Client;
       await client.login({ bareId: "Muscles" });

@@ -41,7 +41,7 @@ describe("docs/from-maxim.md", () => {
   });
 
   test.each(running.map((block) => [block.name, block] as const))("%s", async (name, block) => {
-    const { loggedOut, before, after } = must(SCENES[name]);
+    const { loggedOut, before, given: ownGiven, after } = must(SCENES[name]);
     const cast = await gatherCast(server);
     const client = loggedOut ? newClient(cast.app) : cast.tom;
     cast.adopt(client);
@@ -49,9 +49,9 @@ describe("docs/from-maxim.md", () => {
     await before?.(stage);
     const { url: baseUrl, appId, clientKey, serviceKey } = cast.app;
     const { jerry, spike, groupId, roomId } = cast;
-    const place = { baseUrl, appId, clientKey, serviceKey, installationId: "phone-1", groupId, roomId };
+    const place = { baseUrl, appId, clientKey, serviceKey, groupId, roomId };
     const show = (value: unknown) => void stage.shown.push(value);
-    const given = { ...place, client, jerry, spike, show };
+    const given = { ...place, client, jerry, spike, show, ...(await ownGiven?.(stage)) };
     stage.made = await runBlock(block, { url: baseUrl, given, onClient: cast.adopt });
     await after(stage);
     await cast.close();
