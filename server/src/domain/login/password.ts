@@ -13,7 +13,15 @@ export async function checkPassword(
 ): Promise<Admission> {
   const credential = await findCredential(ctx.read, app.appId, "password", username);
   const matches = await ctx.passwords.matches(password, credential?.secret);
-  if (!matches || credential === undefined)
-    throw new DomainError(ErrorReason.WRONG_CREDENTIAL, "the username or the password is wrong");
-  return async () => ({ userId: credential.user_id, created: false });
+  if (!matches || credential === undefined) throw wrongPassword();
+  return async (tx) => {
+    // It may have been changed or taken away while the hash was made, and its sessions ended: none may be opened by it after that.
+    const now = await findCredential(tx.db, app.appId, "password", username);
+    if (now?.secret !== credential.secret) return wrongPassword();
+    return { userId: credential.user_id, created: false };
+  };
+}
+
+function wrongPassword(): DomainError {
+  return new DomainError(ErrorReason.WRONG_CREDENTIAL, "the username or the password is wrong");
 }
