@@ -277,7 +277,12 @@ describe("the gateway", () => {
     const app = await appWithPhones();
     const { gateway } = await backend(app).admin.getSmsGateway({});
     expect(gateway).toMatchObject({ case: "webhook", value: { url: `${phones.url}/sms`, secret: "" } });
-    for (const url of ["http://example.org/", "https://10.0.0.1/", "https://a:b@example.org/", "https://example.org:22/"])
+    for (const url of [
+      "http://example.org/",
+      "https://10.0.0.1/",
+      "https://a:b@example.org/",
+      "https://example.org:22/",
+    ])
       expect(await refused(set(app, webhook(url)))).toMatchObject({ reason: "INVALID_FIELD", field: "webhook.url" });
     for (const secret of ["", "x".repeat(31)])
       expect(await refused(set(app, webhook("https://example.org/", secret)))).toMatchObject({

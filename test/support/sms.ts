@@ -1,5 +1,5 @@
-import type { TestServer } from "./server.js";
 import { anonymous } from "./clients.js";
+import type { TestServer } from "./server.js";
 
 let counter = 0;
 

@@ -25,11 +25,7 @@ export async function putSmsNumber(tx: Tx, number: SmsNumber): Promise<void> {
 }
 
 export async function deleteSmsNumber(tx: Tx, numberHash: string): Promise<void> {
-  await tx.db
-    .deleteFrom("sms_number")
-    .where("app_id", "=", tx.appId)
-    .where("number_hash", "=", numberHash)
-    .execute();
+  await tx.db.deleteFrom("sms_number").where("app_id", "=", tx.appId).where("number_hash", "=", numberHash).execute();
 }
 
 /** The count of an app's codes, or undefined before the first. */

@@ -46,10 +46,7 @@ export function needed(credential: OauthCredential, part: "externalUserId" | "ac
 const FIELDS = { externalUserId: "external_user_id", accessToken: "access_token", idToken: "id_token" } as const;
 
 /** The object that a provider answers, whatever its status: these tell their errors in the body, some with 200. */
-export async function askForObject(
-  { outward, app }: AskCtx,
-  ask: () => Promise<FetchedDocument>,
-): Promise<JsonObject> {
+export async function askForObject({ outward, app }: AskCtx, ask: () => Promise<FetchedDocument>): Promise<JsonObject> {
   let answer: FetchedDocument;
   try {
     answer = await outward(app.appId, ask);
