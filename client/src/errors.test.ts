@@ -78,9 +78,7 @@ describe("an error on the way", () => {
 
   it("rejects the session only when it is about who calls", () => {
     expect(rejectsSession(toParleyError(new ConnectError("401", Code.Unauthenticated)))).toBe(true);
-    const wrong = create(ErrorDetailSchema, { reason: ErrorReason.WRONG_CREDENTIAL });
-    const details = [{ desc: ErrorDetailSchema, value: wrong }];
-    const ofPassword = new ConnectError("401", Code.Unauthenticated, undefined, details);
+    const ofPassword = refusal(ErrorReason.WRONG_CREDENTIAL, Code.Unauthenticated);
     expect(rejectsSession(toParleyError(ofPassword))).toBe(false);
     expect(rejectsSession(toParleyError(new ConnectError("403", Code.PermissionDenied)))).toBe(false);
   });
