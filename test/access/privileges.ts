@@ -50,7 +50,7 @@ AdminService/SetSmsGateway                     u x u u u u u u u u u Y Y u
 AdminService/GetSmsGateway                     u x u u u u u u u u u Y Y u
 AdminService/SetOauthProviders                 u x u u u u u u u u u Y Y u
 AdminService/ListOauthProviders                u x u u u u u u u u u Y Y u
-AdminService/ResetPassword                     u x u u u u u u u u u Y n u
+AdminService/ResetPassword                     u x u u u u u u u u u n n u
 AdminService/UpdateSettings                    u x u u u u u u u u u Y Y u
 AuthService/CreateAccount                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/Login bare_id                      Y x Y Y Y Y Y Y Y Y Y Y Y Y

@@ -52,8 +52,6 @@ export async function gather(server: TestServer, clock: FakeClock, sessionMs: nu
   await enter("expired");
   clock.advance(sessionMs);
   for (const user of [...USERS, "target"]) await enter(user);
-  const account = { case: "password" as const, value: { username: "target", password: "secret" } };
-  await must(users.get("target")).rpc.auth.linkCredential({ credential: account });
   const enterGuest = async () => void users.set("guest", await newGuest(server));
   await enterGuest();
   const user = (name: string) => must(users.get(name));
