@@ -167,13 +167,18 @@ describe.each(LEVELS)("A12: secrets sent to a server that logs at %s", { timeout
         await tell("AuthService/Login", { appId, clientKey, sms: { phoneNumber, code: guess } });
       const extra = { nonce: canary() };
       for (const provider of ["wechat", "weibo", "oidc"]) {
-        const tokens = { accessToken: canary(), idToken: `${canary()}.${canary()}.${canary()}`, externalUserId: canary() };
+        const tokens = {
+          accessToken: canary(),
+          idToken: `${canary()}.${canary()}.${canary()}`,
+          externalUserId: canary(),
+        };
         await tell("AuthService/Login", { appId, clientKey, oauth: { provider, ...tokens, extra } });
       }
     }
     expect(sings(log)).toEqual([]);
     // A code may be a part of some number in the log by chance; its line would name the phone too.
-    for (const line of log.split("\n")) expect(secrets.filter((secret) => line.includes(secret)).length).toBeLessThan(2);
+    for (const line of log.split("\n"))
+      expect(secrets.filter((secret) => line.includes(secret)).length).toBeLessThan(2);
     for (const phone of secrets.filter((secret) => secret.length > 6)) expect(log).not.toContain(phone);
     if (level === "trace") expect(log).toContain("RequestSmsCode");
     fake.close();

@@ -124,7 +124,11 @@ describe("A6: guessing codes", { timeout: 300_000 }, () => {
   beforeAll(async () => {
     // Every guess reaches the code, and what stops them is the code alone: the bounds on addresses and accounts come on top.
     const limits = { loginTries: 1e6, loginTriesPerAddress: 1e6 };
-    server = await startTestServer({ clock, limits, settings: { dataDir: folder.path, trustedProxies: ["127.0.0.1"] } });
+    server = await startTestServer({
+      clock,
+      limits,
+      settings: { dataDir: folder.path, trustedProxies: ["127.0.0.1"] },
+    });
   });
   afterAll(async () => {
     await server.close();
@@ -173,13 +177,20 @@ describe("A6: guessing codes", { timeout: 300_000 }, () => {
       clock.advance(60_000);
     }
     expect(sent).toBe(5);
-    figure(context, `${guesses} guesses of a code from 1 and 200 addresses: 5 looked at, 5 in 10^6; 25 of a number in a day`);
+    figure(
+      context,
+      `${guesses} guesses of a code from 1 and 200 addresses: 5 looked at, 5 in 10^6; 25 of a number in a day`,
+    );
   });
 
   test("stops one address, and one account from all, by the bounds of every login", async () => {
     const own = tempFolder();
     const limits = { loginTries: 4 };
-    const one = await startTestServer({ clock, limits, settings: { dataDir: own.path, trustedProxies: ["127.0.0.1"] } });
+    const one = await startTestServer({
+      clock,
+      limits,
+      settings: { dataDir: own.path, trustedProxies: ["127.0.0.1"] },
+    });
     const { appId, clientKey } = one;
     const phoneNumber = newPhoneNumber();
     const guess = async (address: string) => {

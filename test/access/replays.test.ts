@@ -148,7 +148,10 @@ describe("A8: a captured call that is made again", () => {
     await requestCode(server, phoneNumber);
     const { appId, clientKey } = server;
     const oidc = await fakeOidc(() => Math.floor(clock.now() / 1000));
-    const kind = { case: "oidc" as const, value: { issuer: oidc.issuer, audiences: ["our-client"], requireNonce: true } };
+    const kind = {
+      case: "oidc" as const,
+      value: { issuer: oidc.issuer, audiences: ["our-client"], requireNonce: true },
+    };
     await backend(server).admin.setOauthProviders({ providers: [{ name: "o", kind }] });
     const nonce = "once";
     const logins = [

@@ -142,14 +142,11 @@ async function checkSeals(
   const sealing = rows.filter(({ sealed }) => sealed.length > 0);
   const closed = sealing.filter(({ sealed }) => sealed.some((bytes) => !opens(unseal, bytes)));
   const count = `the secrets of ${sealing.length} apps`;
-  if (closed.length === 0) tell("secret key", "ok", sealing.length > 0 ? `opens ${count}` : "nothing is sealed with it");
+  if (closed.length === 0)
+    tell("secret key", "ok", sealing.length > 0 ? `opens ${count}` : "nothing is sealed with it");
   else if (unseal === undefined) tell("secret key", "problem", `it is gone, and ${count} are sealed with it`);
   else
-    tell(
-      "secret key",
-      "problem",
-      `it does not open the secrets of app ${closed.map((row) => row.app_id).join(", ")}`,
-    );
+    tell("secret key", "problem", `it does not open the secrets of app ${closed.map((row) => row.app_id).join(", ")}`);
 }
 
 function opens(unseal: CheckOptions["unseal"], sealed: Uint8Array): boolean {
