@@ -11,7 +11,7 @@ export interface FakeRequest {
 }
 
 /** What a fake answers: nothing at all, a cut connection, or a document. */
-export type FakeAnswer = "silence" | "cut" | { status?: number; body?: string | object; location?: string };
+type FakeAnswer = "silence" | "cut" | { status?: number; body?: string | object; location?: string };
 
 export interface HttpFake {
   url: string;

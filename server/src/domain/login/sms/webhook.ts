@@ -38,6 +38,6 @@ export function createSmsWebhook(ctx: Pick<Ctx, "fetch" | "clock">, { url, secre
 }
 
 /** The header by which the receiver knows that a call is ours and fresh. */
-export function signature(secret: string, atSeconds: number, body: string): string {
+function signature(secret: string, atSeconds: number, body: string): string {
   return `t=${atSeconds},v1=${createHmac("sha256", secret).update(`${atSeconds}.${body}`).digest("hex")}`;
 }
