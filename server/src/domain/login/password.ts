@@ -7,8 +7,8 @@ import type { Admission } from "./admit-user.js";
 
 /** Checks the name and password of an account. Unknown names cost the same work and get the same answer. */
 export async function checkPassword(
-  ctx: Ctx,
-  app: AppRecord,
+  ctx: Pick<Ctx, "read" | "passwords">,
+  app: Pick<AppRecord, "appId">,
   { username, password }: PasswordCredential,
 ): Promise<Admission> {
   const credential = await findCredential(ctx.read, app.appId, "password", username);
