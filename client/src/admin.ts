@@ -1,11 +1,14 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   CreateSessionResponse,
+  GetSmsGatewayResponse,
+  SetSmsGatewayRequestSchema,
   TokenKeySchema,
   UserUpsertSchema,
 } from "@parley/proto/parley/v1/admin_service_pb.js";
 import type { AppSettings, AppSettingsSchema, ServiceKey } from "@parley/proto/parley/v1/app_pb.js";
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
+import type { OauthProvider, OauthProviderSchema } from "@parley/proto/parley/v1/oauth_provider_pb.js";
 import type { Peer } from "@parley/proto/parley/v1/peer_pb.js";
 import { type Content, type SendOptions, toMessageContent } from "./message-content.js";
 import { type PageOptions, present } from "./page.js";
@@ -24,6 +27,16 @@ export interface Admin {
   sendSystemMessage(receiver: Peer, content: Content, options?: SystemMessageOptions): Promise<ChatMessage>;
   /** Replaces the keys that signed tokens are checked with, at most 10. */
   setTokenKeys(keys: readonly MessageInitShape<typeof TokenKeySchema>[]): Promise<void>;
+  /** Sets how codes reach the phones: `{ case: "webhook", value: { url, secret } }`, `"console"` (development apps) or `"none"`. Errors: INVALID_FIELD. */
+  setSmsGateway(gateway: NonNullable<MessageInitShape<typeof SetSmsGatewayRequestSchema>["gateway"]>): Promise<void>;
+  /** Gets the gateway in force, without its secret. */
+  getSmsGateway(): Promise<GetSmsGatewayResponse["gateway"]>;
+  /** Replaces the third parties whose word a login may rest on, at most 10. Errors: INVALID_FIELD. */
+  setOauthProviders(providers: readonly MessageInitShape<typeof OauthProviderSchema>[]): Promise<void>;
+  /** Lists them in the order in which they were set. */
+  listOauthProviders(): Promise<OauthProvider[]>;
+  /** Replaces a user's password; all its sessions end. Errors: NOT_FOUND (no such user, or it has no password). */
+  resetPassword(userId: string, newPassword: string): Promise<void>;
   /** Makes a further service key, which is shown only now. */
   createServiceKey(name: string): Promise<{ record: ServiceKey; serviceKey: string }>;
   /** Lists one page of the service keys, newest first. */
@@ -44,6 +57,11 @@ export function createAdmin({ admin }: ServiceRpc): Admin {
     sendSystemMessage: async (receiver, content, options = {}) =>
       present((await admin.sendSystemMessage({ ...options, receiver, content: toMessageContent(content) })).message),
     setTokenKeys: async (keys) => void (await admin.setTokenKeys({ keys: [...keys] })),
+    setSmsGateway: async (gateway) => void (await admin.setSmsGateway({ gateway })),
+    getSmsGateway: async () => (await admin.getSmsGateway({})).gateway,
+    setOauthProviders: async (providers) => void (await admin.setOauthProviders({ providers: [...providers] })),
+    listOauthProviders: async () => (await admin.listOauthProviders({})).providers,
+    resetPassword: async (userId, newPassword) => void (await admin.resetPassword({ userId, newPassword })),
     async createServiceKey(name) {
       const { record, serviceKey } = await admin.createServiceKey({ name });
       return { record: present(record), serviceKey };

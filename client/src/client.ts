@@ -1,11 +1,12 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { PresenceMode, ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import { ChangeKind, type StreamEvent } from "@parley/proto/parley/v1/stream_event_pb.js";
-import type { User } from "@parley/proto/parley/v1/user_pb.js";
+import { type AccountCalls, createAccountCalls } from "./account.js";
 import type { ClientOptions } from "./client-options.js";
 import { systemClock } from "./clock.js";
 import { type Conversations, createConversations } from "./conversations.js";
 import type { Credential, SessionCredential } from "./credential.js";
+import { type Credentials, createCredentials } from "./credentials.js";
 import type { CurrentUser } from "./current-user.js";
 import { createCursorStore } from "./cursor-store.js";
 import { createEmitter, type Listener } from "./emitter.js";
@@ -20,7 +21,6 @@ import { createMessages, type Messages } from "./messages.js";
 import { createOutbox, type Outbox } from "./outbox.js";
 import { createOutboxStore } from "./outbox-store.js";
 import { createPendingSend } from "./outgoing-message.js";
-import { present } from "./page.js";
 import { createPauseLock } from "./pause-lock.js";
 import type { Platform } from "./platform.js";
 import { createPresenceTracker } from "./presence.js";
@@ -36,7 +36,7 @@ import { createUsers, type Users } from "./users.js";
 const sendExpiryMs = 72 * 60 * 60 * 1000;
 
 /** One user on one device. Several clients in one program do not know of each other. */
-export interface Client {
+export interface Client extends AccountCalls {
   /** Where the stream stands. Each change is told by the event `state`. */
   readonly state: ClientState;
   /** The user that is logged in; undefined when none is. */
@@ -49,6 +49,7 @@ export interface Client {
   readonly rooms: Rooms;
   readonly users: Users;
   readonly sessions: Sessions;
+  readonly credentials: Credentials;
   /** Every generated service, already authenticated. */
   readonly rpc: Rpc;
   /** Adds a listener and returns the function that takes it away. Add listeners before `login`, so that none misses the beginning. */
@@ -58,8 +59,6 @@ export interface Client {
    * then the stream waits. Leave the loop (`break`) to stop listening. It ends by itself when the user logs out or the client is closed.
    */
   events(): AsyncIterableIterator<StreamEvent>;
-  /** Makes an account, without logging in. Errors: ALREADY_EXISTS, LOGIN_DISABLED. */
-  createAccount(account: { username: string; password: string; displayName?: string }): Promise<User>;
   /**
    * Logs in and opens the stream, from where this user's last one on this device ended. Resolves when the stream has started, or when the
    * first attempt failed and the next one waits; rejects when there is no session: WRONG_CREDENTIAL, LOGIN_DISABLED, UNSUPPORTED,
@@ -295,6 +294,7 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     rooms: createRooms(rpc, (rooms) => currentUser && Object.assign(currentUser, { rooms })),
     users: createUsers(rpc),
     sessions: createSessions(rpc),
+    credentials: createCredentials(rpc),
     rpc,
     on: emitter.on,
     events() {
@@ -308,7 +308,7 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
       iterators.add(made);
       return made.iterator;
     },
-    createAccount: async (account) => present((await rpc.auth.createAccount({ ...account, appId, clientKey })).user),
+    ...createAccountCalls(rpc, { appId, clientKey }),
     login: (credential) =>
       enter(async () => {
         const opened = await session.login(credential);

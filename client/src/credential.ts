@@ -1,5 +1,5 @@
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
-import type { LoginRequestSchema } from "@parley/proto/parley/v1/auth_service_pb.js";
+import type { LinkCredentialRequestSchema, LoginRequestSchema } from "@parley/proto/parley/v1/auth_service_pb.js";
 
 /** The proof of who logs in. */
 export type Credential =
@@ -39,9 +39,17 @@ export function toLoginCredential(
   credential: Credential,
 ): NonNullable<MessageInitShape<typeof LoginRequestSchema>["credential"]> {
   if ("bareId" in credential) return { case: "bareId", value: { userId: credential.bareId } };
-  if ("username" in credential) return { case: "password", value: credential };
-  if ("phoneNumber" in credential) return { case: "sms", value: credential };
-  if ("oauth" in credential) return { case: "oauth", value: credential.oauth };
+  if ("username" in credential || "phoneNumber" in credential || "oauth" in credential)
+    return toLinkableCredential(credential);
   if ("guest" in credential) return { case: "guest", value: credential.guest };
   return { case: "signedToken", value: { token: credential.token } };
+}
+
+/** The same for a credential that can be linked to a user. */
+export function toLinkableCredential(
+  credential: Extract<Credential, { username: string } | { phoneNumber: string } | { oauth: OauthCredential }>,
+): NonNullable<MessageInitShape<typeof LinkCredentialRequestSchema>["credential"]> {
+  if ("username" in credential) return { case: "password", value: credential };
+  if ("phoneNumber" in credential) return { case: "sms", value: credential };
+  return { case: "oauth", value: credential.oauth };
 }

@@ -78,6 +78,8 @@ describe("an error on the way", () => {
 
   it("rejects the session only when it is about who calls", () => {
     expect(rejectsSession(toParleyError(new ConnectError("401", Code.Unauthenticated)))).toBe(true);
+    const ofPassword = refusal(ErrorReason.WRONG_CREDENTIAL, Code.Unauthenticated);
+    expect(rejectsSession(toParleyError(ofPassword))).toBe(false);
     expect(rejectsSession(toParleyError(new ConnectError("403", Code.PermissionDenied)))).toBe(false);
   });
 });

@@ -112,7 +112,7 @@ export function fromSendError(error: SendMessageError): ParleyError {
   return new ParleyError("UNKNOWN", message, { code: error.code });
 }
 
-/** Whether the error says that the session is no good any more. */
+/** Whether the error says that the session is no good any more. A credential that is wrong says so of itself alone. */
 export function rejectsSession(error: ParleyError): boolean {
-  return error.code === "unauthenticated";
+  return error.code === "unauthenticated" && error.reason !== "WRONG_CREDENTIAL";
 }

@@ -6,6 +6,7 @@ import { createDelivery, type Delivery } from "./delivery/delivery.js";
 import { createMemoryBus } from "./delivery/memory-bus.js";
 import { createAppCache } from "./domain/apps.js";
 import type { Ctx } from "./domain/context.js";
+import { createOutwardGate } from "./domain/outward-gate.js";
 import { createPasswords } from "./domain/passwords.js";
 import { createPresenceAnnouncer } from "./domain/presence-announcer.js";
 import { startRetention } from "./domain/retention.js";
@@ -54,6 +55,8 @@ export interface AppOptions {
   times?: Partial<Times> | undefined;
   /** Off, plain unary calls go through Connect like all others. */
   fastUnary?: boolean | undefined;
+  /** Where the console gateway of SMS prints. */
+  print(text: string): void;
   onFatal(error: StoreError): void;
 }
 
@@ -126,6 +129,12 @@ export async function createApp(options: AppOptions): Promise<App> {
       mostBytes: limits.fetchedBytes,
       timeoutMs: times.fetchMs,
     }),
+    outward: createOutwardGate({
+      atOnce: limits.outwardCallsPerApp,
+      queue: limits.outwardQueuePerApp,
+      retryDelayMs: times.fetchMs,
+    }),
+    print: options.print,
     operatorTokenHash: options.operatorTokenHash,
     version: options.version,
     newId: uuidv7,

@@ -115,7 +115,7 @@ export const SETTINGS = {
     env: "PARLEY_PRIVATE_FETCH",
     flag: "--private-fetch",
     value: "list",
-    help: "addresses or networks that are not public, yet apps may name (key documents), with commas",
+    help: "addresses or networks that are not public, yet apps may name (key documents, SMS webhooks, third parties), with commas",
   },
   logLevel: {
     env: "PARLEY_LOG_LEVEL",

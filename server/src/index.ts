@@ -38,6 +38,8 @@ export interface Overrides {
   times?: Partial<Times>;
   clock?: Clock;
   fastUnary?: boolean;
+  /** Where the console gateway of SMS prints; stdout when absent. */
+  print?: (text: string) => void;
 }
 
 /** Starts a server on its data folder. Throws when the folder is locked, the store cannot be opened or the port is taken. */
@@ -64,6 +66,7 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
       limits: overrides.limits,
       times: overrides.times,
       fastUnary: overrides.fastUnary ?? settings.fastUnary,
+      print: overrides.print ?? ((text) => void process.stdout.write(`${text}\n`)),
       onFatal(error) {
         logger.fatal({ err: error }, "the store can no longer be trusted: stopping");
         finish({ fatal: true });

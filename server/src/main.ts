@@ -3,9 +3,11 @@ import { appCommand } from "./cli/app.js";
 import { backupCommand } from "./cli/backup.js";
 import { chatCommand } from "./cli/chat.js";
 import { doctorCommand } from "./cli/doctor.js";
+import { oauthCommand } from "./cli/oauth.js";
 import { examples } from "./cli/options.js";
 import { restoreCommand } from "./cli/restore.js";
 import { serveCommand } from "./cli/serve.js";
+import { smsCommand } from "./cli/sms.js";
 import { readVersion } from "./config.js";
 
 await new Command("parley")
@@ -18,6 +20,8 @@ await new Command("parley")
   .addCommand(serveCommand())
   .addCommand(appCommand())
   .addCommand(chatCommand())
+  .addCommand(smsCommand())
+  .addCommand(oauthCommand())
   .addCommand(backupCommand())
   .addCommand(restoreCommand())
   .addCommand(doctorCommand())

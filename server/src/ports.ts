@@ -70,6 +70,28 @@ export interface Tail {
   acknowledge(appId: string, sessionId: string, pos: number): void;
 }
 
+/** A code on its way to a phone. */
+export interface SmsCode {
+  appId: string;
+  /** In E.164 form. */
+  phoneNumber: string;
+  /** Six digits. */
+  code: string;
+  /** A BCP 47 tag, or empty. */
+  locale: string;
+  /** What the phone should show. */
+  text: string;
+  expireMs: number;
+  /** The same in a repeat of one send. */
+  requestId: string;
+}
+
+/** The way to the phones. */
+export interface SmsGateway {
+  /** Hands over a code. Throws when it was not taken, or it is not known whether it was. */
+  send(sms: SmsCode): Promise<void>;
+}
+
 /** What the port answers itself, since no procedure is there to do it. */
 export type PortError =
   | "malformed"

@@ -1,10 +1,12 @@
 import { request as httpRequest } from "node:http";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { httpFake } from "../support/http-fake.js";
 import { eventually, type TestServer } from "../support/index.js";
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 import { TIER_2 } from "../support/proofs/tier.js";
+import { newPhoneNumber, wrongCode } from "../support/sms.js";
 import { tempFolder } from "../support/temp-store.js";
 import { METHODS } from "./call.js";
 import { isStruct, pathText, withValue } from "./samples.js";
@@ -33,6 +35,7 @@ describe.each(LEVELS)("A12: secrets sent to a server that logs at %s", { timeout
       port: await freePort(),
       env: {
         PARLEY_LOG_LEVEL: level,
+        PARLEY_PRIVATE_FETCH: "127.0.0.1",
         PARLEY_OPERATOR_TOKEN: `${CANARY}-operator-token`,
         NODE_OPTIONS: `--import=${new URL("break-statements.mjs", import.meta.url)}`,
       },
@@ -132,6 +135,53 @@ describe.each(LEVELS)("A12: secrets sent to a server that logs at %s", { timeout
       context,
       `${counter - first} canaries in ${calls} refusals at level ${level}, ${log.split("\n").length} lines of log: 0 seen`,
     );
+  });
+
+  test("are in no log and no refusal when codes and tokens go out to a gateway and third parties", async () => {
+    const fake = await httpFake();
+    const { appId, clientKey } = server;
+    const admin = { authorization: `Bearer ${server.serviceKey}` };
+    const tell = async (name: string, request: object, who = {}) => {
+      const { ok, text } = await post(`/parley.v1.${name}`, JSON.stringify(request), who);
+      expect(ok ? [] : sings(unpacked(text))).toEqual([]);
+      return text;
+    };
+    await tell("AdminService/SetSmsGateway", { webhook: { url: fake.url, secret: canary(40) } }, admin);
+    const providers = [
+      { name: "wechat", wechat: { appId: canary() }, baseUrl: fake.url },
+      { name: "weibo", weibo: { clientId: canary() }, baseUrl: fake.url },
+      { name: "oidc", oidc: { issuer: fake.url, audiences: [canary()] } },
+    ];
+    await tell("AdminService/SetOauthProviders", { providers }, admin);
+    const shown = await tell("AdminService/GetSmsGateway", {}, admin);
+    expect([shown.includes(fake.url), sings(shown)]).toEqual([true, []]);
+    const secrets: string[] = [];
+    for (const answer of [{}, { status: 500, body: canary() }, "cut", { body: canary() }] as const) {
+      fake.answer = () => answer;
+      const phoneNumber = newPhoneNumber();
+      const told = await tell("AuthService/RequestSmsCode", { appId, clientKey, phoneNumber });
+      const { code } = JSON.parse(fake.requests.at(-1)?.body ?? "{}") as { code: string };
+      secrets.push(phoneNumber.slice(1), code);
+      for (const secret of secrets) expect(told).not.toContain(secret);
+      for (const guess of [wrongCode(code), code])
+        await tell("AuthService/Login", { appId, clientKey, sms: { phoneNumber, code: guess } });
+      const extra = { nonce: canary() };
+      for (const provider of ["wechat", "weibo", "oidc"]) {
+        const tokens = {
+          accessToken: canary(),
+          idToken: `${canary()}.${canary()}.${canary()}`,
+          externalUserId: canary(),
+        };
+        await tell("AuthService/Login", { appId, clientKey, oauth: { provider, ...tokens, extra } });
+      }
+    }
+    expect(sings(log)).toEqual([]);
+    // A code may be a part of some number in the log by chance; its line would name the phone too.
+    for (const line of log.split("\n"))
+      expect(secrets.filter((secret) => line.includes(secret)).length).toBeLessThan(2);
+    for (const phone of secrets.filter((secret) => secret.length > 6)) expect(log).not.toContain(phone);
+    if (level === "trace") expect(log).toContain("RequestSmsCode");
+    fake.close();
   });
 
   test("are in no log when the store fails, or the process ends by a defect", async () => {

@@ -46,9 +46,19 @@ AdminService/CreateServiceKey                  u x u u u u u u u u u Y Y u
 AdminService/ListServiceKeys                   u x u u u u u u u u u Y Y u
 AdminService/RevokeServiceKey                  u x u u u u u u u u u Y n u
 AdminService/GetSettings                       u x u u u u u u u u u Y Y u
+AdminService/SetSmsGateway                     u x u u u u u u u u u Y Y u
+AdminService/GetSmsGateway                     u x u u u u u u u u u Y Y u
+AdminService/SetOauthProviders                 u x u u u u u u u u u Y Y u
+AdminService/ListOauthProviders                u x u u u u u u u u u Y Y u
+AdminService/ResetPassword                     u x u u u u u u u u u n n u
 AdminService/UpdateSettings                    u x u u u u u u u u u Y Y u
 AuthService/CreateAccount                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/Login bare_id                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
+AuthService/RequestSmsCode                     Y x Y Y Y Y Y Y Y Y Y Y Y Y
+AuthService/LinkCredential password            u x Y Y Y Y Y Y Y Y u u u u
+AuthService/ListCredentials                    u x Y Y Y Y Y Y Y Y u u u u
+AuthService/UnlinkCredential                   u x n n n n n n n n u u u u
+AuthService/ChangePassword                     u x Y Y Y Y Y Y Y Y u u u u
 AuthService/Logout                             u x Y Y Y Y Y Y Y Y u u u u
 AuthService/ListSessions                       u x Y Y Y Y Y Y Y Y Y u u u
 AuthService/RevokeSession                      u x Y Y Y Y Y Y Y Y Y u u u

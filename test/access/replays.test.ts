@@ -3,8 +3,10 @@ import { fakeClock } from "../support/fake-clock.js";
 import { backend, newUser, startTestServer, type TestServer } from "../support/index.js";
 import { hs256, jwt } from "../support/jwt.js";
 import { count, must, newDevice, newGroup, newPair } from "../support/messaging.js";
+import { fakeOidc } from "../support/oauth-fakes.js";
 import { figure } from "../support/proofs/figure.js";
 import { openRows, type Rows, rowsDiff } from "../support/rows.js";
+import { newPhoneNumber, printedCode, requestCode } from "../support/sms.js";
 import { tempFolder } from "../support/temp-store.js";
 import { type Answer, bearer, type Credentials, call, METHODS } from "./call.js";
 
@@ -13,7 +15,7 @@ const clock = fakeClock(Date.now());
 let server: TestServer;
 let rows: Rows;
 beforeAll(async () => {
-  server = await startTestServer({ clock, settings: { dataDir: folder.path } });
+  server = await startTestServer({ clock, settings: { dataDir: folder.path, privateFetch: ["127.0.0.1"] } });
   rows = openRows(server.dataDir);
 });
 afterAll(async () => {
@@ -139,6 +141,31 @@ describe("A8: a captured call that is made again", () => {
     if (first.ok && second.ok) expect(first.body.sessionToken).not.toBe(second.body.sessionToken);
     clock.advance(61_000);
     for (const token of [once, again]) expect(await login(token)).toMatchObject({ reason: "WRONG_CREDENTIAL" });
+  });
+
+  test("as a code, or an id token with a nonce, opens one session", async () => {
+    const phoneNumber = newPhoneNumber();
+    await requestCode(server, phoneNumber);
+    const { appId, clientKey } = server;
+    const oidc = await fakeOidc(() => Math.floor(clock.now() / 1000));
+    const kind = {
+      case: "oidc" as const,
+      value: { issuer: oidc.issuer, audiences: ["our-client"], requireNonce: true },
+    };
+    await backend(server).admin.setOauthProviders({ providers: [{ name: "o", kind }] });
+    const nonce = "once";
+    const logins = [
+      { sms: { phoneNumber, code: printedCode(server, phoneNumber) } },
+      { oauth: { provider: "o", idToken: oidc.token("tom", { nonce }), extra: { nonce } } },
+    ];
+    for (const credential of logins) {
+      const request = { appId, clientKey, ...credential };
+      expect(await make("AuthService/Login", request, {})).toMatchObject({ ok: true });
+      for (const answer of (await replay("AuthService/Login", request, {})).slice(0, 9))
+        expect(answer).toMatchObject({ reason: "WRONG_CREDENTIAL" });
+      clock.advance(300_000);
+    }
+    oidc.close();
   });
 
   test("as a logout ends nothing else", async () => {

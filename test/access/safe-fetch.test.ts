@@ -1,8 +1,9 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createSafeFetch } from "../../server/src/ops/safe-fetch.js";
+import { createSafeFetch, failedToConnect } from "../../server/src/ops/safe-fetch.js";
 import { backend, refusal, startTestServer, type TestServer } from "../support/index.js";
+import { freePort } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 
 describe("A6: the address of an app's keys", () => {
@@ -13,7 +14,11 @@ describe("A6: the address of an app's keys", () => {
     inside = createServer((request, response) => {
       if (request.url === "/redirect") response.writeHead(302, { location: "/keys" }).end();
       else if (request.url === "/endless") response.write("x".repeat(10_000));
-      else if (request.url !== "/silent") response.end('{"keys":[]}');
+      else if (request.url === "/cut") response.socket?.resetAndDestroy();
+      else if (request.url === "/echo") {
+        response.write(`${request.method} ${request.headers["x-more"]} `);
+        request.pipe(response);
+      } else if (request.url !== "/silent") response.end('{"keys":[]}');
     });
     inside.on("connection", () => {
       connections += 1;
@@ -61,6 +66,7 @@ describe("A6: the address of an app's keys", () => {
     connections = 0;
     expect(fetchOf([]).refusal(url)).toContain("not public");
     await expect(fetchOf([]).get(url, {})).rejects.toThrow("not public");
+    await expect(fetchOf([]).post(url, {}, "body")).rejects.toThrow("not public");
     expect(connections).toBe(0);
   });
 
@@ -81,6 +87,9 @@ describe("A6: the address of an app's keys", () => {
           found.map((address) => ({ address, family: address.includes(":") ? 6 : 4 })),
         )) as never;
       await expect(fetchOf([], lookup).get(new URL(`http://keys.example.org:${port}/`), {})).rejects.toThrow("public");
+      await expect(fetchOf([], lookup).post(new URL(`http://sms.example.org:${port}/`), {}, "")).rejects.toThrow(
+        "public",
+      );
     }
     // A name that changes its mind is asked once, and the connection goes where the answer said.
     let asked = 0;
@@ -98,6 +107,38 @@ describe("A6: the address of an app's keys", () => {
     expect((await get("/redirect")).status).toBe(302);
     await expect(get("/endless")).rejects.toThrow("larger than 1000 bytes");
     await expect(get("/silent")).rejects.toThrow();
+  });
+
+  test("is posted to under the same rules, and a connection that fails is known from an answer that does not come", async () => {
+    const { post } = fetchOf(["127.0.0.0/8"]);
+    const at = (path: string) => new URL(`http://127.0.0.1:${port}${path}`);
+    expect((await post(at("/echo"), { "x-more": "1" }, "a body of é")).body.toString()).toBe("POST 1 a body of é");
+    expect((await post(at("/redirect"), {}, "x")).status).toBe(302);
+    await expect(post(at("/endless"), {}, "x")).rejects.toThrow("larger than 1000 bytes");
+    const failure = (path: URL) => post(path, {}, "x").catch((error: unknown) => error);
+    expect(failedToConnect(await failure(at("/silent")))).toBe(false);
+    expect(failedToConnect(await failure(at("/cut")))).toBe(true);
+    expect(failedToConnect(await failure(new URL("http://127.0.0.1:1023/")))).toBe(false);
+    expect(failedToConnect(await failure(new URL(`http://127.0.0.1:${await freePort()}/`)))).toBe(true);
+  });
+
+  test("of a gateway or a third party is held to the same", async () => {
+    const strict = await startTestServer();
+    connections = 0;
+    const { admin } = backend(strict);
+    const secret = "x".repeat(32);
+    for (const url of [`http://127.0.0.1:${port}/`, "https://10.0.0.1/", "https://[fd00::1]/"])
+      expect(
+        await refusal(admin.setSmsGateway({ gateway: { case: "webhook", value: { url, secret } } })),
+      ).toMatchObject({ reason: "INVALID_FIELD", field: "webhook.url" });
+    const kind = { case: "qq" as const, value: { clientId: "1" } };
+    for (const baseUrl of [`http://127.0.0.1:${port}`, "https://[::ffff:127.0.0.1]/", "https://169.254.169.254/"])
+      expect(await refusal(admin.setOauthProviders({ providers: [{ name: "q", kind, baseUrl }] }))).toMatchObject({
+        reason: "INVALID_FIELD",
+        field: "providers[0].base_url",
+      });
+    expect(connections).toBe(0);
+    await strict.close();
   });
 
   test("is refused by the server, unless the setting allows its network", async (context) => {

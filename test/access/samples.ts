@@ -1,5 +1,6 @@
 import type { DescField, DescMessage, DescMethod, JsonObject, JsonValue } from "@bufbuild/protobuf";
-import { ScalarType } from "@bufbuild/protobuf";
+import { getOption, ScalarType } from "@bufbuild/protobuf";
+import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
 /** Gives the value of a string field; undefined leaves it out. */
 export type Fill = (field: DescField) => string | undefined;
@@ -26,7 +27,7 @@ interface Way {
   name: string;
 }
 
-/** Requests of a method such that every field is set in one of them, and every case of every oneof is taken. Numbers and flags stay unset. */
+/** Requests of a method such that every field is set in one of them, and every case of every oneof is taken. Numbers and flags stay unset, and enums that may. */
 export function samplesOf(method: DescMethod, fill: Fill): Sample[] {
   return waysOf(method.input, fill).map(({ value, places, name }) => ({
     method,
@@ -69,6 +70,8 @@ function fieldWays(field: DescField, fill: Fill): Way[] {
       return field.scalar === ScalarType.STRING ? textWays(field, fill).map((way) => inside(way, false)) : [];
     case "message":
       return messageWays(field, field.message, fill).map((way) => inside(way, false));
+    case "enum":
+      return mustBeSet(field) ? [{ value: { [key]: field.enum.values.at(-1)?.name ?? 0 }, places: [], name: "" }] : [];
     case "list":
       if (field.listKind === "message") return waysOf(field.message, fill).map((way) => inside(way, true));
       if (field.listKind !== "scalar" || field.scalar !== ScalarType.STRING) return [];
@@ -76,6 +79,12 @@ function fieldWays(field: DescField, fill: Fill): Way[] {
     default:
       return [];
   }
+}
+
+/** Whether an enum's value of no meaning is refused. */
+function mustBeSet(field: DescField): boolean {
+  const { type } = getOption(field, fieldRules);
+  return type.case === "enum" && type.value.notIn.includes(0);
 }
 
 function textWays(field: DescField, fill: Fill): Way[] {

@@ -61,6 +61,9 @@ const PAYLOADS = [
 /** A text of the same shape that says nothing to a database. */
 const harmless = (payload: string) => payload.replace(/[A-Za-z]/g, "x").replace(/\d/g, "7");
 
+/** Calls whose first success makes the next ones fail: it is made before texts are compared. */
+const WORKS_ONCE = new Set(["LinkCredential", "ChangePassword"]);
+
 describe("A13: SQL in every text of every call", () => {
   const folder = tempFolder();
   let server: TestServer;
@@ -88,6 +91,8 @@ describe("A13: SQL in every text of every call", () => {
     for (const method of METHODS.values())
       for (const { sample, place } of distinct(samplesIn(world, method))) {
         texts += 1;
+        if (WORKS_ONCE.has(method.name))
+          await call(server.url, method, placed(sample, place, randomUUID()), callerOf(method, world));
         // In the first tier each text gets its share of the payloads, and all together get all.
         for (const payload of Array.from(
           { length: sized(1, PAYLOADS.length) },

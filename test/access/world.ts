@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { backend, type TestServer, type TestUser, withToken } from "../support/index.js";
 import { must, newGroup, newRoom, say, toUser } from "../support/messaging.js";
+import { newPhoneNumber } from "../support/sms.js";
 import { bearer, type Credentials } from "./call.js";
 import { type Fill, type Sample, samplesOf, withValue } from "./samples.js";
 
@@ -82,17 +83,20 @@ export function fillFrom({ app, ids, cursor, pageToken }: World): Fill {
       case "installation_id":
         return `x${short()}`;
       case "phone_number":
-        return "+8613800138000";
+        return newPhoneNumber();
       case "code":
         return "123456";
       case "avatar_url":
       case "url":
       case "thumbnail_url":
         return "https://example.org/picture";
+      case "secret":
       case "hs256_secret":
         return randomBytes(16).toString("hex");
       case "public_key_pem":
         return PEM;
+      case "base_url":
+      case "issuer":
       case "jwks_url":
         return "https://example.org/keys";
       case "locale":
@@ -110,12 +114,19 @@ export function samplesIn(world: World, method: DescMethod): Sample[] {
 
 /** The request of a sample under new keys, so that it is no repeat of one made before. */
 export function fresh({ request, places }: Sample): Sample["request"] {
-  const keys = places.filter(({ field }) => ["username", "client_message_id", "request_id"].includes(field.name));
-  return keys.reduce((made, place) => withValue(made, place, `x${short()}`), request);
+  const keys = places.filter(({ field }) =>
+    ["username", "client_message_id", "request_id", "phone_number"].includes(field.name),
+  );
+  return keys.reduce(
+    (made, place) => withValue(made, place, place.field.name === "phone_number" ? newPhoneNumber() : `x${short()}`),
+    request,
+  );
 }
 
 /** Calls after which the next ones would not find what they are about. */
 export const TAKES_AWAY = /^(Delete|Remove|Leave|Transfer|Replace|Revoke|Logout|Rotate)/;
+
+const OPEN_TO_ALL = new Set(["Login", "CreateAccount", "RequestSmsCode"]);
 
 /** The credentials of whom a method is for. */
 export function callerOf(method: DescMethod, { app, owner }: Pick<World, "app" | "owner">): Credentials {
@@ -127,7 +138,7 @@ export function callerOf(method: DescMethod, { app, owner }: Pick<World, "app" |
     case "ServerService":
       return {};
     default:
-      return method.name === "Login" || method.name === "CreateAccount" ? {} : bearer(owner.token);
+      return OPEN_TO_ALL.has(method.name) ? {} : bearer(owner.token);
   }
 }
 

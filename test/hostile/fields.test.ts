@@ -259,6 +259,7 @@ it("H13: every size in the contract holds at its edge and not one past it, TOO_L
 
 /** Items that a list may hold, where "a" is none. */
 const ITEMS: Readonly<Record<string, unknown>> = {
+  providers: { name: "p", qq: { clientId: "1" } },
   kinds: "EVENT_KIND_MESSAGE_CREATED",
   users: { userId: "a" },
   requests: { receiver: { userId: "a" }, content: { text: { text: "x" } } },

@@ -272,15 +272,12 @@ describe("a signed token", () => {
 });
 
 describe("any login", () => {
-  test("by what this version does not offer says so", async () => {
+  test("by what the app has not set up is refused, and so is one by nothing", async () => {
+    const strict = await otherApp(server, { allowBareIdLogin: false });
     const sms: Credential = { case: "sms", value: { phoneNumber: "+8613800138000", code: "123456" } };
     const oauth: Credential = { case: "oauth", value: { provider: "qq" } };
-    for (const credential of [sms, oauth])
-      expect(await refused(enter(credential))).toEqual({
-        code: "Unimplemented",
-        reason: "UNSUPPORTED",
-        field: credential.case,
-      });
+    expect(await refused(enter(sms, strict))).toEqual(disabled("sms"));
+    expect(await refused(enter(oauth, strict))).toEqual(disabled("oauth.provider"));
     const { appId, clientKey } = server;
     expect(await refused(anonymous(server).auth.login({ appId, clientKey }))).toMatchObject({
       reason: "INVALID_FIELD",

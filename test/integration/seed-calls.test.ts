@@ -13,6 +13,8 @@ import {
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, startTestServer, type TestServer } from "../support/index.js";
+import { fakeWechat } from "../support/oauth-fakes.js";
+import { newPhoneNumber, printedCode } from "../support/sms.js";
 
 /** Each call of the source document (MaxLeap MaxIM's guide), through the SDK. */
 describe("the calls of the source document", () => {
@@ -21,7 +23,10 @@ describe("the calls of the source document", () => {
   const clients: Client[] = [];
 
   beforeAll(async () => {
-    server = await startTestServer({ times: { presenceGraceMs: 50, presenceTellMs: 0 } });
+    server = await startTestServer({
+      times: { presenceGraceMs: 50, presenceTellMs: 0 },
+      settings: { privateFetch: ["127.0.0.1"] },
+    });
     backend = createServiceClient({ baseUrl: server.url, serviceKey: server.serviceKey });
   });
   afterAll(async () => {
@@ -83,12 +88,32 @@ describe("the calls of the source document", () => {
     expect(me.userId).not.toBe(username);
   });
 
-  it("loginWithPhoneNumber and loginWithThirdPartyOAuth: say that this version does not offer them", async () => {
+  it("requestLoginSmsCodeWithPhoneNumber and loginWithPhoneNumber: no registration, and a fresh code for every login", async () => {
     const client = makeClient();
-    const bySms = client.login({ phoneNumber: "+8613800138000", code: "123456" });
-    await expect(bySms).rejects.toMatchObject({ reason: "UNSUPPORTED" });
-    const oauth = { provider: "weixin", externalUserId: "1", accessToken: "token" };
-    await expect(client.login({ oauth })).rejects.toMatchObject({ reason: "UNSUPPORTED" });
+    const phoneNumber = newPhoneNumber();
+    await client.requestSmsCode(phoneNumber);
+    const code = printedCode(server, phoneNumber);
+    const me = await client.login({ phoneNumber, code });
+    expect(me).toMatchObject({ created: true });
+    await client.logout();
+    await expect(client.login({ phoneNumber, code })).rejects.toMatchObject({ reason: "WRONG_CREDENTIAL" });
+  });
+
+  it("loginWithThirdPartyOAuth: the third party's word makes the user and finds it again", async () => {
+    const wechat = await fakeWechat();
+    const kind = { case: "wechat" as const, value: { appId: "wx1" } };
+    await backend.admin.setOauthProviders([{ name: "weixin", kind, baseUrl: wechat.url }]);
+    wechat.grants.set("token", { id: "openid", client: "wx1" });
+    const client = makeClient();
+    const oauth = { provider: "weixin", externalUserId: "openid", accessToken: "token" };
+    const me = await client.login({ oauth });
+    expect(me.created).toBe(true);
+    await client.logout();
+    expect(await client.login({ oauth })).toMatchObject({ userId: me.userId, created: false });
+    await client.logout();
+    const stolen = { ...oauth, externalUserId: "somebody" };
+    await expect(client.login({ oauth: stolen })).rejects.toMatchObject({ reason: "WRONG_CREDENTIAL" });
+    wechat.close();
   });
 
   it("pause and resume: offline and online again, and what came meanwhile arrives once", async () => {

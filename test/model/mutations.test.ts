@@ -10,10 +10,11 @@ import { applyEvents, type ToFetch } from "./apply-events.js";
 import { type ClientState, fetchState } from "./apply-events-state.js";
 import { worldOf } from "./mutations-case.js";
 import { GROUPS } from "./mutations-groups.js";
+import { LOGINS } from "./mutations-logins.js";
 import { MESSAGES } from "./mutations-messages.js";
 import { OTHERS } from "./mutations-others.js";
 
-const CASES = [...MESSAGES, ...GROUPS, ...OTHERS];
+const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...LOGINS];
 
 let server: TestServer;
 beforeAll(async () => {

@@ -63,6 +63,7 @@ export async function startJitteryServer({
     // Clients share this process, so its event loop says nothing of the server's load.
     limits: { eventLoopBusyMs: 1e9, eventLoopFloodedMs: 1e9, ...limits },
     times,
+    print: () => undefined,
     onFatal(error) {
       throw error;
     },

@@ -12,6 +12,8 @@ export interface TestServer {
   operatorToken: string;
   dataDir: string;
   running: RunningServer;
+  /** What its console gateway of SMS has printed. */
+  printed: string[];
   /** Stops the server and starts another on the same folder; the port is a new one. */
   restart(): Promise<TestServer>;
   close(): Promise<void>;
@@ -52,7 +54,8 @@ async function start(dataDir: string, options: TestServerOptions): Promise<TestS
   const settings: Settings = { ...testSettings(dataDir), ...options.settings, dataDir };
   // Clients share this process, so its event loop says nothing of the server's load.
   const limits = { eventLoopBusyMs: 1e9, eventLoopFloodedMs: 1e9, ...options.limits };
-  const running = await startServer(settings, { ...options, limits });
+  const printed: string[] = [];
+  const running = await startServer(settings, { print: (text) => void printed.push(text), ...options, limits });
   const app = running.developmentApp;
   if (app === undefined) throw new Error("the test server made no development app");
   return {
@@ -61,6 +64,7 @@ async function start(dataDir: string, options: TestServerOptions): Promise<TestS
     operatorToken: running.operatorToken,
     dataDir,
     running,
+    printed,
     async restart() {
       await running.close();
       return await start(dataDir, options);

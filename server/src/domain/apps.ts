@@ -11,6 +11,8 @@ export interface AppRecord {
   createMs: number;
   rules: AppRules;
   tokenKeys: Uint8Array | null;
+  smsGateway: Uint8Array | null;
+  oauthProviders: Uint8Array | null;
 }
 
 /** The apps by id, as they are stored. */
@@ -51,6 +53,8 @@ export function appRecord(row: Row<"app">): AppRecord {
     createMs: row.create_ms,
     rules: { ...APP_DEFAULTS, ...(JSON.parse(row.settings) as Partial<AppRules>) },
     tokenKeys: row.token_keys,
+    smsGateway: row.sms_gateway,
+    oauthProviders: row.oauth_providers,
   };
 }
 
@@ -71,6 +75,7 @@ export function changedRules(settings: AppSettings | undefined): Partial<AppRule
     allowStrangerMessages: settings.allowStrangerMessages,
     allowAccountCreation: settings.allowAccountCreation,
     allowGuestLogin: settings.allowGuestLogin,
+    smsCodesPerDay: settings.smsCodesPerDay,
     maxGroupMembers: settings.maxGroupMembers,
     historyRetentionMs: ms(settings.historyRetention),
     strangerHistoryRetentionMs: ms(settings.strangerHistoryRetention),

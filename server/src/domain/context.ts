@@ -5,6 +5,7 @@ import type { Bus, Presence, Tail } from "../ports.js";
 import type { Committer } from "../store/committer.js";
 import type { Db } from "../store/schema.js";
 import type { AppCache } from "./apps.js";
+import type { OutwardGate } from "./outward-gate.js";
 import type { Passwords } from "./passwords.js";
 import type { SecretBox } from "./secret-box.js";
 import type { SessionCache } from "./session-cache.js";
@@ -33,6 +34,10 @@ export interface Ctx {
   passwords: Passwords;
   /** The way out to addresses that apps have named. */
   fetch: SafeFetch;
+  /** What every call to such an address goes through. */
+  outward: OutwardGate;
+  /** Says something to the one who watches the server: what the console gateway of SMS sends. */
+  print(text: string): void;
   /** The SHA-256 of the operator token. */
   operatorTokenHash: Buffer;
   /** The version of the server. */

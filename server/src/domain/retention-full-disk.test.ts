@@ -19,7 +19,16 @@ test("on a full disk retention goes on, with what was said in deleted places too
   const run = (work: (tx: Tx) => Promise<unknown>) => temp.committer.run("a", work);
   await run(async (tx) => {
     const settings = JSON.stringify({ eventRetentionMs: DAY });
-    const app = { app_id: "a", name: "a", client_key: "", settings, token_keys: null, create_ms: 0 };
+    const app = {
+      app_id: "a",
+      name: "a",
+      client_key: "",
+      settings,
+      token_keys: null,
+      create_ms: 0,
+      sms_gateway: null,
+      oauth_providers: null,
+    };
     await tx.db.insertInto("app").values(app).execute();
     const pos = tx.emit({ kind: 1, payload: Buffer.from("words"), audiences: ["g:gone"] });
     await addDissolved(tx, "g:gone", pos + 1);

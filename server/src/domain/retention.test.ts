@@ -59,6 +59,8 @@ async function createWorld(rules: Partial<AppRules> = {}) {
         client_key: "",
         settings: JSON.stringify(settings),
         token_keys: null,
+        sms_gateway: null,
+        oauth_providers: null,
         create_ms: 0,
       };
       await tx.db.insertInto("app").values(row).execute();

@@ -18,6 +18,18 @@ describe("secret box", () => {
     expect(box.open(box.seal(Buffer.of()))).toEqual(Buffer.of());
   });
 
+  test("hashes texts by its key, each by what it is and where it stands", () => {
+    expect(box.mac("a", "bc")).toMatch(/^[0-9a-f]{64}$/);
+    expect(box.mac("a", "bc")).toBe(box.mac("a", "bc"));
+    const others = [
+      box.mac("ab", "c"),
+      box.mac("abc"),
+      box.mac("bc", "a"),
+      createSecretBox(randomBytes(32)).mac("a", "bc"),
+    ];
+    expect(new Set([box.mac("a", "bc"), ...others]).size).toBe(5);
+  });
+
   test("refuses every flipped byte, a cut, and another key", () => {
     const sealed = box.seal(plain);
     for (let at = 0; at < sealed.length; at++) {

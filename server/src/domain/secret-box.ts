@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { readSecretFile, writeSecretFile } from "./secret-file.js";
 
@@ -7,6 +7,8 @@ export interface SecretBox {
   seal(plain: Uint8Array): Buffer;
   /** Throws when the bytes were not sealed with this key. */
   open(sealed: Uint8Array): Buffer;
+  /** The keyed hash of some texts, none of which holds NUL, in hex: whoever lacks the key cannot find them by trying. */
+  mac(...texts: readonly string[]): string;
 }
 
 const ALGORITHM = "aes-256-gcm";
@@ -18,7 +20,9 @@ const HEAD_BYTES = 1 + NONCE_BYTES + 16;
 /** Makes a box with a key of 32 bytes. Sealed: version, nonce, tag, ciphertext. */
 export function createSecretBox(key: Buffer): SecretBox {
   if (key.length !== KEY_BYTES) throw new Error(`the secret key has ${key.length} bytes instead of ${KEY_BYTES}`);
+  const macKey = Buffer.from(hkdfSync("sha256", key, "", "mac", KEY_BYTES));
   return {
+    mac: (...texts) => createHmac("sha256", macKey).update(texts.join("\0")).digest("hex"),
     seal(plain) {
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv(ALGORITHM, key, nonce);

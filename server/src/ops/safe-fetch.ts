@@ -12,6 +12,8 @@ export interface SafeFetch {
   refusal(url: URL): string | undefined;
   /** Gets a document, or throws. */
   get(url: URL, headers: Readonly<Record<string, string>>): Promise<FetchedDocument>;
+  /** Sends a document and gets the answer, or throws. */
+  post(url: URL, headers: Readonly<Record<string, string>>, body: string): Promise<FetchedDocument>;
 }
 
 export interface FetchedDocument {
@@ -75,36 +77,55 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
     });
   };
 
+  const exchange = async (method: string, url: URL, headers: Readonly<Record<string, string>>, body?: string) => {
+    const reason = refusal(url);
+    if (reason !== undefined) throw new Error(reason);
+    const request = url.protocol === "https:" ? requestHttps : requestHttp;
+    return await new Promise<FetchedDocument>((resolve, reject) => {
+      const outgoing = request(url, {
+        method,
+        headers: { ...headers, "accept-encoding": "identity" },
+        agent: false,
+        lookup: checkedLookup,
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      outgoing.on("error", reject);
+      outgoing.on("response", (response) => {
+        const chunks: Buffer[] = [];
+        let bytes = 0;
+        response.on("data", (chunk: Buffer) => {
+          bytes += chunk.length;
+          if (bytes > mostBytes) outgoing.destroy(new Error(`the document is larger than ${mostBytes} bytes`));
+          else chunks.push(chunk);
+        });
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
+        response.on("error", reject);
+      });
+      outgoing.end(body);
+    });
+  };
+
   return {
     refusal,
-    async get(url, headers) {
-      const reason = refusal(url);
-      if (reason !== undefined) throw new Error(reason);
-      const request = url.protocol === "https:" ? requestHttps : requestHttp;
-      return await new Promise((resolve, reject) => {
-        const outgoing = request(url, {
-          headers: { ...headers, "accept-encoding": "identity" },
-          agent: false,
-          lookup: checkedLookup,
-          signal: AbortSignal.timeout(timeoutMs),
-        });
-        outgoing.on("error", reject);
-        outgoing.on("response", (response) => {
-          const chunks: Buffer[] = [];
-          let bytes = 0;
-          response.on("data", (chunk: Buffer) => {
-            bytes += chunk.length;
-            if (bytes > mostBytes) outgoing.destroy(new Error(`the document is larger than ${mostBytes} bytes`));
-            else chunks.push(chunk);
-          });
-          response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
-          response.on("error", reject);
-        });
-        outgoing.end();
-      });
-    },
+    get: (url, headers) => exchange("GET", url, headers),
+    post: (url, headers, body) => exchange("POST", url, headers, body),
   };
 }
+
+/** Whether an exchange failed by its connection, so that nothing was answered: it is no time-out and no refusal. */
+export function failedToConnect(error: unknown): boolean {
+  return error instanceof Error && "code" in error && CONNECTION_FAILURES.has(String(error.code));
+}
+
+const CONNECTION_FAILURES: ReadonlySet<string> = new Set([
+  "EAI_AGAIN",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EPIPE",
+  "ETIMEDOUT",
+]);
 
 /** Makes the function that tells whether an address may be connected to. */
 function createAllowed(allowedNetworks: readonly string[]): (address: string) => boolean {

@@ -1,11 +1,14 @@
 import type { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
 import { batchUpsertUsers } from "../domain/admin/batch-upsert-users.js";
+import { listOauthProviders, setOauthProviders } from "../domain/admin/oauth-providers.js";
 import { createServiceKey, listServiceKeys, revokeServiceKey } from "../domain/admin/service-keys.js";
 import { setTokenKeys } from "../domain/admin/set-token-keys.js";
 import { getSettings, updateSettings } from "../domain/admin/settings.js";
+import { getSmsGateway, setSmsGateway } from "../domain/admin/sms-gateway.js";
 import { asService } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
 import { createSession } from "../domain/login/create-session.js";
+import { resetPassword } from "../domain/login/credentials/reset-password.js";
 import { sendSystemMessage } from "../domain/send-system-message.js";
 import { openedSession } from "./auth-service.js";
 import type { Handlers } from "./funnel.js";
@@ -20,6 +23,20 @@ export function adminHandlers(ctx: Ctx): Handlers<typeof AdminService> {
     sendSystemMessage: async ({ caller }, request) => await sendSystemMessage(ctx, asService(caller), request),
     async setTokenKeys({ caller }, request) {
       await setTokenKeys(ctx, asService(caller), request.keys);
+      return {};
+    },
+    async setSmsGateway({ caller }, request) {
+      await setSmsGateway(ctx, asService(caller), request);
+      return {};
+    },
+    getSmsGateway: async ({ caller }) => ({ gateway: await getSmsGateway(ctx, asService(caller)) }),
+    async setOauthProviders({ caller }, request) {
+      await setOauthProviders(ctx, asService(caller), request.providers);
+      return {};
+    },
+    listOauthProviders: async ({ caller }) => ({ providers: await listOauthProviders(ctx, asService(caller)) }),
+    async resetPassword({ caller }, request) {
+      await resetPassword(ctx, asService(caller), request);
       return {};
     },
     createServiceKey: async ({ caller }, request) => await createServiceKey(ctx, asService(caller), request.name),

@@ -35,6 +35,7 @@ export const CODES: Record<ErrorReason, Code> = {
   [ErrorReason.SERVER_BUSY]: Code.Unavailable,
   [ErrorReason.DEADLINE_EXCEEDED]: Code.DeadlineExceeded,
   [ErrorReason.CANCELED]: Code.Canceled,
+  [ErrorReason.LAST_CREDENTIAL]: Code.FailedPrecondition,
 };
 
 const RETRYABLE: ReadonlySet<ErrorReason> = new Set([

@@ -137,7 +137,7 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics;
 const PUT_OFF: Record<LoadLevel, readonly string[]> = {
   calm: [],
   busy: ["Subscribe"],
-  flooded: ["Subscribe", "Login", "CreateAccount"],
+  flooded: ["Subscribe", "Login", "CreateAccount", "RequestSmsCode"],
 };
 
 /** Whether a method changes what is stored. Sends and acknowledgements, which are many by nature, have measures of their own. */
@@ -147,7 +147,16 @@ function isChange(method: DescMethod): boolean {
   );
 }
 
-const MEASURED = new Set(["SendMessage", "SendMessages", "SetTyping", "AckEvents", "Login", "CreateAccount", "Logout"]);
+const MEASURED = new Set([
+  "SendMessage",
+  "SendMessages",
+  "SetTyping",
+  "AckEvents",
+  "Login",
+  "CreateAccount",
+  "RequestSmsCode",
+  "Logout",
+]);
 
 function createRegexMatch(): (pattern: string, text: string) => boolean {
   const compiled = new Map<string, RegExp>();

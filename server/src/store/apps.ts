@@ -17,7 +17,9 @@ export async function insertApp(tx: Tx, app: Omit<Row<"app">, "create_ms">): Pro
 
 export async function updateApp(
   tx: Tx,
-  change: Partial<Pick<Row<"app">, "name" | "client_key" | "settings" | "token_keys">>,
+  change: Partial<
+    Pick<Row<"app">, "name" | "client_key" | "settings" | "token_keys" | "sms_gateway" | "oauth_providers">
+  >,
 ): Promise<void> {
   if (Object.keys(change).length === 0) return;
   await tx.db.updateTable("app").set(change).where("app_id", "=", tx.appId).execute();

@@ -116,30 +116,37 @@ async function checkDatabase(db: Db, { quick, unseal }: CheckOptions, tell: Tell
   for (const fault of faults) tell("structure", "problem", fault);
   if (faults.length > 0) return;
   tell("structure", "ok", quick ? "whole, its indexes not compared" : "whole");
-  await checkSeals(db, unseal, tell);
+  await checkSeals(db, schema, unseal, tell);
   if (quick || schema === "older") return;
   const broken = await checkLog(db);
   for (const { rule, text } of broken) tell(rule, "problem", text);
   if (broken.length === 0) await tellLog(db, tell);
 }
 
-/** Whether the key that seals the keys of signed tokens is still there. */
-async function checkSeals(db: Db, unseal: CheckOptions["unseal"], tell: Tell): Promise<void> {
-  const rows = await db
+/** Whether the key that seals the secrets of the apps is still there. */
+async function checkSeals(
+  db: Db,
+  schema: "older" | "current",
+  unseal: CheckOptions["unseal"],
+  tell: Tell,
+): Promise<void> {
+  const all: { app_id: string; token_keys: Uint8Array | null; sms_gateway?: Uint8Array | null }[] = await db
     .selectFrom("app")
-    .select(["app_id", "token_keys"])
-    .where("token_keys", "is not", null)
+    // An older schema may not have the others yet.
+    .select(schema === "older" ? ["app_id", "token_keys"] : ["app_id", "token_keys", "sms_gateway"])
     .execute();
-  const closed = rows.filter(({ token_keys }) => token_keys !== null && !opens(unseal, token_keys));
-  const count = `the token keys of ${rows.length} apps`;
-  if (closed.length === 0) tell("secret key", "ok", rows.length > 0 ? `opens ${count}` : "nothing is sealed with it");
+  const rows = all.map(({ app_id, token_keys, sms_gateway = null }) => ({
+    app_id,
+    sealed: [token_keys, sms_gateway].filter((bytes) => bytes !== null),
+  }));
+  const sealing = rows.filter(({ sealed }) => sealed.length > 0);
+  const closed = sealing.filter(({ sealed }) => sealed.some((bytes) => !opens(unseal, bytes)));
+  const count = `the secrets of ${sealing.length} apps`;
+  if (closed.length === 0)
+    tell("secret key", "ok", sealing.length > 0 ? `opens ${count}` : "nothing is sealed with it");
   else if (unseal === undefined) tell("secret key", "problem", `it is gone, and ${count} are sealed with it`);
   else
-    tell(
-      "secret key",
-      "problem",
-      `it does not open the token keys of app ${closed.map((row) => row.app_id).join(", ")}`,
-    );
+    tell("secret key", "problem", `it does not open the secrets of app ${closed.map((row) => row.app_id).join(", ")}`);
 }
 
 function opens(unseal: CheckOptions["unseal"], sealed: Uint8Array): boolean {

@@ -29,6 +29,37 @@ export async function insertCredential(tx: Tx, credential: Omit<Row<"credential"
     .execute();
 }
 
+/** The credentials of a user, by kind. */
+export async function listCredentials(db: Db, appId: string, userId: string) {
+  return await db
+    .selectFrom("credential")
+    .select(["kind", "name", "secret"])
+    .where("app_id", "=", appId)
+    .where("user_id", "=", userId)
+    .orderBy("kind")
+    .execute();
+}
+
+export async function deleteCredential(tx: Tx, kind: string, name: string): Promise<void> {
+  await tx.db
+    .deleteFrom("credential")
+    .where("app_id", "=", tx.appId)
+    .where("kind", "=", kind)
+    .where("name", "=", name)
+    .execute();
+}
+
+/** Replaces what a credential is checked with. */
+export async function setCredentialSecret(tx: Tx, kind: string, name: string, secret: string): Promise<void> {
+  await tx.db
+    .updateTable("credential")
+    .set({ secret })
+    .where("app_id", "=", tx.appId)
+    .where("kind", "=", kind)
+    .where("name", "=", name)
+    .execute();
+}
+
 /** Marks the id of a token as used and says whether it was fresh. */
 export async function useToken(tx: Tx, tokenId: string, expireMs: number): Promise<boolean> {
   const result = await tx.db

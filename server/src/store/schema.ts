@@ -10,6 +10,10 @@ export interface Schema {
     settings: string;
     /** Sealed JSON of the keys that signed tokens are checked with, or null. */
     token_keys: Uint8Array | null;
+    /** Sealed JSON of how codes reach the phones, or null as long as nobody has set it. */
+    sms_gateway: Uint8Array | null;
+    /** JSON of the third parties whose word a login may rest on, or null. */
+    oauth_providers: Uint8Array | null;
     create_ms: number;
   };
   service_key: {
@@ -57,6 +61,23 @@ export interface Schema {
   };
   /** The ids of signed tokens that may be used once. */
   used_token: { app_id: string; token_id: string; expire_ms: number };
+  /** A phone number to which a code was sent lately, by the keyed hash of the number. */
+  sms_number: {
+    app_id: string;
+    number_hash: string;
+    /** The keyed hash of the code that is good, or null. */
+    code_hash: string | null;
+    code_expire_ms: number;
+    /** Wrong codes that were tried since the code was sent. */
+    tries: number;
+    sent_ms: number;
+    /** When the day of this number began, and the codes sent since. */
+    day_ms: number;
+    day_sent: number;
+    expire_ms: number;
+  };
+  /** When the day of an app began, and the codes sent since. */
+  sms_day: { app_id: string; day_ms: number; day_sent: number };
   friend: { app_id: string; user_id: string; friend_id: string; create_ms: number };
   /** A group (`g:<id>`) or a room (`r:<id>`). */
   place: {

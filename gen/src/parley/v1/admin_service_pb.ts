@@ -13,10 +13,14 @@ import type { ChatMessage } from "./chat_message_pb.js";
 import { file_parley_v1_chat_message } from "./chat_message_pb.js";
 import type { MessageContent } from "./message_content_pb.js";
 import { file_parley_v1_message_content } from "./message_content_pb.js";
+import type { OauthProvider } from "./oauth_provider_pb.js";
+import { file_parley_v1_oauth_provider } from "./oauth_provider_pb.js";
 import type { Peer } from "./peer_pb.js";
 import { file_parley_v1_peer } from "./peer_pb.js";
 import type { PushOptions } from "./push_options_pb.js";
 import { file_parley_v1_push_options } from "./push_options_pb.js";
+import type { NoSmsGateway, SmsConsole, SmsWebhook } from "./sms_gateway_pb.js";
+import { file_parley_v1_sms_gateway } from "./sms_gateway_pb.js";
 import type { User } from "./user_pb.js";
 import { file_parley_v1_user } from "./user_pb.js";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -25,7 +29,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/admin_service.proto.
  */
 export const file_parley_v1_admin_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1wYXJsZXkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIJcGFybGV5LnYxIksKF0JhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0EjAKBXVzZXJzGAEgAygLMhUucGFybGV5LnYxLlVzZXJVcHNlcnRCCrpIB5IBBAgBEGQi4wEKClVzZXJVcHNlcnQSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSIwoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAAkgAiAEBEjMKCmF2YXRhcl91cmwYAyABKAlCGrpIF3IVKIAQMhBeKGh0dHBzPzovLy4qKT8kSAGIAQESKwoKYXR0cmlidXRlcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCDwoNX2Rpc3BsYXlfbmFtZUINCgtfYXZhdGFyX3VybCI6ChhCYXRjaFVwc2VydFVzZXJzUmVzcG9uc2USHgoFdXNlcnMYASADKAsyDy5wYXJsZXkudjEuVXNlciJGChRDcmVhdGVTZXNzaW9uUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCKVAQoVQ3JlYXRlU2Vzc2lvblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIqICChhTZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QSKQoIcmVjZWl2ZXIYASABKAsyDy5wYXJsZXkudjEuUGVlckIGukgDyAEBEjIKB2NvbnRlbnQYAiABKAsyGS5wYXJsZXkudjEuTWVzc2FnZUNvbnRlbnRCBrpIA8gBARIkCgRwdXNoGAMgASgLMhYucGFybGV5LnYxLlB1c2hPcHRpb25zEjoKEWNsaWVudF9tZXNzYWdlX2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhgKBnJlbWFyaxgFIAEoCUIIukgFcgMogAgSKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiWgoZU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlEhQKDGRlZHVwbGljYXRlZBgCIAEoCCJCChNTZXRUb2tlbktleXNSZXF1ZXN0EisKBGtleXMYASADKAsyEy5wYXJsZXkudjEuVG9rZW5LZXlCCLpIBZIBAhAKIqsBCghUb2tlbktleRIiCgxoczI1Nl9zZWNyZXQYASABKAlCCrpIB3IFICAogAhIABIlCg5wdWJsaWNfa2V5X3BlbRgCIAEoCUILukgIcgYQASiAgAFIABIsCghqd2tzX3VybBgDIAEoCUIYukgVchMQASiAEDIMXmh0dHBzPzovLy4qSAASGAoGa2V5X2lkGAQgASgJQgi6SAVyAyiAAUIMCgNrZXkSBbpIAggBIhYKFFNldFRva2VuS2V5c1Jlc3BvbnNlIjEKF0NyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACIlYKGENyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZRIlCgZyZWNvcmQYASABKAsyFS5wYXJsZXkudjEuU2VydmljZUtleRITCgtzZXJ2aWNlX2tleRgCIAEoCSJUChZMaXN0U2VydmljZUtleXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIl8KF0xpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlEisKDHNlcnZpY2Vfa2V5cxgBIAMoCzIVLnBhcmxleS52MS5TZXJ2aWNlS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJQChdSZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBI1Cg5zZXJ2aWNlX2tleV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiGgoYUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIhQKEkdldFNldHRpbmdzUmVxdWVzdCI/ChNHZXRTZXR0aW5nc1Jlc3BvbnNlEigKCHNldHRpbmdzGAEgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzIkkKFVVwZGF0ZVNldHRpbmdzUmVxdWVzdBIwCghzZXR0aW5ncxgBIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5nc0IGukgDyAEBIkIKFlVwZGF0ZVNldHRpbmdzUmVzcG9uc2USKAoIc2V0dGluZ3MYASABKAsyFi5wYXJsZXkudjEuQXBwU2V0dGluZ3MyzQYKDEFkbWluU2VydmljZRJgChBCYXRjaFVwc2VydFVzZXJzEiIucGFybGV5LnYxLkJhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0GiMucGFybGV5LnYxLkJhdGNoVXBzZXJ0VXNlcnNSZXNwb25zZSIDkAICElQKDUNyZWF0ZVNlc3Npb24SHy5wYXJsZXkudjEuQ3JlYXRlU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuQ3JlYXRlU2Vzc2lvblJlc3BvbnNlIgASYAoRU2VuZFN5c3RlbU1lc3NhZ2USIy5wYXJsZXkudjEuU2VuZFN5c3RlbU1lc3NhZ2VSZXF1ZXN0GiQucGFybGV5LnYxLlNlbmRTeXN0ZW1NZXNzYWdlUmVzcG9uc2UiABJUCgxTZXRUb2tlbktleXMSHi5wYXJsZXkudjEuU2V0VG9rZW5LZXlzUmVxdWVzdBofLnBhcmxleS52MS5TZXRUb2tlbktleXNSZXNwb25zZSIDkAICEl0KEENyZWF0ZVNlcnZpY2VLZXkSIi5wYXJsZXkudjEuQ3JlYXRlU2VydmljZUtleVJlcXVlc3QaIy5wYXJsZXkudjEuQ3JlYXRlU2VydmljZUtleVJlc3BvbnNlIgASXQoPTGlzdFNlcnZpY2VLZXlzEiEucGFybGV5LnYxLkxpc3RTZXJ2aWNlS2V5c1JlcXVlc3QaIi5wYXJsZXkudjEuTGlzdFNlcnZpY2VLZXlzUmVzcG9uc2UiA5ACARJgChBSZXZva2VTZXJ2aWNlS2V5EiIucGFybGV5LnYxLlJldm9rZVNlcnZpY2VLZXlSZXF1ZXN0GiMucGFybGV5LnYxLlJldm9rZVNlcnZpY2VLZXlSZXNwb25zZSIDkAICElEKC0dldFNldHRpbmdzEh0ucGFybGV5LnYxLkdldFNldHRpbmdzUmVxdWVzdBoeLnBhcmxleS52MS5HZXRTZXR0aW5nc1Jlc3BvbnNlIgOQAgESWgoOVXBkYXRlU2V0dGluZ3MSIC5wYXJsZXkudjEuVXBkYXRlU2V0dGluZ3NSZXF1ZXN0GiEucGFybGV5LnYxLlVwZGF0ZVNldHRpbmdzUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_app, file_parley_v1_chat_message, file_parley_v1_message_content, file_parley_v1_peer, file_parley_v1_push_options, file_parley_v1_user]);
+  fileDesc("Ch1wYXJsZXkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIJcGFybGV5LnYxIksKF0JhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0EjAKBXVzZXJzGAEgAygLMhUucGFybGV5LnYxLlVzZXJVcHNlcnRCCrpIB5IBBAgBEGQi4wEKClVzZXJVcHNlcnQSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSIwoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAAkgAiAEBEjMKCmF2YXRhcl91cmwYAyABKAlCGrpIF3IVKIAQMhBeKGh0dHBzPzovLy4qKT8kSAGIAQESKwoKYXR0cmlidXRlcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCDwoNX2Rpc3BsYXlfbmFtZUINCgtfYXZhdGFyX3VybCI6ChhCYXRjaFVwc2VydFVzZXJzUmVzcG9uc2USHgoFdXNlcnMYASADKAsyDy5wYXJsZXkudjEuVXNlciJGChRDcmVhdGVTZXNzaW9uUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCKVAQoVQ3JlYXRlU2Vzc2lvblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIqICChhTZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QSKQoIcmVjZWl2ZXIYASABKAsyDy5wYXJsZXkudjEuUGVlckIGukgDyAEBEjIKB2NvbnRlbnQYAiABKAsyGS5wYXJsZXkudjEuTWVzc2FnZUNvbnRlbnRCBrpIA8gBARIkCgRwdXNoGAMgASgLMhYucGFybGV5LnYxLlB1c2hPcHRpb25zEjoKEWNsaWVudF9tZXNzYWdlX2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhgKBnJlbWFyaxgFIAEoCUIIukgFcgMogAgSKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiWgoZU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlEhQKDGRlZHVwbGljYXRlZBgCIAEoCCJCChNTZXRUb2tlbktleXNSZXF1ZXN0EisKBGtleXMYASADKAsyEy5wYXJsZXkudjEuVG9rZW5LZXlCCLpIBZIBAhAKIqsBCghUb2tlbktleRIiCgxoczI1Nl9zZWNyZXQYASABKAlCCrpIB3IFICAogAhIABIlCg5wdWJsaWNfa2V5X3BlbRgCIAEoCUILukgIcgYQASiAgAFIABIsCghqd2tzX3VybBgDIAEoCUIYukgVchMQASiAEDIMXmh0dHBzPzovLy4qSAASGAoGa2V5X2lkGAQgASgJQgi6SAVyAyiAAUIMCgNrZXkSBbpIAggBIhYKFFNldFRva2VuS2V5c1Jlc3BvbnNlIjEKF0NyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACIlYKGENyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZRIlCgZyZWNvcmQYASABKAsyFS5wYXJsZXkudjEuU2VydmljZUtleRITCgtzZXJ2aWNlX2tleRgCIAEoCSJUChZMaXN0U2VydmljZUtleXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIl8KF0xpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlEisKDHNlcnZpY2Vfa2V5cxgBIAMoCzIVLnBhcmxleS52MS5TZXJ2aWNlS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJQChdSZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBI1Cg5zZXJ2aWNlX2tleV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiGgoYUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIhQKEkdldFNldHRpbmdzUmVxdWVzdCI/ChNHZXRTZXR0aW5nc1Jlc3BvbnNlEigKCHNldHRpbmdzGAEgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzIkkKFVVwZGF0ZVNldHRpbmdzUmVxdWVzdBIwCghzZXR0aW5ncxgBIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5nc0IGukgDyAEBIkIKFlVwZGF0ZVNldHRpbmdzUmVzcG9uc2USKAoIc2V0dGluZ3MYASABKAsyFi5wYXJsZXkudjEuQXBwU2V0dGluZ3MipQEKFFNldFNtc0dhdGV3YXlSZXF1ZXN0EigKB2NvbnNvbGUYASABKAsyFS5wYXJsZXkudjEuU21zQ29uc29sZUgAEigKB3dlYmhvb2sYAiABKAsyFS5wYXJsZXkudjEuU21zV2ViaG9va0gAEicKBG5vbmUYAyABKAsyFy5wYXJsZXkudjEuTm9TbXNHYXRld2F5SABCEAoHZ2F0ZXdheRIFukgCCAEiFwoVU2V0U21zR2F0ZXdheVJlc3BvbnNlIhYKFEdldFNtc0dhdGV3YXlSZXF1ZXN0Ip8BChVHZXRTbXNHYXRld2F5UmVzcG9uc2USKAoHY29uc29sZRgBIAEoCzIVLnBhcmxleS52MS5TbXNDb25zb2xlSAASKAoHd2ViaG9vaxgCIAEoCzIVLnBhcmxleS52MS5TbXNXZWJob29rSAASJwoEbm9uZRgDIAEoCzIXLnBhcmxleS52MS5Ob1Ntc0dhdGV3YXlIAEIJCgdnYXRld2F5IlEKGFNldE9hdXRoUHJvdmlkZXJzUmVxdWVzdBI1Cglwcm92aWRlcnMYASADKAsyGC5wYXJsZXkudjEuT2F1dGhQcm92aWRlckIIukgFkgECEAoiGwoZU2V0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIbChlMaXN0T2F1dGhQcm92aWRlcnNSZXF1ZXN0IkkKGkxpc3RPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlEisKCXByb3ZpZGVycxgBIAMoCzIYLnBhcmxleS52MS5PYXV0aFByb3ZpZGVyImgKFFJlc2V0UGFzc3dvcmRSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEiAKDG5ld19wYXNzd29yZBgCIAEoCUIKukgHcgUQASiACCIXChVSZXNldFBhc3N3b3JkUmVzcG9uc2UypQoKDEFkbWluU2VydmljZRJgChBCYXRjaFVwc2VydFVzZXJzEiIucGFybGV5LnYxLkJhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0GiMucGFybGV5LnYxLkJhdGNoVXBzZXJ0VXNlcnNSZXNwb25zZSIDkAICElQKDUNyZWF0ZVNlc3Npb24SHy5wYXJsZXkudjEuQ3JlYXRlU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuQ3JlYXRlU2Vzc2lvblJlc3BvbnNlIgASYAoRU2VuZFN5c3RlbU1lc3NhZ2USIy5wYXJsZXkudjEuU2VuZFN5c3RlbU1lc3NhZ2VSZXF1ZXN0GiQucGFybGV5LnYxLlNlbmRTeXN0ZW1NZXNzYWdlUmVzcG9uc2UiABJUCgxTZXRUb2tlbktleXMSHi5wYXJsZXkudjEuU2V0VG9rZW5LZXlzUmVxdWVzdBofLnBhcmxleS52MS5TZXRUb2tlbktleXNSZXNwb25zZSIDkAICElcKDVNldFNtc0dhdGV3YXkSHy5wYXJsZXkudjEuU2V0U21zR2F0ZXdheVJlcXVlc3QaIC5wYXJsZXkudjEuU2V0U21zR2F0ZXdheVJlc3BvbnNlIgOQAgISVwoNR2V0U21zR2F0ZXdheRIfLnBhcmxleS52MS5HZXRTbXNHYXRld2F5UmVxdWVzdBogLnBhcmxleS52MS5HZXRTbXNHYXRld2F5UmVzcG9uc2UiA5ACARJjChFTZXRPYXV0aFByb3ZpZGVycxIjLnBhcmxleS52MS5TZXRPYXV0aFByb3ZpZGVyc1JlcXVlc3QaJC5wYXJsZXkudjEuU2V0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIDkAICEmYKEkxpc3RPYXV0aFByb3ZpZGVycxIkLnBhcmxleS52MS5MaXN0T2F1dGhQcm92aWRlcnNSZXF1ZXN0GiUucGFybGV5LnYxLkxpc3RPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlIgOQAgESVwoNUmVzZXRQYXNzd29yZBIfLnBhcmxleS52MS5SZXNldFBhc3N3b3JkUmVxdWVzdBogLnBhcmxleS52MS5SZXNldFBhc3N3b3JkUmVzcG9uc2UiA5ACAhJdChBDcmVhdGVTZXJ2aWNlS2V5EiIucGFybGV5LnYxLkNyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0GiMucGFybGV5LnYxLkNyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZSIAEl0KD0xpc3RTZXJ2aWNlS2V5cxIhLnBhcmxleS52MS5MaXN0U2VydmljZUtleXNSZXF1ZXN0GiIucGFybGV5LnYxLkxpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlIgOQAgESYAoQUmV2b2tlU2VydmljZUtleRIiLnBhcmxleS52MS5SZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBojLnBhcmxleS52MS5SZXZva2VTZXJ2aWNlS2V5UmVzcG9uc2UiA5ACAhJRCgtHZXRTZXR0aW5ncxIdLnBhcmxleS52MS5HZXRTZXR0aW5nc1JlcXVlc3QaHi5wYXJsZXkudjEuR2V0U2V0dGluZ3NSZXNwb25zZSIDkAIBEloKDlVwZGF0ZVNldHRpbmdzEiAucGFybGV5LnYxLlVwZGF0ZVNldHRpbmdzUmVxdWVzdBohLnBhcmxleS52MS5VcGRhdGVTZXR0aW5nc1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_app, file_parley_v1_chat_message, file_parley_v1_message_content, file_parley_v1_oauth_provider, file_parley_v1_peer, file_parley_v1_push_options, file_parley_v1_sms_gateway, file_parley_v1_user]);
 
 /**
  * The request of AdminService.BatchUpsertUsers.
@@ -574,6 +578,241 @@ export const UpdateSettingsResponseSchema: GenMessage<UpdateSettingsResponse> = 
   messageDesc(file_parley_v1_admin_service, 19);
 
 /**
+ * The request of AdminService.SetSmsGateway.
+ *
+ * @generated from message parley.v1.SetSmsGatewayRequest
+ */
+export type SetSmsGatewayRequest = Message<"parley.v1.SetSmsGatewayRequest"> & {
+  /**
+   * The gateway.
+   *
+   * @generated from oneof parley.v1.SetSmsGatewayRequest.gateway
+   */
+  gateway: {
+    /**
+     * The console.
+     *
+     * @generated from field: parley.v1.SmsConsole console = 1;
+     */
+    value: SmsConsole;
+    case: "console";
+  } | {
+    /**
+     * The webhook.
+     *
+     * @generated from field: parley.v1.SmsWebhook webhook = 2;
+     */
+    value: SmsWebhook;
+    case: "webhook";
+  } | {
+    /**
+     * The absence of a gateway.
+     *
+     * @generated from field: parley.v1.NoSmsGateway none = 3;
+     */
+    value: NoSmsGateway;
+    case: "none";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message parley.v1.SetSmsGatewayRequest.
+ * Use `create(SetSmsGatewayRequestSchema)` to create a new message.
+ */
+export const SetSmsGatewayRequestSchema: GenMessage<SetSmsGatewayRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 20);
+
+/**
+ * The response of AdminService.SetSmsGateway.
+ *
+ * @generated from message parley.v1.SetSmsGatewayResponse
+ */
+export type SetSmsGatewayResponse = Message<"parley.v1.SetSmsGatewayResponse"> & {
+};
+
+/**
+ * Describes the message parley.v1.SetSmsGatewayResponse.
+ * Use `create(SetSmsGatewayResponseSchema)` to create a new message.
+ */
+export const SetSmsGatewayResponseSchema: GenMessage<SetSmsGatewayResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 21);
+
+/**
+ * The request of AdminService.GetSmsGateway.
+ *
+ * @generated from message parley.v1.GetSmsGatewayRequest
+ */
+export type GetSmsGatewayRequest = Message<"parley.v1.GetSmsGatewayRequest"> & {
+};
+
+/**
+ * Describes the message parley.v1.GetSmsGatewayRequest.
+ * Use `create(GetSmsGatewayRequestSchema)` to create a new message.
+ */
+export const GetSmsGatewayRequestSchema: GenMessage<GetSmsGatewayRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 22);
+
+/**
+ * The response of AdminService.GetSmsGateway.
+ *
+ * @generated from message parley.v1.GetSmsGatewayResponse
+ */
+export type GetSmsGatewayResponse = Message<"parley.v1.GetSmsGatewayResponse"> & {
+  /**
+   * The gateway.
+   *
+   * @generated from oneof parley.v1.GetSmsGatewayResponse.gateway
+   */
+  gateway: {
+    /**
+     * The console.
+     *
+     * @generated from field: parley.v1.SmsConsole console = 1;
+     */
+    value: SmsConsole;
+    case: "console";
+  } | {
+    /**
+     * The webhook, without its secret.
+     *
+     * @generated from field: parley.v1.SmsWebhook webhook = 2;
+     */
+    value: SmsWebhook;
+    case: "webhook";
+  } | {
+    /**
+     * The absence of a gateway.
+     *
+     * @generated from field: parley.v1.NoSmsGateway none = 3;
+     */
+    value: NoSmsGateway;
+    case: "none";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message parley.v1.GetSmsGatewayResponse.
+ * Use `create(GetSmsGatewayResponseSchema)` to create a new message.
+ */
+export const GetSmsGatewayResponseSchema: GenMessage<GetSmsGatewayResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 23);
+
+/**
+ * The request of AdminService.SetOauthProviders.
+ *
+ * @generated from message parley.v1.SetOauthProvidersRequest
+ */
+export type SetOauthProvidersRequest = Message<"parley.v1.SetOauthProvidersRequest"> & {
+  /**
+   * The providers, at most 10, each name once; none turns login by third parties off.
+   *
+   * @generated from field: repeated parley.v1.OauthProvider providers = 1;
+   */
+  providers: OauthProvider[];
+};
+
+/**
+ * Describes the message parley.v1.SetOauthProvidersRequest.
+ * Use `create(SetOauthProvidersRequestSchema)` to create a new message.
+ */
+export const SetOauthProvidersRequestSchema: GenMessage<SetOauthProvidersRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 24);
+
+/**
+ * The response of AdminService.SetOauthProviders.
+ *
+ * @generated from message parley.v1.SetOauthProvidersResponse
+ */
+export type SetOauthProvidersResponse = Message<"parley.v1.SetOauthProvidersResponse"> & {
+};
+
+/**
+ * Describes the message parley.v1.SetOauthProvidersResponse.
+ * Use `create(SetOauthProvidersResponseSchema)` to create a new message.
+ */
+export const SetOauthProvidersResponseSchema: GenMessage<SetOauthProvidersResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 25);
+
+/**
+ * The request of AdminService.ListOauthProviders.
+ *
+ * @generated from message parley.v1.ListOauthProvidersRequest
+ */
+export type ListOauthProvidersRequest = Message<"parley.v1.ListOauthProvidersRequest"> & {
+};
+
+/**
+ * Describes the message parley.v1.ListOauthProvidersRequest.
+ * Use `create(ListOauthProvidersRequestSchema)` to create a new message.
+ */
+export const ListOauthProvidersRequestSchema: GenMessage<ListOauthProvidersRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 26);
+
+/**
+ * The response of AdminService.ListOauthProviders.
+ *
+ * @generated from message parley.v1.ListOauthProvidersResponse
+ */
+export type ListOauthProvidersResponse = Message<"parley.v1.ListOauthProvidersResponse"> & {
+  /**
+   * The providers.
+   *
+   * @generated from field: repeated parley.v1.OauthProvider providers = 1;
+   */
+  providers: OauthProvider[];
+};
+
+/**
+ * Describes the message parley.v1.ListOauthProvidersResponse.
+ * Use `create(ListOauthProvidersResponseSchema)` to create a new message.
+ */
+export const ListOauthProvidersResponseSchema: GenMessage<ListOauthProvidersResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 27);
+
+/**
+ * The request of AdminService.ResetPassword.
+ *
+ * @generated from message parley.v1.ResetPasswordRequest
+ */
+export type ResetPasswordRequest = Message<"parley.v1.ResetPasswordRequest"> & {
+  /**
+   * The id of the user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The password from now on, 1 to 1,024 bytes. It is stored as an argon2id hash only.
+   *
+   * @generated from field: string new_password = 2;
+   */
+  newPassword: string;
+};
+
+/**
+ * Describes the message parley.v1.ResetPasswordRequest.
+ * Use `create(ResetPasswordRequestSchema)` to create a new message.
+ */
+export const ResetPasswordRequestSchema: GenMessage<ResetPasswordRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 28);
+
+/**
+ * The response of AdminService.ResetPassword.
+ *
+ * @generated from message parley.v1.ResetPasswordResponse
+ */
+export type ResetPasswordResponse = Message<"parley.v1.ResetPasswordResponse"> & {
+};
+
+/**
+ * Describes the message parley.v1.ResetPasswordResponse.
+ * Use `create(ResetPasswordResponseSchema)` to create a new message.
+ */
+export const ResetPasswordResponseSchema: GenMessage<ResetPasswordResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 29);
+
+/**
  * The service of the app's backend. The caller is a service key, without `parley-acting-user`; it acts on its own app only.
  *
  * @generated from service parley.v1.AdminService
@@ -620,6 +859,59 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof SetTokenKeysRequestSchema;
     output: typeof SetTokenKeysResponseSchema;
+  },
+  /**
+   * The call that sets how the codes of AuthService.RequestSmsCode reach the phones. Errors: INVALID_FIELD (the console outside a development app; an
+   * address that is not public).
+   *
+   * @generated from rpc parley.v1.AdminService.SetSmsGateway
+   */
+  setSmsGateway: {
+    methodKind: "unary";
+    input: typeof SetSmsGatewayRequestSchema;
+    output: typeof SetSmsGatewayResponseSchema;
+  },
+  /**
+   * The call that gets the gateway in force, without its secret. A development app, in which allow_bare_id_login is on, has the console until another is set.
+   *
+   * @generated from rpc parley.v1.AdminService.GetSmsGateway
+   */
+  getSmsGateway: {
+    methodKind: "unary";
+    input: typeof GetSmsGatewayRequestSchema;
+    output: typeof GetSmsGatewayResponseSchema;
+  },
+  /**
+   * The call that replaces the third parties that OauthCredential may name. Users of one that is left out stay, and log in again when it is back.
+   * Errors: INVALID_FIELD (an address that is not public, a name that is there twice).
+   *
+   * @generated from rpc parley.v1.AdminService.SetOauthProviders
+   */
+  setOauthProviders: {
+    methodKind: "unary";
+    input: typeof SetOauthProvidersRequestSchema;
+    output: typeof SetOauthProvidersResponseSchema;
+  },
+  /**
+   * The call that lists the third parties in the order in which they were set. They are few and come in one answer.
+   *
+   * @generated from rpc parley.v1.AdminService.ListOauthProviders
+   */
+  listOauthProviders: {
+    methodKind: "unary";
+    input: typeof ListOauthProvidersRequestSchema;
+    output: typeof ListOauthProvidersResponseSchema;
+  },
+  /**
+   * The call that replaces a user's password and, in the same transaction, ends all its sessions (PASSWORD_CHANGED).
+   * Errors: NOT_FOUND (there is no such user, or it has no password).
+   *
+   * @generated from rpc parley.v1.AdminService.ResetPassword
+   */
+  resetPassword: {
+    methodKind: "unary";
+    input: typeof ResetPasswordRequestSchema;
+    output: typeof ResetPasswordResponseSchema;
   },
   /**
    * The call that makes a further service key. The key itself is shown only in this answer.

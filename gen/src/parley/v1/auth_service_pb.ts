@@ -5,10 +5,12 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Installation } from "./installation_pb.js";
 import { file_parley_v1_installation } from "./installation_pb.js";
+import type { CredentialKind, LinkedCredential } from "./linked_credential_pb.js";
+import { file_parley_v1_linked_credential } from "./linked_credential_pb.js";
 import type { Session } from "./session_pb.js";
 import { file_parley_v1_session } from "./session_pb.js";
 import type { User } from "./user_pb.js";
@@ -19,7 +21,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/auth_service.proto.
  */
 export const file_parley_v1_auth_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxwYXJsZXkvdjEvYXV0aF9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEiwQEKFENyZWF0ZUFjY291bnRSZXF1ZXN0Ei0KBmFwcF9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSHgoKY2xpZW50X2tleRgCIAEoCUIKukgHcgUQASiAARIcCgh1c2VybmFtZRgDIAEoCUIKukgHcgUQASiAARIcCghwYXNzd29yZBgEIAEoCUIKukgHcgUQASiACBIeCgxkaXNwbGF5X25hbWUYBSABKAlCCLpIBXIDKIACIjYKFUNyZWF0ZUFjY291bnRSZXNwb25zZRIdCgR1c2VyGAEgASgLMg8ucGFybGV5LnYxLlVzZXIiwQMKDExvZ2luUmVxdWVzdBItCgZhcHBfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEh4KCmNsaWVudF9rZXkYAiABKAlCCrpIB3IFEAEogAESLgoHYmFyZV9pZBgDIAEoCzIbLnBhcmxleS52MS5CYXJlSWRDcmVkZW50aWFsSAASMQoIcGFzc3dvcmQYBCABKAsyHS5wYXJsZXkudjEuUGFzc3dvcmRDcmVkZW50aWFsSAASJwoDc21zGAUgASgLMhgucGFybGV5LnYxLlNtc0NyZWRlbnRpYWxIABIrCgVvYXV0aBgGIAEoCzIaLnBhcmxleS52MS5PYXV0aENyZWRlbnRpYWxIABIrCgVndWVzdBgHIAEoCzIaLnBhcmxleS52MS5HdWVzdENyZWRlbnRpYWxIABI4CgxzaWduZWRfdG9rZW4YCCABKAsyIC5wYXJsZXkudjEuU2lnbmVkVG9rZW5DcmVkZW50aWFsSAASLQoMaW5zdGFsbGF0aW9uGAkgASgLMhcucGFybGV5LnYxLkluc3RhbGxhdGlvbkITCgpjcmVkZW50aWFsEgW6SAIIASJCChBCYXJlSWRDcmVkZW50aWFsEi4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIlAKElBhc3N3b3JkQ3JlZGVudGlhbBIcCgh1c2VybmFtZRgBIAEoCUIKukgHcgUQASiAARIcCghwYXNzd29yZBgCIAEoCUIKukgHcgUQASiACCJjCg1TbXNDcmVkZW50aWFsEjEKDHBob25lX251bWJlchgBIAEoCUIbukgYchYyFF5cK1sxLTldWzAtOV17NiwxNH0kEh8KBGNvZGUYAiABKAlCEbpIDnIMMgpeWzAtOV17Nn0kIrcBCg9PYXV0aENyZWRlbnRpYWwSGwoIcHJvdmlkZXIYASABKAlCCbpIBnIEEAEoQBIiChBleHRlcm5hbF91c2VyX2lkGAIgASgJQgi6SAVyAyiAAhIeCgxhY2Nlc3NfdG9rZW4YAyABKAlCCLpIBXIDKIBAEhsKCGlkX3Rva2VuGAQgASgJQgm6SAZyBCiAgAESJgoFZXh0cmEYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0InEKD0d1ZXN0Q3JlZGVudGlhbBIxCgd1c2VyX2lkGAEgASgJQiC6SB3YAQFyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIrCgphdHRyaWJ1dGVzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCIzChVTaWduZWRUb2tlbkNyZWRlbnRpYWwSGgoFdG9rZW4YASABKAlCC7pICHIGEAEogIABIo0BCg1Mb2dpblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIg8KDUxvZ291dFJlcXVlc3QiEAoOTG9nb3V0UmVzcG9uc2UiUQoTTGlzdFNlc3Npb25zUmVxdWVzdBIcCglwYWdlX3NpemUYASABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAyiACCJVChRMaXN0U2Vzc2lvbnNSZXNwb25zZRIkCghzZXNzaW9ucxgBIAMoCzISLnBhcmxleS52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJJChRSZXZva2VTZXNzaW9uUmVxdWVzdBIxCgpzZXNzaW9uX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCIXChVSZXZva2VTZXNzaW9uUmVzcG9uc2UylAMKC0F1dGhTZXJ2aWNlElQKDUNyZWF0ZUFjY291bnQSHy5wYXJsZXkudjEuQ3JlYXRlQWNjb3VudFJlcXVlc3QaIC5wYXJsZXkudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlIgASPAoFTG9naW4SFy5wYXJsZXkudjEuTG9naW5SZXF1ZXN0GhgucGFybGV5LnYxLkxvZ2luUmVzcG9uc2UiABJCCgZMb2dvdXQSGC5wYXJsZXkudjEuTG9nb3V0UmVxdWVzdBoZLnBhcmxleS52MS5Mb2dvdXRSZXNwb25zZSIDkAICElQKDExpc3RTZXNzaW9ucxIeLnBhcmxleS52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0Gh8ucGFybGV5LnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlIgOQAgESVwoNUmV2b2tlU2Vzc2lvbhIfLnBhcmxleS52MS5SZXZva2VTZXNzaW9uUmVxdWVzdBogLnBhcmxleS52MS5SZXZva2VTZXNzaW9uUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_installation, file_parley_v1_session, file_parley_v1_user]);
+  fileDesc("ChxwYXJsZXkvdjEvYXV0aF9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEiwQEKFENyZWF0ZUFjY291bnRSZXF1ZXN0Ei0KBmFwcF9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSHgoKY2xpZW50X2tleRgCIAEoCUIKukgHcgUQASiAARIcCgh1c2VybmFtZRgDIAEoCUIKukgHcgUQASiAARIcCghwYXNzd29yZBgEIAEoCUIKukgHcgUQASiACBIeCgxkaXNwbGF5X25hbWUYBSABKAlCCLpIBXIDKIACIjYKFUNyZWF0ZUFjY291bnRSZXNwb25zZRIdCgR1c2VyGAEgASgLMg8ucGFybGV5LnYxLlVzZXIiwQMKDExvZ2luUmVxdWVzdBItCgZhcHBfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEh4KCmNsaWVudF9rZXkYAiABKAlCCrpIB3IFEAEogAESLgoHYmFyZV9pZBgDIAEoCzIbLnBhcmxleS52MS5CYXJlSWRDcmVkZW50aWFsSAASMQoIcGFzc3dvcmQYBCABKAsyHS5wYXJsZXkudjEuUGFzc3dvcmRDcmVkZW50aWFsSAASJwoDc21zGAUgASgLMhgucGFybGV5LnYxLlNtc0NyZWRlbnRpYWxIABIrCgVvYXV0aBgGIAEoCzIaLnBhcmxleS52MS5PYXV0aENyZWRlbnRpYWxIABIrCgVndWVzdBgHIAEoCzIaLnBhcmxleS52MS5HdWVzdENyZWRlbnRpYWxIABI4CgxzaWduZWRfdG9rZW4YCCABKAsyIC5wYXJsZXkudjEuU2lnbmVkVG9rZW5DcmVkZW50aWFsSAASLQoMaW5zdGFsbGF0aW9uGAkgASgLMhcucGFybGV5LnYxLkluc3RhbGxhdGlvbkITCgpjcmVkZW50aWFsEgW6SAIIASJCChBCYXJlSWRDcmVkZW50aWFsEi4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIlAKElBhc3N3b3JkQ3JlZGVudGlhbBIcCgh1c2VybmFtZRgBIAEoCUIKukgHcgUQASiAARIcCghwYXNzd29yZBgCIAEoCUIKukgHcgUQASiACCJjCg1TbXNDcmVkZW50aWFsEjEKDHBob25lX251bWJlchgBIAEoCUIbukgYchYyFF5cK1sxLTldWzAtOV17NiwxNH0kEh8KBGNvZGUYAiABKAlCEbpIDnIMMgpeWzAtOV17Nn0kIrcBCg9PYXV0aENyZWRlbnRpYWwSGwoIcHJvdmlkZXIYASABKAlCCbpIBnIEEAEoQBIiChBleHRlcm5hbF91c2VyX2lkGAIgASgJQgi6SAVyAyiAAhIeCgxhY2Nlc3NfdG9rZW4YAyABKAlCCLpIBXIDKIBAEhsKCGlkX3Rva2VuGAQgASgJQgm6SAZyBCiAgAESJgoFZXh0cmEYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0InEKD0d1ZXN0Q3JlZGVudGlhbBIxCgd1c2VyX2lkGAEgASgJQiC6SB3YAQFyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIrCgphdHRyaWJ1dGVzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCIzChVTaWduZWRUb2tlbkNyZWRlbnRpYWwSGgoFdG9rZW4YASABKAlCC7pICHIGEAEogIABIo0BCg1Mb2dpblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIg8KDUxvZ291dFJlcXVlc3QiEAoOTG9nb3V0UmVzcG9uc2UiUQoTTGlzdFNlc3Npb25zUmVxdWVzdBIcCglwYWdlX3NpemUYASABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAyiACCJVChRMaXN0U2Vzc2lvbnNSZXNwb25zZRIkCghzZXNzaW9ucxgBIAMoCzISLnBhcmxleS52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJJChRSZXZva2VTZXNzaW9uUmVxdWVzdBIxCgpzZXNzaW9uX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCIXChVSZXZva2VTZXNzaW9uUmVzcG9uc2UisgEKFVJlcXVlc3RTbXNDb2RlUmVxdWVzdBItCgZhcHBfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEh4KCmNsaWVudF9rZXkYAiABKAlCCrpIB3IFEAEogAESMQoMcGhvbmVfbnVtYmVyGAMgASgJQhu6SBhyFjIUXlwrWzEtOV1bMC05XXs2LDE0fSQSFwoGbG9jYWxlGAQgASgJQge6SARyAihAIn8KFlJlcXVlc3RTbXNDb2RlUmVzcG9uc2USNAoQY29kZV9leHBpcmVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoMcmVzZW5kX2RlbGF5GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIrUBChVMaW5rQ3JlZGVudGlhbFJlcXVlc3QSMQoIcGFzc3dvcmQYASABKAsyHS5wYXJsZXkudjEuUGFzc3dvcmRDcmVkZW50aWFsSAASJwoDc21zGAIgASgLMhgucGFybGV5LnYxLlNtc0NyZWRlbnRpYWxIABIrCgVvYXV0aBgDIAEoCzIaLnBhcmxleS52MS5PYXV0aENyZWRlbnRpYWxIAEITCgpjcmVkZW50aWFsEgW6SAIIASJJChZMaW5rQ3JlZGVudGlhbFJlc3BvbnNlEi8KCmNyZWRlbnRpYWwYASABKAsyGy5wYXJsZXkudjEuTGlua2VkQ3JlZGVudGlhbCIYChZMaXN0Q3JlZGVudGlhbHNSZXF1ZXN0IksKF0xpc3RDcmVkZW50aWFsc1Jlc3BvbnNlEjAKC2NyZWRlbnRpYWxzGAEgAygLMhsucGFybGV5LnYxLkxpbmtlZENyZWRlbnRpYWwiaQoXVW5saW5rQ3JlZGVudGlhbFJlcXVlc3QSMwoEa2luZBgBIAEoDjIZLnBhcmxleS52MS5DcmVkZW50aWFsS2luZEIKukgHggEEEAEgABIZCghwcm92aWRlchgCIAEoCUIHukgEcgIoQCIaChhVbmxpbmtDcmVkZW50aWFsUmVzcG9uc2UiWwoVQ2hhbmdlUGFzc3dvcmRSZXF1ZXN0EiAKDG9sZF9wYXNzd29yZBgBIAEoCUIKukgHcgUQASiACBIgCgxuZXdfcGFzc3dvcmQYAiABKAlCCrpIB3IFEAEogAgiGAoWQ2hhbmdlUGFzc3dvcmRSZXNwb25zZTLgBgoLQXV0aFNlcnZpY2USVAoNQ3JlYXRlQWNjb3VudBIfLnBhcmxleS52MS5DcmVhdGVBY2NvdW50UmVxdWVzdBogLnBhcmxleS52MS5DcmVhdGVBY2NvdW50UmVzcG9uc2UiABI8CgVMb2dpbhIXLnBhcmxleS52MS5Mb2dpblJlcXVlc3QaGC5wYXJsZXkudjEuTG9naW5SZXNwb25zZSIAElcKDlJlcXVlc3RTbXNDb2RlEiAucGFybGV5LnYxLlJlcXVlc3RTbXNDb2RlUmVxdWVzdBohLnBhcmxleS52MS5SZXF1ZXN0U21zQ29kZVJlc3BvbnNlIgASQgoGTG9nb3V0EhgucGFybGV5LnYxLkxvZ291dFJlcXVlc3QaGS5wYXJsZXkudjEuTG9nb3V0UmVzcG9uc2UiA5ACAhJUCgxMaXN0U2Vzc2lvbnMSHi5wYXJsZXkudjEuTGlzdFNlc3Npb25zUmVxdWVzdBofLnBhcmxleS52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBElcKDVJldm9rZVNlc3Npb24SHy5wYXJsZXkudjEuUmV2b2tlU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuUmV2b2tlU2Vzc2lvblJlc3BvbnNlIgOQAgISVwoOTGlua0NyZWRlbnRpYWwSIC5wYXJsZXkudjEuTGlua0NyZWRlbnRpYWxSZXF1ZXN0GiEucGFybGV5LnYxLkxpbmtDcmVkZW50aWFsUmVzcG9uc2UiABJdCg9MaXN0Q3JlZGVudGlhbHMSIS5wYXJsZXkudjEuTGlzdENyZWRlbnRpYWxzUmVxdWVzdBoiLnBhcmxleS52MS5MaXN0Q3JlZGVudGlhbHNSZXNwb25zZSIDkAIBEmAKEFVubGlua0NyZWRlbnRpYWwSIi5wYXJsZXkudjEuVW5saW5rQ3JlZGVudGlhbFJlcXVlc3QaIy5wYXJsZXkudjEuVW5saW5rQ3JlZGVudGlhbFJlc3BvbnNlIgOQAgISVwoOQ2hhbmdlUGFzc3dvcmQSIC5wYXJsZXkudjEuQ2hhbmdlUGFzc3dvcmRSZXF1ZXN0GiEucGFybGV5LnYxLkNoYW5nZVBhc3N3b3JkUmVzcG9uc2UiAGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_installation, file_parley_v1_linked_credential, file_parley_v1_session, file_parley_v1_user]);
 
 /**
  * The request of AuthService.CreateAccount.
@@ -134,7 +136,7 @@ export type LoginRequest = Message<"parley.v1.LoginRequest"> & {
     case: "password";
   } | {
     /**
-     * The phone number and code. Not offered by this version: UNSUPPORTED.
+     * The phone number and the code that RequestSmsCode sent to it.
      *
      * @generated from field: parley.v1.SmsCredential sms = 5;
      */
@@ -142,7 +144,7 @@ export type LoginRequest = Message<"parley.v1.LoginRequest"> & {
     case: "sms";
   } | {
     /**
-     * The proof of a third party. Not offered by this version: UNSUPPORTED.
+     * The proof of a third party.
      *
      * @generated from field: parley.v1.OauthCredential oauth = 6;
      */
@@ -232,7 +234,8 @@ export const PasswordCredentialSchema: GenMessage<PasswordCredential> = /*@__PUR
   messageDesc(file_parley_v1_auth_service, 4);
 
 /**
- * The phone number and the code that was sent to it.
+ * The phone number and the code that was sent to it by RequestSmsCode. There is no registration: the first login makes the user, whose id is made by the
+ * server. A code is good for 5 minutes, 5 tries and one login; what is wrong with one that is not is not told (WRONG_CREDENTIAL).
  *
  * @generated from message parley.v1.SmsCredential
  */
@@ -260,41 +263,42 @@ export const SmsCredentialSchema: GenMessage<SmsCredential> = /*@__PURE__*/
   messageDesc(file_parley_v1_auth_service, 5);
 
 /**
- * The proof of a third party.
+ * The proof of a third party, as AdminService.SetOauthProviders configured it: WeChat, Weibo and QQ are asked about the access token, an OpenID Connect id
+ * token is verified by the provider's keys. The first login makes the user, whose id is made by the server.
  *
  * @generated from message parley.v1.OauthCredential
  */
 export type OauthCredential = Message<"parley.v1.OauthCredential"> & {
   /**
-   * The name of the provider as the app configured it.
+   * The name of the provider as the app configured it; LOGIN_DISABLED when there is none of this name.
    *
    * @generated from field: string provider = 1;
    */
   provider: string;
 
   /**
-   * The user's id there.
+   * The user's id there, at most 256 bytes. WeChat needs it. What the provider says counts: a claim that differs is WRONG_CREDENTIAL.
    *
    * @generated from field: string external_user_id = 2;
    */
   externalUserId: string;
 
   /**
-   * The access token.
+   * The access token, at most 8,192 bytes. WeChat, Weibo and QQ need it.
    *
    * @generated from field: string access_token = 3;
    */
   accessToken: string;
 
   /**
-   * The OpenID Connect id token.
+   * The OpenID Connect id token, at most 16,384 bytes. OpenID Connect needs it.
    *
    * @generated from field: string id_token = 4;
    */
   idToken: string;
 
   /**
-   * The further data of the provider.
+   * The further data of the provider, not stored: at most 16 KiB encoded and 16 levels deep. `nonce` is what the id token's nonce was made from.
    *
    * @generated from field: google.protobuf.Struct extra = 5;
    */
@@ -530,6 +534,264 @@ export const RevokeSessionResponseSchema: GenMessage<RevokeSessionResponse> = /*
   messageDesc(file_parley_v1_auth_service, 15);
 
 /**
+ * The request of AuthService.RequestSmsCode.
+ *
+ * @generated from message parley.v1.RequestSmsCodeRequest
+ */
+export type RequestSmsCodeRequest = Message<"parley.v1.RequestSmsCodeRequest"> & {
+  /**
+   * The id of the app.
+   *
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * The app's public client key.
+   *
+   * @generated from field: string client_key = 2;
+   */
+  clientKey: string;
+
+  /**
+   * The phone number in E.164 form, such as +8613800138000.
+   *
+   * @generated from field: string phone_number = 3;
+   */
+  phoneNumber: string;
+
+  /**
+   * The language of the text, a BCP 47 tag such as zh-CN, at most 64 bytes; empty or not known: English. The gateway is told it too.
+   *
+   * @generated from field: string locale = 4;
+   */
+  locale: string;
+};
+
+/**
+ * Describes the message parley.v1.RequestSmsCodeRequest.
+ * Use `create(RequestSmsCodeRequestSchema)` to create a new message.
+ */
+export const RequestSmsCodeRequestSchema: GenMessage<RequestSmsCodeRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_auth_service, 16);
+
+/**
+ * The response of AuthService.RequestSmsCode.
+ *
+ * @generated from message parley.v1.RequestSmsCodeResponse
+ */
+export type RequestSmsCodeResponse = Message<"parley.v1.RequestSmsCodeResponse"> & {
+  /**
+   * The time at which the code ends.
+   *
+   * @generated from field: google.protobuf.Timestamp code_expire_time = 1;
+   */
+  codeExpireTime?: Timestamp | undefined;
+
+  /**
+   * The time to wait before the next code for this number can be asked for.
+   *
+   * @generated from field: google.protobuf.Duration resend_delay = 2;
+   */
+  resendDelay?: Duration | undefined;
+};
+
+/**
+ * Describes the message parley.v1.RequestSmsCodeResponse.
+ * Use `create(RequestSmsCodeResponseSchema)` to create a new message.
+ */
+export const RequestSmsCodeResponseSchema: GenMessage<RequestSmsCodeResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_auth_service, 17);
+
+/**
+ * The request of AuthService.LinkCredential.
+ *
+ * @generated from message parley.v1.LinkCredentialRequest
+ */
+export type LinkCredentialRequest = Message<"parley.v1.LinkCredentialRequest"> & {
+  /**
+   * The credential, proved as at a login. A password credential is made anew: it needs a username that is free.
+   *
+   * @generated from oneof parley.v1.LinkCredentialRequest.credential
+   */
+  credential: {
+    /**
+     * The name and password to log in with from now on.
+     *
+     * @generated from field: parley.v1.PasswordCredential password = 1;
+     */
+    value: PasswordCredential;
+    case: "password";
+  } | {
+    /**
+     * The phone number and code.
+     *
+     * @generated from field: parley.v1.SmsCredential sms = 2;
+     */
+    value: SmsCredential;
+    case: "sms";
+  } | {
+    /**
+     * The proof of a third party.
+     *
+     * @generated from field: parley.v1.OauthCredential oauth = 3;
+     */
+    value: OauthCredential;
+    case: "oauth";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message parley.v1.LinkCredentialRequest.
+ * Use `create(LinkCredentialRequestSchema)` to create a new message.
+ */
+export const LinkCredentialRequestSchema: GenMessage<LinkCredentialRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_auth_service, 18);
+
+/**
+ * The response of AuthService.LinkCredential.
+ *
+ * @generated from message parley.v1.LinkCredentialResponse
+ */
+export type LinkCredentialResponse = Message<"parley.v1.LinkCredentialResponse"> & {
+  /**
+   * The credential that the caller has now.
+   *
+   * @generated from field: parley.v1.LinkedCredential credential = 1;
+   */
+  credential?: LinkedCredential | undefined;
+};
+
+/**
+ * Describes the message parley.v1.LinkCredentialResponse.
+ * Use `create(LinkCredentialResponseSchema)` to create a new message.
+ */
+export const LinkCredentialResponseSchema: GenMessage<LinkCredentialResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_auth_service, 19);
+
+/**
+ * The request of AuthService.ListCredentials.
+ *
+ * @generated from message parley.v1.ListCredentialsRequest
+ */
+export type ListCredentialsRequest = Message<"parley.v1.ListCredentialsRequest"> & {
+};
+
+/**
+ * Describes the message parley.v1.ListCredentialsRequest.
+ * Use `create(ListCredentialsRequestSchema)` to create a new message.
+ */
+export const ListCredentialsRequestSchema: GenMessage<ListCredentialsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_auth_service, 20);
+
+/**
+ * The response of AuthService.ListCredentials.
+ *
+ * @generated from message parley.v1.ListCredentialsResponse
+ */
+export type ListCredentialsResponse = Message<"parley.v1.ListCredentialsResponse"> & {
+  /**
+   * The credentials by kind and provider, at most one of each; none for a user that came by a bare id, as a guest or by its app's backend.
+   *
+   * @generated from field: repeated parley.v1.LinkedCredential credentials = 1;
+   */
+  credentials: LinkedCredential[];
+};
+
+/**
+ * Describes the message parley.v1.ListCredentialsResponse.
+ * Use `create(ListCredentialsResponseSchema)` to create a new message.
+ */
+export const ListCredentialsResponseSchema: GenMessage<ListCredentialsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_auth_service, 21);
+
+/**
+ * The request of AuthService.UnlinkCredential.
+ *
+ * @generated from message parley.v1.UnlinkCredentialRequest
+ */
+export type UnlinkCredentialRequest = Message<"parley.v1.UnlinkCredentialRequest"> & {
+  /**
+   * The kind of credential.
+   *
+   * @generated from field: parley.v1.CredentialKind kind = 1;
+   */
+  kind: CredentialKind;
+
+  /**
+   * The name of the provider, for CREDENTIAL_KIND_OAUTH only, at most 64 bytes.
+   *
+   * @generated from field: string provider = 2;
+   */
+  provider: string;
+};
+
+/**
+ * Describes the message parley.v1.UnlinkCredentialRequest.
+ * Use `create(UnlinkCredentialRequestSchema)` to create a new message.
+ */
+export const UnlinkCredentialRequestSchema: GenMessage<UnlinkCredentialRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_auth_service, 22);
+
+/**
+ * The response of AuthService.UnlinkCredential.
+ *
+ * @generated from message parley.v1.UnlinkCredentialResponse
+ */
+export type UnlinkCredentialResponse = Message<"parley.v1.UnlinkCredentialResponse"> & {
+};
+
+/**
+ * Describes the message parley.v1.UnlinkCredentialResponse.
+ * Use `create(UnlinkCredentialResponseSchema)` to create a new message.
+ */
+export const UnlinkCredentialResponseSchema: GenMessage<UnlinkCredentialResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_auth_service, 23);
+
+/**
+ * The request of AuthService.ChangePassword.
+ *
+ * @generated from message parley.v1.ChangePasswordRequest
+ */
+export type ChangePasswordRequest = Message<"parley.v1.ChangePasswordRequest"> & {
+  /**
+   * The password until now.
+   *
+   * @generated from field: string old_password = 1;
+   */
+  oldPassword: string;
+
+  /**
+   * The password from now on, 1 to 1,024 bytes. It is stored as an argon2id hash only.
+   *
+   * @generated from field: string new_password = 2;
+   */
+  newPassword: string;
+};
+
+/**
+ * Describes the message parley.v1.ChangePasswordRequest.
+ * Use `create(ChangePasswordRequestSchema)` to create a new message.
+ */
+export const ChangePasswordRequestSchema: GenMessage<ChangePasswordRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_auth_service, 24);
+
+/**
+ * The response of AuthService.ChangePassword.
+ *
+ * @generated from message parley.v1.ChangePasswordResponse
+ */
+export type ChangePasswordResponse = Message<"parley.v1.ChangePasswordResponse"> & {
+};
+
+/**
+ * Describes the message parley.v1.ChangePasswordResponse.
+ * Use `create(ChangePasswordResponseSchema)` to create a new message.
+ */
+export const ChangePasswordResponseSchema: GenMessage<ChangePasswordResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_auth_service, 25);
+
+/**
  * The service that turns a credential into a session. Its token goes into `Authorization: Bearer …` of every other call.
  *
  * @generated from service parley.v1.AuthService
@@ -549,7 +811,7 @@ export const AuthService: GenService<{
   /**
    * The call that opens a session. No login needed; app id and client key are checked. Bursts of 10 tries, then 2 a minute, for one account and address;
    * bare ids from the server's own machine are not counted.
-   * Errors: WRONG_CREDENTIAL, LOGIN_DISABLED, UNSUPPORTED, RATE_LIMITED.
+   * Errors: WRONG_CREDENTIAL, LOGIN_DISABLED, RATE_LIMITED, SERVER_BUSY (the third party does not answer).
    *
    * @generated from rpc parley.v1.AuthService.Login
    */
@@ -557,6 +819,20 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof LoginRequestSchema;
     output: typeof LoginResponseSchema;
+  },
+  /**
+   * The call that sends a fresh code of 6 digits to a phone, for one login by SmsCredential. No login needed; app id and client key are checked. The code
+   * is good for 5 minutes, 5 tries and one login; only the newest code of a number is good. The answer tells nothing of whether the number has a user.
+   * One code in 60 s and 5 in 24 hours for a number, 20 in an hour for an address (other than the server's own machine), and the app's sms_codes_per_day.
+   * When the gateway does not take the code, nothing is counted, the code before it stays good and the call fails with SERVER_BUSY (metadata.cause
+   * SMS_GATEWAY). Errors: WRONG_CREDENTIAL (app), LOGIN_DISABLED (no gateway), RATE_LIMITED, SERVER_BUSY.
+   *
+   * @generated from rpc parley.v1.AuthService.RequestSmsCode
+   */
+  requestSmsCode: {
+    methodKind: "unary";
+    input: typeof RequestSmsCodeRequestSchema;
+    output: typeof RequestSmsCodeResponseSchema;
   },
   /**
    * The call that ends the caller's own session and, in the same transaction, unbinds its installation: no message and no push after it.
@@ -588,6 +864,50 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof RevokeSessionRequestSchema;
     output: typeof RevokeSessionResponseSchema;
+  },
+  /**
+   * The call that gives the caller a further way to log in. The caller is a session, of a guest too: who links a credential is an ordinary user from then
+   * on, under the same id. A user has at most one credential of each kind and provider; linking the same phone number or third-party account again
+   * changes nothing. Errors: ALREADY_EXISTS (it is another user's, or the caller has one of this kind), WRONG_CREDENTIAL, LOGIN_DISABLED, RATE_LIMITED,
+   * SERVER_BUSY.
+   *
+   * @generated from rpc parley.v1.AuthService.LinkCredential
+   */
+  linkCredential: {
+    methodKind: "unary";
+    input: typeof LinkCredentialRequestSchema;
+    output: typeof LinkCredentialResponseSchema;
+  },
+  /**
+   * The call that lists the ways in which the caller can log in, by kind and provider. The caller is a session.
+   *
+   * @generated from rpc parley.v1.AuthService.ListCredentials
+   */
+  listCredentials: {
+    methodKind: "unary";
+    input: typeof ListCredentialsRequestSchema;
+    output: typeof ListCredentialsResponseSchema;
+  },
+  /**
+   * The call that takes a credential from the caller, which is a session. Sessions go on. Errors: NOT_FOUND, LAST_CREDENTIAL.
+   *
+   * @generated from rpc parley.v1.AuthService.UnlinkCredential
+   */
+  unlinkCredential: {
+    methodKind: "unary";
+    input: typeof UnlinkCredentialRequestSchema;
+    output: typeof UnlinkCredentialResponseSchema;
+  },
+  /**
+   * The call that replaces the caller's password and, in the same transaction, ends all its other sessions (PASSWORD_CHANGED). The caller is a session.
+   * Errors: WRONG_CREDENTIAL (old_password; the session goes on), NOT_FOUND (the caller has no password), RATE_LIMITED.
+   *
+   * @generated from rpc parley.v1.AuthService.ChangePassword
+   */
+  changePassword: {
+    methodKind: "unary";
+    input: typeof ChangePasswordRequestSchema;
+    output: typeof ChangePasswordResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_parley_v1_auth_service, 0);

@@ -24,6 +24,7 @@ export function settingsOf(rules: AppRules): AppSettings {
     allowStrangerMessages: rules.allowStrangerMessages,
     allowAccountCreation: rules.allowAccountCreation,
     allowGuestLogin: rules.allowGuestLogin,
+    smsCodesPerDay: rules.smsCodesPerDay,
     maxGroupMembers: rules.maxGroupMembers,
     historyRetention: durationFromMs(rules.historyRetentionMs),
     strangerHistoryRetention: durationFromMs(rules.strangerHistoryRetentionMs),

@@ -11,6 +11,8 @@ export interface AppChange {
   clientKey?: string;
   settings?: AppSettings | undefined;
   tokenKeys?: Uint8Array | null;
+  smsGateway?: Uint8Array;
+  oauthProviders?: Uint8Array | null;
 }
 
 /** The one way to change an app. Settings are merged into those stored, key by key. Throws NOT_FOUND. */
@@ -26,6 +28,8 @@ export async function changeApp(ctx: Ctx, appId: string, change: AppChange): Pro
       ...(change.name !== undefined && { name: change.name }),
       ...(change.clientKey !== undefined && { client_key: change.clientKey }),
       ...(change.tokenKeys !== undefined && { token_keys: change.tokenKeys }),
+      ...(change.smsGateway !== undefined && { sms_gateway: change.smsGateway }),
+      ...(change.oauthProviders !== undefined && { oauth_providers: change.oauthProviders }),
       ...(Object.keys(rules).length > 0 && { settings: JSON.stringify({ ...JSON.parse(row.settings), ...rules }) }),
     };
     await updateRow(tx, changed);

@@ -48,6 +48,8 @@ export async function storeApp(
       client_key: clientKey,
       settings: JSON.stringify(changedRules(settings)),
       token_keys: null,
+      sms_gateway: null,
+      oauth_providers: null,
     });
     await insertServiceKey(tx, { id: ctx.newId(), name: "first", keyHash: tokenHash(serviceKey) });
     // Not read again after the commit: keys that were made must be told, since they are told only once.

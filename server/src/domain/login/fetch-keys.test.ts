@@ -2,7 +2,6 @@ import { create } from "@bufbuild/protobuf";
 import { TokenKeySchema } from "@parley/proto/parley/v1/admin_service_pb.js";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { expect, test, vi } from "vitest";
-import { APP_DEFAULTS } from "../../limits.js";
 import type { FetchedDocument, SafeFetch } from "../../ops/safe-fetch.js";
 import { ErrorReason } from "../errors.js";
 import { createSecretBox } from "../secret-box.js";
@@ -15,11 +14,11 @@ const busy = expect.objectContaining({ reason: ErrorReason.SERVER_BUSY });
 const wrong = expect.objectContaining({ reason: ErrorReason.WRONG_CREDENTIAL });
 
 function keysAt(get: () => Promise<FetchedDocument>) {
-  const fetch: SafeFetch = { refusal: () => undefined, get };
+  const fetch: SafeFetch = { refusal: () => undefined, get, post: get };
   const ctx = { secrets, fetch };
   const url = { case: "jwksUrl" as const, value: "https://keys.example.org/jwks" };
   const tokenKeys = sealTokenKeys(ctx, [create(TokenKeySchema, { key: url })]);
-  return tokenKeysOf(ctx, { appId: "app", name: "", clientKey: "", createMs: 0, rules: APP_DEFAULTS, tokenKeys });
+  return tokenKeysOf(ctx, { tokenKeys });
 }
 
 const answer = async (text: string, status = 200) => ({ status, body: Buffer.from(text) });

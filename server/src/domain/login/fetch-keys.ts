@@ -16,7 +16,7 @@ export function createFetchKeys(fetch: SafeFetch): FetchImplementation {
 }
 
 export function unreachable(cause?: unknown): DomainError {
-  const error = new DomainError(ErrorReason.SERVER_BUSY, "the address of this app's token keys gives no keys", {
+  const error = new DomainError(ErrorReason.SERVER_BUSY, "the address of the keys gives no keys", {
     retryDelayMs: 5000,
   });
   error.cause = cause;

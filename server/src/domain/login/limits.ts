@@ -32,6 +32,17 @@ export function limitNewcomers(ctx: Ctx, app: AppRecord, address: string): void 
   if (!isLoopback(address)) take(ctx, `newcomer|${app.appId}|${networkOf(address)}`, ctx.limits.loginTries * NEWCOMERS);
 }
 
+/** Takes one try to have the third parties of an app asked. Not counted on the loopback, where a backend makes many. */
+export function limitAsking(ctx: Ctx, app: AppRecord, address: string): void {
+  if (!isLoopback(address)) take(ctx, `ask|${app.appId}|${networkOf(address)}`, ctx.limits.loginTries * NEWCOMERS);
+}
+
+/** Takes one code that an address may have sent, whatever app and number it is for. Not counted on the loopback. */
+export function limitSmsCodes(ctx: Ctx, address: string): void {
+  const most = ctx.limits.smsCodesPerAddressHour;
+  if (!isLoopback(address)) ctx.buckets.take(`sms|${networkOf(address)}`, most / 3600, most);
+}
+
 function take(ctx: Ctx, key: string, tries: number): void {
   ctx.buckets.take(key, tries / ctx.limits.loginWindowSeconds, tries);
 }

@@ -2,23 +2,28 @@ import type { LoginRequest } from "@parley/proto/parley/v1/auth_service_pb.js";
 import { isLoopback } from "../../ops/address.js";
 import type { AppRecord } from "../apps.js";
 import type { Ctx } from "../context.js";
-import { DomainError, ErrorReason, invalidField } from "../errors.js";
-import type { Admission } from "./admit-user.js";
+import { DomainError, invalidField } from "../errors.js";
+import { type Admission, admitProof } from "./admit-user.js";
 import { checkBareId } from "./bare-id.js";
 import { checkGuest } from "./guest.js";
 import { appForLogin, limitAddress, limitNewcomers, limitTries } from "./limits.js";
+import { proveOauth } from "./oauth/prove-oauth.js";
 import { type OpenedSession, openSession } from "./open-session.js";
 import { checkPassword } from "./password.js";
 import { checkSignedToken } from "./signed-token.js";
+import { proveSms } from "./sms/prove-sms.js";
 
 /** Opens a session for whoever proves to be a user; see AuthService.Login. */
 export async function login(ctx: Ctx, request: LoginRequest, address: string): Promise<OpenedSession> {
   limitAddress(ctx, address);
   const app = await appForLogin(ctx, request.appId, request.clientKey);
   const admission = await checkCredential(ctx, app, request.credential, address);
-  return await ctx.committer.run(app.appId, async (tx) =>
-    openSession(ctx, tx, await admission(tx), request.installation),
-  );
+  const opened = await ctx.committer.run(app.appId, async (tx) => {
+    const admitted = await admission(tx);
+    return admitted instanceof DomainError ? admitted : await openSession(ctx, tx, admitted, request.installation);
+  });
+  if (opened instanceof DomainError) throw opened;
+  return opened;
 }
 
 async function checkCredential(
@@ -44,11 +49,15 @@ async function checkCredential(
       limitTries(ctx, app, `token|${userId}`, address);
       return admission;
     }
-    case "sms":
-    case "oauth":
-      throw new DomainError(ErrorReason.UNSUPPORTED, "this version does not offer this credential", {
-        field: credential.case,
-      });
+    case "sms": {
+      limitTries(ctx, app, `sms|${credential.value.phoneNumber}`, address);
+      const proof = proveSms(ctx, app, credential.value);
+      return (tx) => admitProof(ctx, tx, proof);
+    }
+    case "oauth": {
+      const proof = await proveOauth(ctx, app, credential.value, address);
+      return (tx) => admitProof(ctx, tx, proof);
+    }
     default:
       throw invalidField("credential", "a credential is required");
   }

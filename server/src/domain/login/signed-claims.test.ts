@@ -3,7 +3,6 @@ import { create } from "@bufbuild/protobuf";
 import { type TokenKey, TokenKeySchema } from "@parley/proto/parley/v1/admin_service_pb.js";
 import { type CryptoKey, exportPKCS8, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
-import { APP_DEFAULTS } from "../../limits.js";
 import { createSafeFetch } from "../../ops/safe-fetch.js";
 import { ErrorReason } from "../errors.js";
 import { createSecretBox } from "../secret-box.js";
@@ -33,8 +32,7 @@ const seal = (keys: KeyRequest[]) =>
   );
 
 function keysOf(...keys: KeyRequest[]) {
-  const app = { appId: "app", name: "", clientKey: "", createMs: 0, rules: APP_DEFAULTS, tokenKeys: seal(keys) };
-  return tokenKeysOf(ctx, app);
+  return tokenKeysOf(ctx, { tokenKeys: seal(keys) });
 }
 
 function sign(alg: string, key: CryptoKey | Uint8Array, claims: Record<string, unknown> = {}, kid?: string) {

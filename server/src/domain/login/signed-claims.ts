@@ -1,7 +1,7 @@
-import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from "jose";
+import { decodeProtectedHeader, type JWTPayload } from "jose";
 import { DomainError, ErrorReason } from "../errors.js";
-import { unreachable } from "./fetch-keys.js";
 import type { TokenKey } from "./token-keys.js";
+import { verifyJwt } from "./verify-jwt.js";
 
 /** What a token that is good says. */
 export interface SignedClaims {
@@ -28,7 +28,13 @@ export async function readSignedToken(
     // The kind of key says which algorithms it may be used with, never the token: a public key must not become a shared secret.
     if (!key.algorithms.some((algorithm) => algorithm === header.alg)) continue;
     if (key.keyId !== "" && key.keyId !== header.kid) continue;
-    const payload = await verify(token, key, appId, nowMs);
+    const payload = await verifyJwt(token, key.key, {
+      algorithms: [...key.algorithms],
+      audience: appId,
+      requiredClaims: ["sub", "iat", "exp"],
+      clockTolerance: SKEW_SECONDS,
+      currentDate: new Date(nowMs),
+    });
     if (payload !== undefined) return claimsOf(payload, nowMs);
   }
   throw wrongToken();
@@ -43,36 +49,6 @@ function headerOf(token: string): { alg?: unknown; kid?: unknown } {
     return decodeProtectedHeader(token);
   } catch {
     throw wrongToken();
-  }
-}
-
-/** The claims, or undefined when the key does not fit. */
-async function verify(token: string, key: TokenKey, appId: string, nowMs: number): Promise<JWTPayload | undefined> {
-  const options = {
-    algorithms: [...key.algorithms],
-    audience: appId,
-    requiredClaims: ["sub", "iat", "exp"],
-    clockTolerance: SKEW_SECONDS,
-    currentDate: new Date(nowMs),
-  };
-  try {
-    const { payload } =
-      typeof key.key === "function"
-        ? await jwtVerify(token, key.key, options)
-        : await jwtVerify(token, key.key, options);
-    return payload;
-  } catch (error) {
-    if (error instanceof errors.JWKSMultipleMatchingKeys) {
-      for await (const candidate of error) {
-        const payload = await verify(token, { ...key, key: candidate }, appId, nowMs);
-        if (payload !== undefined) return payload;
-      }
-      return undefined;
-    }
-    if (error instanceof DomainError) throw error;
-    if (error instanceof errors.JWKSInvalid) throw unreachable(error);
-    // Whatever else it is, a token or a foreign document made it: this key does not fit.
-    return undefined;
   }
 }
 

@@ -5,6 +5,7 @@ import type { AppRecord } from "../apps.js";
 import type { Ctx } from "../context.js";
 import { invalidField } from "../errors.js";
 import { createFetchKeys } from "./fetch-keys.js";
+import { parseNamedUrl } from "./named-url.js";
 
 type Algorithm = "HS256" | "ES256" | "RS256" | "EdDSA" | "Ed25519";
 
@@ -47,7 +48,10 @@ const FIELDS = { hs256Secret: "hs256_secret", publicKeyPem: "public_key_pem", jw
 const opened = new WeakMap<Uint8Array, readonly TokenKey[]>();
 
 /** The keys of an app. */
-export function tokenKeysOf(ctx: Pick<Ctx, "secrets" | "fetch">, { tokenKeys }: AppRecord): readonly TokenKey[] {
+export function tokenKeysOf(
+  ctx: Pick<Ctx, "secrets" | "fetch">,
+  { tokenKeys }: Pick<AppRecord, "tokenKeys">,
+): readonly TokenKey[] {
   if (tokenKeys === null) return [];
   const known = opened.get(tokenKeys);
   if (known !== undefined) return known;
@@ -83,12 +87,7 @@ function parsePem(pem: string): Omit<TokenKey, "keyId"> | string {
 }
 
 function parseUrl({ fetch }: Pick<Ctx, "fetch">, text: string): Omit<TokenKey, "keyId"> | string {
-  if (!URL.canParse(text)) return "this is not a URL";
-  const url = new URL(text);
-  const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback))
-    return "the URL must be https; http is for the loopback only";
-  const refusal = fetch.refusal(url);
-  if (refusal !== undefined) return refusal;
+  const url = parseNamedUrl(fetch, text);
+  if (typeof url === "string") return url;
   return { algorithms: PUBLIC, key: createRemoteJWKSet(url, { [customFetch]: createFetchKeys(fetch) }) };
 }
