@@ -42,6 +42,8 @@ export const LIMITS = {
   loginTriesPerAddress: 500,
   loginWindowSeconds: 300,
   tokenKeys: 10,
+  importItems: 500,
+  exportsPerApp: 8,
   eventLoopBusyMs: 100,
   eventLoopFloodedMs: 500,
   letInPerSecond: 50,

@@ -23,6 +23,7 @@ import type { AppRecord } from "./apps.js";
 import type { Ctx } from "./context.js";
 import { directUsers } from "./conversation-id.js";
 import { endSession, SessionRevokedReason } from "./end-session.js";
+import { eraseDeleted } from "./erase-deleted.js";
 import { MESSAGE_KINDS } from "./events.js";
 import { nextTurn } from "./next-turn.js";
 import { createRetentionGuard } from "./retention-guard.js";
@@ -90,6 +91,7 @@ export function startRetention(ctx: RetentionCtx, logger: Logger, options: Reten
     const [any] = apps;
     if (any === undefined || over.signal.aborted) return report;
     await wipeDissolved(ctx, over.signal);
+    await eraseDeleted(ctx, over.signal, STEP_ITEMS);
     report.stopped = await guard.refusal(nowMs, () => removesMuch(ctx, apps, nowMs, over.signal));
     if (report.stopped !== undefined) {
       tellStop(report.stopped);

@@ -1,6 +1,7 @@
 import type { MigrationProvider } from "kysely";
 import { core } from "./migrations/0001-core.js";
 import { dissolved } from "./migrations/0002-dissolved.js";
+import { users } from "./migrations/0010-users.js";
 import type { Dialect } from "./migrations/dialect.js";
 
 export type { Dialect };
@@ -10,6 +11,7 @@ export function migrations(dialect: Dialect): MigrationProvider {
   const all = {
     "0001_core": core(dialect),
     "0002_dissolved": dissolved(),
+    "0010_users": users(),
   };
   return { getMigrations: async () => all };
 }

@@ -184,7 +184,7 @@ export type ImportUserResult = Message<"parley.v1.ImportUserResult"> & {
   friendsAdded: number;
 
   /**
-   * The error; absent on success. What of the user came before it is kept: profile and credentials together, then the friends one by one.
+   * The error; absent on success. Nothing of the user was taken then, unless the error is about friends who were to come further down in the request.
    *
    * @generated from field: parley.v1.ImportError error = 4;
    */
