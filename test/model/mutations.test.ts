@@ -12,8 +12,9 @@ import { worldOf } from "./mutations-case.js";
 import { GROUPS } from "./mutations-groups.js";
 import { MESSAGES } from "./mutations-messages.js";
 import { OTHERS } from "./mutations-others.js";
+import { USERS } from "./mutations-users.js";
 
-const CASES = [...MESSAGES, ...GROUPS, ...OTHERS];
+const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...USERS];
 
 let server: TestServer;
 beforeAll(async () => {
