@@ -12,7 +12,7 @@ export const USERS = cases;
 mutation(
   "AdminService.DeleteUser",
   "with friends, places and words, some of them unread",
-  9,
+  13,
   async ({ backend, tom, jerry, spike }) => {
     await befriend(tom, spike);
     const group = await newGroup(spike, [tom, jerry]);
