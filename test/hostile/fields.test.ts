@@ -261,6 +261,13 @@ it("H13: every size in the contract holds at its edge and not one past it, TOO_L
 const ITEMS: Readonly<Record<string, unknown>> = {
   kinds: "EVENT_KIND_MESSAGE_CREATED",
   users: { userId: "a" },
+  credentials: { phoneNumber: "+8613800138000" },
+  messages: {
+    senderUserId: "a",
+    content: { text: { text: "x" } },
+    createTime: "2021-01-01T00:00:00Z",
+    clientMessageId: "a",
+  },
   requests: { receiver: { userId: "a" }, content: { text: { text: "x" } } },
   keys: { hs256Secret: "a secret of thirty-two bytes or more" },
 };
