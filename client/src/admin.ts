@@ -1,7 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   CreateSessionResponse,
+  ExportUserResponse,
   GetSmsGatewayResponse,
+  ImportMessagesRequestSchema,
+  ImportMessagesResponse,
   SetSmsGatewayRequestSchema,
   TokenKeySchema,
   UserUpsertSchema,
@@ -10,6 +13,9 @@ import type { AppSettings, AppSettingsSchema, ServiceKey } from "@parley/proto/p
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { OauthProvider, OauthProviderSchema } from "@parley/proto/parley/v1/oauth_provider_pb.js";
 import type { Peer } from "@parley/proto/parley/v1/peer_pb.js";
+import type { UserDetail } from "@parley/proto/parley/v1/user_detail_pb.js";
+import type { ImportedUserSchema, ImportUserResult } from "@parley/proto/parley/v1/user_import_pb.js";
+import type { ExportOptions } from "./history.js";
 import { type Content, type SendOptions, toMessageContent } from "./message-content.js";
 import { type PageOptions, present } from "./page.js";
 import type { ServiceRpc } from "./rpc.js";
@@ -47,6 +53,23 @@ export interface Admin {
   getSettings(): Promise<AppSettings>;
   /** Changes the settings that are named. */
   updateSettings(settings: MessageInitShape<typeof AppSettingsSchema>): Promise<AppSettings>;
+  /** Gets all there is to know of one user at a glance; of friends, groups and rooms the first 100 ids. Errors: NOT_FOUND. */
+  getUserDetail(userId: string): Promise<UserDetail>;
+  /** Ends a user's streams, and its sessions when asked to. Resolves to the numbers that were ended. Errors: NOT_FOUND. */
+  disconnectUser(
+    userId: string,
+    options?: { revokeSessions?: boolean },
+  ): Promise<{ streams: number; sessions: number }>;
+  /** Deletes a user for good: out of reach when this resolves, blanked step by step behind it. Errors: NOT_FOUND. */
+  deleteUser(userId: string): Promise<void>;
+  /** Tells whether words of a deleted user are still to be blanked, and how many events and messages were so far. */
+  getUserDeletion(userId: string): Promise<{ pending: boolean; events: number; messages: number }>;
+  /** Reads all that is stored of one user, as of its beginning; goes on from the checkpoint of an item of an earlier try. Errors: NOT_FOUND, RATE_LIMITED. */
+  exportUser(userId: string, options?: ExportOptions): AsyncIterable<ExportUserResponse>;
+  /** Brings in up to 500 users, each with its own outcome in the same order; a repeat changes nothing. */
+  importUsers(users: readonly MessageInitShape<typeof ImportedUserSchema>[]): Promise<ImportUserResult[]>;
+  /** Brings up to 500 messages, rising in time, into the history of two users or of a group. All or none; what is there already is passed over. */
+  importMessages(request: MessageInitShape<typeof ImportMessagesRequestSchema>): Promise<ImportMessagesResponse>;
 }
 
 /** Makes the calls of the administration. */
@@ -70,5 +93,13 @@ export function createAdmin({ admin }: ServiceRpc): Admin {
     revokeServiceKey: async (serviceKeyId) => void (await admin.revokeServiceKey({ serviceKeyId })),
     getSettings: async () => present((await admin.getSettings({})).settings),
     updateSettings: async (settings) => present((await admin.updateSettings({ settings })).settings),
+    getUserDetail: async (userId) => present((await admin.getUserDetail({ userId })).detail),
+    disconnectUser: (userId, { revokeSessions = false } = {}) => admin.disconnectUser({ userId, revokeSessions }),
+    deleteUser: async (userId) => void (await admin.deleteUser({ userId })),
+    getUserDeletion: (userId) => admin.getUserDeletion({ userId }),
+    exportUser: (userId, { checkpoint = "", signal } = {}) =>
+      admin.exportUser({ userId, checkpoint }, signal && { signal }),
+    importUsers: async (users) => (await admin.importUsers({ users: [...users] })).results,
+    importMessages: (request) => admin.importMessages(request),
   };
 }

@@ -11,6 +11,7 @@ import { MessageService } from "@parley/proto/parley/v1/message_service_pb.js";
 import { RoomService } from "@parley/proto/parley/v1/room_service_pb.js";
 import { UserService } from "@parley/proto/parley/v1/user_service_pb.js";
 import { describe, expect, it } from "vitest";
+import { createAdmin } from "./admin.js";
 import { createConversations } from "./conversations.js";
 import { createFriends } from "./friends.js";
 import { createGroups } from "./groups.js";
@@ -145,14 +146,45 @@ describe("each call", () => {
       { peer: peerOf("userId", "Tom"), position: { case: "aroundSeq", value: 7 } },
     ],
     ["GetMessage", () => history.get("m"), { messageId: "m" }],
+    ["ClearHistory", () => history.clear(group("g")), { peer: peerOf("groupId", "g") }],
+    ["HideHistory", () => history.hide(user("Tom"), 7), { peer: peerOf("userId", "Tom"), upToSeq: 7 }],
     ["ListConversations", () => conversations.list(), {}],
     ["GetConversation", () => conversations.get(user("Tom")), { peer: peerOf("userId", "Tom") }],
     ["MarkRead", () => conversations.markRead(user("Tom"), 3), { peer: peerOf("userId", "Tom"), readSeq: 3 }],
+    [
+      "DeleteConversation",
+      () => conversations.delete(user("Tom"), { hideHistory: true }),
+      { peer: peerOf("userId", "Tom"), hideHistory: true },
+    ],
     ["ListSessions", () => sessions.list(), {}],
     ["RevokeSession", () => sessions.revoke("s"), { sessionId: "s" }],
   ])("%s carries its arguments", async (name, call, request) => {
     await call();
     expect(last()).toEqual([name, request]);
+  });
+
+  it("hands on an export item by item, with its span and checkpoints", async () => {
+    const asked: unknown[] = [];
+    const streaming = createRouterTransport(({ rpc: add }) => {
+      add(HistoryService.method.exportHistory, async function* (request) {
+        asked.push(JSON.parse(JSON.stringify(request, dropDefaults)));
+        for (const seq of [1, 2]) yield { message: { seq }, checkpoint: `c${seq}` };
+      });
+      add(AdminService.method.exportUser, async function* ({ userId, checkpoint }) {
+        yield { checkpoint: `${userId} after ${checkpoint}` };
+      });
+    });
+    const service = createServiceRpc(streaming);
+    const told = [];
+    const span = { fromTime: new Date(5000), toTime: new Date(6000), checkpoint: "c0" };
+    for await (const { message, checkpoint } of createHistory(service).export(user("Tom"), span))
+      told.push([message.seq, checkpoint]);
+    for await (const { checkpoint } of createAdmin(service).exportUser("Tom", { checkpoint: "c" }))
+      told.push(checkpoint);
+    expect(told).toEqual([[1, "c1"], [2, "c2"], "Tom after c"]);
+    expect(asked).toEqual([
+      { peer: peerOf("userId", "Tom"), fromTime: { seconds: 5 }, toTime: { seconds: 6 }, checkpoint: "c0" },
+    ]);
   });
 
   it("reads all pages and hands them on", async () => {
@@ -274,6 +306,20 @@ describe("a service client", () => {
     await backend.admin.revokeServiceKey("one");
     await backend.admin.getSettings();
     await backend.admin.updateSettings({ allowGuestLogin: false });
+    await backend.admin.getUserDetail("Tom");
+    await backend.admin.disconnectUser("Tom", { revokeSessions: true });
+    await backend.admin.deleteUser("Tom");
+    await backend.admin.getUserDeletion("Tom");
+    await backend.admin.importUsers([{ userId: "Tom" }]);
+    await backend.admin.importMessages({ conversation: { case: "groupId", value: "g" } });
+    expect(requests.slice(-6)).toMatchObject([
+      ["GetUserDetail", { userId: "Tom" }],
+      ["DisconnectUser", { userId: "Tom", revokeSessions: true }],
+      ["DeleteUser", { userId: "Tom" }],
+      ["GetUserDeletion", { userId: "Tom" }],
+      ["ImportUsers", { users: [{ userId: "Tom" }] }],
+      ["ImportMessages", { conversation: { case: "groupId", value: "g" } }],
+    ]);
     expect(callers.slice(0, 3)).toEqual([
       ["Bearer key", null],
       ["Bearer key", "Tom"],

@@ -22,6 +22,8 @@ export interface Conversations {
   get(peer: Peer): Promise<Conversation>;
   /** Moves the read marker forward, by default to the head; it never moves back. */
   markRead(peer: Peer, readSeq?: number): Promise<{ readSeq: number; unreadCount: number }>;
+  /** Takes a conversation off the caller's list until its next message; its history stays, unless it is to be hidden too. */
+  delete(peer: Peer, options?: { hideHistory?: boolean }): Promise<void>;
 }
 
 /** Makes the calls about conversations. */
@@ -30,5 +32,7 @@ export function createConversations({ conversation }: Rpc): Conversations {
     list: (page = {}) => conversation.listConversations(page),
     get: async (peer) => present((await conversation.getConversation({ peer })).conversation),
     markRead: (peer, readSeq = 0) => conversation.markRead({ peer, readSeq }),
+    delete: async (peer, { hideHistory = false } = {}) =>
+      void (await conversation.deleteConversation({ peer, hideHistory })),
   };
 }

@@ -1,16 +1,19 @@
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
-import type {
-  FriendChanged,
-  GroupChanged,
-  GroupMemberChanged,
-  PresenceChanged,
-  ReadMarkerChanged,
-  RoomChanged,
-  RoomMemberChanged,
-  SessionRevoked,
-  StreamEvent,
-  TypingChanged,
+import {
+  ChangeKind,
+  type ConversationChanged,
+  type FriendChanged,
+  type GroupChanged,
+  type GroupMemberChanged,
+  type HistoryCleared,
+  type PresenceChanged,
+  type ReadMarkerChanged,
+  type RoomChanged,
+  type RoomMemberChanged,
+  type SessionRevoked,
+  type StreamEvent,
+  type TypingChanged,
 } from "@parley/proto/parley/v1/stream_event_pb.js";
 import type { User } from "@parley/proto/parley/v1/user_pb.js";
 import type { ParleyError } from "./errors.js";
@@ -54,6 +57,12 @@ export interface ClientEvents {
   readMarker: ReadMarkerChanged;
   /** The profile of this user or of a friend changed. */
   userChanged: User;
+  /** A user was deleted: each message of it known so far reads as deleted from now on, and its profile is gone. */
+  userDeleted: { readonly userId: string };
+  /** History can no longer be read: cleared by a group's owner for all, or hidden by this user (`own`), maybe on another device. */
+  historyCleared: HistoryCleared;
+  /** A conversation left the list (REMOVED), or was filled from another system (UPDATED) and is to be read anew. */
+  conversationChanged: ConversationChanged;
   /** The session is over; the state becomes `closed`. */
   sessionRevoked: SessionRevoked;
   /** Every event of the stream as it came, after its own name was told; unknown kinds too. */
@@ -121,8 +130,15 @@ export function nameEvent(
       return ["typing", event.value];
     case "readMarkerChanged":
       return ["readMarker", event.value];
-    case "userChanged":
-      return event.value.user && ["userChanged", event.value.user];
+    case "userChanged": {
+      const { user, change } = event.value;
+      if (user === undefined) return undefined;
+      return change === ChangeKind.REMOVED ? ["userDeleted", { userId: user.userId }] : ["userChanged", user];
+    }
+    case "historyCleared":
+      return ["historyCleared", event.value];
+    case "conversationChanged":
+      return ["conversationChanged", event.value];
     case "sessionRevoked":
       return ["sessionRevoked", event.value];
     default:

@@ -29,9 +29,11 @@ export { ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
 export type { Peer, Sender } from "@parley/proto/parley/v1/peer_pb.js";
 export type { Room, RoomMember } from "@parley/proto/parley/v1/room_pb.js";
 export type {
+  ConversationChanged,
   FriendChanged,
   GroupChanged,
   GroupMemberChanged,
+  HistoryCleared,
   ReadMarkerChanged,
   RoomChanged,
   RoomMemberChanged,
@@ -40,6 +42,9 @@ export type {
   TypingChanged,
 } from "@parley/proto/parley/v1/stream_event_pb.js";
 export { ChangeKind, EventKind, SessionRevokedReason } from "@parley/proto/parley/v1/stream_event_pb.js";
+export type { UserDetail } from "@parley/proto/parley/v1/user_detail_pb.js";
+export type { UserExportItem } from "@parley/proto/parley/v1/user_export_pb.js";
+export type { ImportedMessage, ImportedUser, ImportUserResult } from "@parley/proto/parley/v1/user_import_pb.js";
 export type { Presence, User } from "@parley/proto/parley/v1/user_pb.js";
 export { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 export type { AccountCalls, SentCode } from "./account.js";
@@ -58,7 +63,7 @@ export { ParleyError, toParleyError } from "./errors.js";
 export type { ClientEvents, ClientState, FriendPresence } from "./events.js";
 export type { Friends } from "./friends.js";
 export type { GroupChange, GroupMemberChange, Groups, NewGroup } from "./groups.js";
-export type { History, HistoryOptions, HistoryPage } from "./history.js";
+export type { ExportOptions, History, HistoryExportOptions, HistoryOptions, HistoryPage } from "./history.js";
 export type { KeyValueStore, Scope } from "./key-value-store.js";
 export { memoryStore } from "./key-value-store.js";
 export type { Content, Media, SendOptions } from "./message-content.js";

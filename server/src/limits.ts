@@ -48,6 +48,8 @@ export const LIMITS = {
   outwardCallsPerApp: 20,
   outwardQueuePerApp: 40,
   tokenKeys: 10,
+  importItems: 500,
+  exportsPerApp: 8,
   eventLoopBusyMs: 100,
   eventLoopFloodedMs: 500,
   letInPerSecond: 50,

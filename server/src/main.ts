@@ -3,11 +3,14 @@ import { appCommand } from "./cli/app.js";
 import { backupCommand } from "./cli/backup.js";
 import { chatCommand } from "./cli/chat.js";
 import { doctorCommand } from "./cli/doctor.js";
+import { messagesCommand } from "./cli/messages.js";
 import { oauthCommand } from "./cli/oauth.js";
 import { examples } from "./cli/options.js";
 import { restoreCommand } from "./cli/restore.js";
 import { serveCommand } from "./cli/serve.js";
 import { smsCommand } from "./cli/sms.js";
+import { systemCommand } from "./cli/system.js";
+import { usersCommand } from "./cli/users.js";
 import { readVersion } from "./config.js";
 
 await new Command("parley")
@@ -22,6 +25,9 @@ await new Command("parley")
   .addCommand(chatCommand())
   .addCommand(smsCommand())
   .addCommand(oauthCommand())
+  .addCommand(usersCommand())
+  .addCommand(messagesCommand())
+  .addCommand(systemCommand())
   .addCommand(backupCommand())
   .addCommand(restoreCommand())
   .addCommand(doctorCommand())

@@ -58,6 +58,10 @@ export interface Presence {
   hasStream(appId: string, sessionId: string): boolean;
   /** Ends a session's stream and takes it offline without grace. */
   pause(appId: string, userId: string, sessionId: string): void;
+  /** The number of open streams of a user. */
+  streamsOf(appId: string, userId: string): number;
+  /** Ends all streams of a user by goodbye{DISCONNECTED}, takes it offline without grace, and gives their number. */
+  disconnect(appId: string, userId: string): number;
 }
 
 /** What the rules may ask of the live end of the log. */

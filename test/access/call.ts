@@ -30,7 +30,7 @@ function nameOf(method: DescMethod): string {
   return `${method.parent.name}/${method.name}`;
 }
 
-/** Makes a call with a request in JSON, which may be any text. Of a stream, the answer is its first frame. */
+/** Makes a call with a request in JSON, which may be any text. Of a stream, the answer is its first frame; one that ends by itself is read to its end. */
 export async function call(
   url: string,
   method: DescMethod,
@@ -48,7 +48,7 @@ export async function call(
   });
   if (!streaming) return response.ok ? ofOne(await response.json()) : refusalOf(await response.json());
   try {
-    return await firstFrame(response);
+    return await firstFrame(response, method.name !== "Subscribe");
   } finally {
     abort.abort();
   }
@@ -83,15 +83,27 @@ interface DetailJson {
   metadata?: Record<string, string>;
 }
 
-async function firstFrame(response: Response): Promise<Answer> {
+async function firstFrame(response: Response, ends: boolean): Promise<Answer> {
   let bytes = Buffer.alloc(0);
   for await (const chunk of response.body ?? []) {
     bytes = Buffer.concat([bytes, chunk as Uint8Array]);
-    if (bytes.length < 5 || bytes.length < 5 + bytes.readUInt32BE(1)) continue;
-    const frame = JSON.parse(bytes.subarray(5, 5 + bytes.readUInt32BE(1)).toString()) as JsonObject;
-    return frame.error === undefined ? { ok: true, body: frame } : refusalOf(frame.error);
+    if (!ends && framesOf(bytes).length > 0) break;
   }
-  throw new Error("the stream ended without a frame");
+  const frames = framesOf(bytes);
+  const failed = frames.find(({ error }) => error !== undefined);
+  if (failed !== undefined) return refusalOf(failed.error);
+  if (frames[0] === undefined) throw new Error("the stream ended without a frame");
+  return { ok: true, body: frames[0] };
+}
+
+function framesOf(bytes: Buffer): JsonObject[] {
+  const frames: JsonObject[] = [];
+  for (let at = 0; bytes.length >= at + 5 && bytes.length >= at + 5 + bytes.readUInt32BE(at + 1); ) {
+    const end = at + 5 + bytes.readUInt32BE(at + 1);
+    frames.push(JSON.parse(bytes.subarray(at + 5, end).toString()) as JsonObject);
+    at = end;
+  }
+  return frames;
 }
 
 function enveloped(message: Buffer): Buffer {

@@ -57,7 +57,7 @@ async function outcomeOf(cast: Cast, name: string, role: Role): Promise<string> 
   const { server, ids } = cast;
   const method = must(METHODS.get(must(name.split(" ")[0])));
   const who = cast.credentials(role);
-  const fill = fillFrom({ app: server, ids, cursor: "", pageToken: "" } as never);
+  const fill = fillFrom({ app: server, ids, cursor: "", pageToken: "" });
   // A reply would ask for a second right.
   const samples = samplesOf(method, (field) => (field.name === "reply_to_message_id" ? undefined : fill(field)));
   const sample = must(samples.find((one) => one.name === name || one.name.startsWith(`${name} `)));

@@ -52,6 +52,14 @@ AdminService/SetOauthProviders                 u x u u u u u u u u u Y Y u
 AdminService/ListOauthProviders                u x u u u u u u u u u Y Y u
 AdminService/ResetPassword                     u x u u u u u u u u u n n u
 AdminService/UpdateSettings                    u x u u u u u u u u u Y Y u
+AdminService/GetUserDetail                     u x u u u u u u u u u Y n u
+AdminService/DisconnectUser                    u x u u u u u u u u u Y n u
+AdminService/DeleteUser                        u x u u u u u u u u u Y n u
+AdminService/GetUserDeletion                   u x u u u u u u u u u Y Y u
+AdminService/ExportUser                        u x u u u u u u u u u Y n u
+AdminService/ImportUsers                       u x u u u u u u u u u Y Y u
+AdminService/ImportMessages users              u x u u u u u u u u u Y n u
+AdminService/ImportMessages group_id           u x u u u u u u u u u Y n u
 AuthService/CreateAccount                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/Login bare_id                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/RequestSmsCode                     Y x Y Y Y Y Y Y Y Y Y Y Y Y
@@ -71,6 +79,10 @@ ConversationService/MarkRead user_id           u x Y Y Y Y Y Y Y Y Y u u u
 ConversationService/MarkRead group_id          u x m m m m Y Y Y Y Y u u u
 ConversationService/MarkRead room_id           u x k k k k k k k k k u u u
 ConversationService/MarkRead system            u x Y Y Y Y Y Y Y Y Y u u u
+ConversationService/DeleteConversation user_id  u x Y Y Y Y Y Y Y Y Y u u u
+ConversationService/DeleteConversation group_id  u x m m m m Y Y Y Y Y u u u
+ConversationService/DeleteConversation room_id  u x k k k k k k k k k u u u
+ConversationService/DeleteConversation system  u x Y Y Y Y Y Y Y Y Y u u u
 FriendService/AddFriend                        u x r Y Y Y Y Y Y Y Y u u u
 FriendService/RemoveFriend                     u x r Y Y Y Y Y Y Y Y u u u
 FriendService/GetFriend                        u x r f Y f f f f f f u u u
@@ -93,6 +105,18 @@ HistoryService/ListMessages group_id           u x m m m m Y Y Y Y Y u u u
 HistoryService/ListMessages room_id            u x k k k k k k k k k u u u
 HistoryService/ListMessages system             u x Y Y Y Y Y Y Y Y Y u u u
 HistoryService/GetMessage                      u x n n n n Y Y Y Y Y u u u
+HistoryService/ExportHistory user_id           u x Y Y Y Y Y Y Y Y Y u u u
+HistoryService/ExportHistory group_id          u x m m m m Y Y Y Y Y u u u
+HistoryService/ExportHistory room_id           u x k k k k k k k k k u u u
+HistoryService/ExportHistory system            u x Y Y Y Y Y Y Y Y Y u u u
+HistoryService/ClearHistory user_id            u x r k k k k k k k k k k u
+HistoryService/ClearHistory group_id           u x r r r r r r r Y r Y n u
+HistoryService/ClearHistory room_id            u x r k k k k k k k k k k u
+HistoryService/ClearHistory system             u x r k k k k k k k k k k u
+HistoryService/HideHistory user_id             u x Y Y Y Y Y Y Y Y Y u u u
+HistoryService/HideHistory group_id            u x m m m m Y Y Y Y Y u u u
+HistoryService/HideHistory room_id             u x k k k k k k k k k u u u
+HistoryService/HideHistory system              u x Y Y Y Y Y Y Y Y Y u u u
 MessageService/SendMessage user_id             u x f f Y f f f f f f u u u
 MessageService/SendMessage group_id            u x r m m m Y s Y Y Y u u u
 MessageService/SendMessage room_id             u x r m m m Y Y Y Y Y u u u

@@ -79,6 +79,12 @@ export async function gather(server: TestServer, clock: FakeClock, sessionMs: nu
     await user(nameOf(role)).rpc.friend.removeFriend({ userId: "target" });
     await user("friend").rpc.friend.addFriend({ userId: "target" });
   };
+  const makeTarget = async () => {
+    await enter("target");
+    await makeGroup();
+    await makeRoom();
+    await makeFriends("friend");
+  };
   let foreign = await otherApp(server);
   await makeGroup();
   await makeRoom();
@@ -104,6 +110,12 @@ export async function gather(server: TestServer, clock: FakeClock, sessionMs: nu
       if (/^(Add|Remove)Friend$/.test(method)) await makeFriends(role);
       else if (/^(Logout|RevokeSession)$/.test(method)) await (role === "guest" ? enterGuest() : enter(nameOf(role)));
       else if (/ServiceKey$/.test(method)) await makeKey();
+      else if (method === "DeleteUser" && role !== "foreign") await makeTarget();
+      else if (method === "ImportUsers" && role !== "foreign") {
+        // With a credential it could not come by its bare id any more.
+        await admin.deleteUser({ userId: "target" });
+        await makeTarget();
+      } else if (/^(Clear|Hide)History$/.test(method)) await makeGroup();
       else if (method === "RotateClientKey")
         server.clientKey = must((await operator(server).getApp(server)).app).clientKey;
       else if (/^(Update|Delete|Transfer|Join|Leave|Add|Remove|Replace)Group/.test(method)) await makeGroup();

@@ -67,6 +67,8 @@ function fieldWays(field: DescField, fill: Fill): Way[] {
   });
   switch (field.fieldKind) {
     case "scalar":
+      // Without it what is of old is refused where something newer stands.
+      if (field.name === "allow_after") return [{ value: { [key]: true }, places: [], name: "" }];
       return field.scalar === ScalarType.STRING ? textWays(field, fill).map((way) => inside(way, false)) : [];
     case "message":
       return messageWays(field, field.message, fill).map((way) => inside(way, false));
@@ -97,7 +99,10 @@ function messageWays(field: DescField, message: DescMessage, fill: Fill): Way[] 
     case "google.protobuf.Struct":
       return [{ value: { key: "value" }, places: [{ field, path: [] }], name: "" }];
     case "google.protobuf.Timestamp":
-      return [{ value: "2031-01-01T00:00:00Z", places: [], name: "" }];
+      // What was made cannot be of the future, and what is to hold until then must be.
+      return [
+        { value: field.name === "create_time" ? "2021-01-01T00:00:00Z" : "2031-01-01T00:00:00Z", places: [], name: "" },
+      ];
     case "google.protobuf.Duration":
       return [];
     default:

@@ -63,8 +63,10 @@ export function idFor(field: { name: string }, ids: Ids): string | undefined {
 const FOREIGN_NAMES = new Set(["external_user_id", "client_message_id"]);
 
 /** Fills the fields of requests with what a world holds, so that its owner's calls succeed. */
-export function fillFrom({ app, ids, cursor, pageToken }: World): Fill {
+export function fillFrom({ app, owner, ids, cursor, pageToken }: Omit<World, "owner"> & { owner?: TestUser }): Fill {
   return (field) => {
+    // Nobody is a friend of oneself.
+    if (field.name === "friend_user_ids") return owner?.userId;
     const id = idFor(field, ids);
     if (id !== undefined) return id;
     switch (field.name) {
@@ -77,6 +79,9 @@ export function fillFrom({ app, ids, cursor, pageToken }: World): Fill {
       case "page_token":
         // Each list has tokens of its own kind.
         return field.parent.name === "ListGroupsRequest" ? pageToken : undefined;
+      case "checkpoint":
+        // An export begins without one.
+        return undefined;
       case "username":
       case "client_message_id":
       case "request_id":
@@ -124,7 +129,7 @@ export function fresh({ request, places }: Sample): Sample["request"] {
 }
 
 /** Calls after which the next ones would not find what they are about. */
-export const TAKES_AWAY = /^(Delete|Remove|Leave|Transfer|Replace|Revoke|Logout|Rotate)/;
+export const TAKES_AWAY = /^(Delete|Remove|Leave|Transfer|Replace|Revoke|Logout|Rotate|Clear|Hide)/;
 
 const OPEN_TO_ALL = new Set(["Login", "CreateAccount", "RequestSmsCode"]);
 

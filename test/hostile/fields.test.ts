@@ -262,6 +262,13 @@ const ITEMS: Readonly<Record<string, unknown>> = {
   providers: { name: "p", qq: { clientId: "1" } },
   kinds: "EVENT_KIND_MESSAGE_CREATED",
   users: { userId: "a" },
+  credentials: { phoneNumber: "+8613800138000" },
+  messages: {
+    senderUserId: "a",
+    content: { text: { text: "x" } },
+    createTime: "2021-01-01T00:00:00Z",
+    clientMessageId: "a",
+  },
   requests: { receiver: { userId: "a" }, content: { text: { text: "x" } } },
   keys: { hs256Secret: "a secret of thirty-two bytes or more" },
 };

@@ -40,7 +40,8 @@ export interface ClientState {
 }
 
 export const messageJson = (message: ChatMessage): Json => toJson(ChatMessageSchema, message) as Json;
-const peerKey = (peer: Peer | undefined): string => JSON.stringify(toJson(PeerSchema, must(peer)));
+/** A peer as a key. */
+export const peerKey = (peer: Peer | undefined): string => JSON.stringify(toJson(PeerSchema, must(peer)));
 
 /** Reads everything afresh. */
 export async function fetchState({ userId, rpc }: Pick<TestUser, "userId" | "rpc">): Promise<ClientState> {

@@ -5,7 +5,15 @@ import { RoomSchema } from "@parley/proto/parley/v1/room_pb.js";
 import { ChangeKind, type StreamEvent } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { UserSchema } from "@parley/proto/parley/v1/user_pb.js";
 import { toGroup, toSystem, toUser } from "../support/messaging.js";
-import { type ClientState, type Json, messageJson, type Place, type Talk, timeOf } from "./apply-events-state.js";
+import {
+  type ClientState,
+  type Json,
+  messageJson,
+  type Place,
+  peerKey,
+  type Talk,
+  timeOf,
+} from "./apply-events-state.js";
 
 /**
  * What the events tell of and do not carry, so that an application asks for it: a group or room it has come into, the profile of a new friend,
@@ -36,12 +44,16 @@ function applyEvent(state: ClientState, me: string, { event, createTime }: Strea
   switch (event.case) {
     case "messageCreated":
     case "systemMessage":
-      takeMessage(state, me, event.value.message as ChatMessage);
+      takeMessage(state, me, event.value.message as ChatMessage, toFetch);
       return;
     case "readMarkerChanged":
       takeMarker(state, me, event.value);
       return;
     case "userChanged":
+      if (event.value.change === ChangeKind.REMOVED) {
+        takeDeletion(state, me, event.value.user?.userId ?? "", timeOf(createTime));
+        return;
+      }
       state.users[event.value.user?.userId ?? ""] = toJson(UserSchema, event.value.user as never) as Json;
       return;
     case "friendChanged":
@@ -66,6 +78,13 @@ function applyEvent(state: ClientState, me: string, { event, createTime }: Strea
     case "roomMemberChanged":
       takeRoomMembers(state, me, event.value, toFetch, timeOf(createTime));
       return;
+    case "historyCleared":
+      takeClearing(state, me, event.value);
+      return;
+    case "conversationChanged":
+      delete state.talks[peerKey(event.value.peer)];
+      if (event.value.change === ChangeKind.UPDATED) toFetch.talks.add(peerKey(event.value.peer));
+      return;
     default:
       throw new Error(`the contract says nothing of what ${event.case} does to a state`);
   }
@@ -83,10 +102,12 @@ function peerOf(me: string, { sender, receiver, seq }: ChatMessage): string | un
 
 const jsonPeer = ({ peer }: { peer: { case: string; value: unknown } }) => ({ [peer.case]: peer.value });
 
-function takeMessage(state: ClientState, me: string, message: ChatMessage): void {
+function takeMessage(state: ClientState, me: string, message: ChatMessage, toFetch: ToFetch): void {
   const peer = peerOf(me, message);
   if (peer === undefined) return;
   const { conversationId, seq } = message;
+  // A talk that was off the list comes back with its history.
+  if (state.talks[peer] === undefined && seq > 1) toFetch.talks.add(peer);
   state.talks[peer] ??= { conversationId, headSeq: 0, readSeq: 0, unreadCount: 0, messages: [] };
   const talk = state.talks[peer];
   if (talk.messages.some((known) => known.seq === seq)) throw new Error(`message ${seq} came twice`);
@@ -118,6 +139,29 @@ function takeMarker(
   countUnread(talk, me);
 }
 
+/** What a deleted user has said reads otherwise from now on. */
+function takeDeletion(state: ClientState, me: string, userId: string, updateTime: string): void {
+  delete state.users[userId];
+  for (const talk of Object.values(state.talks)) {
+    talk.messages = talk.messages.map((message) => {
+      if ((message.sender as Json).userId !== userId || message.state === "MESSAGE_STATE_DELETED") return message;
+      const { content: _, remark: __, attributes: ___, mentions: ____, replyToMessageId: _____, ...rest } = message;
+      const revision = ((message.revision as number | undefined) ?? 0) + 1;
+      return { ...rest, state: "MESSAGE_STATE_DELETED", updateTime, revision };
+    });
+    countUnread(talk, me);
+  }
+}
+
+/** Nothing up to a seq can be read any more. */
+function takeClearing(state: ClientState, me: string, { peer, upToSeq }: Clearing): void {
+  const talk = state.talks[peerKey(peer)];
+  if (talk === undefined) return;
+  talk.messages = talk.messages.filter(({ seq }) => (seq as number) > upToSeq);
+  countUnread(talk, me);
+}
+
+type Clearing = Extract<StreamEvent["event"], { case: "historyCleared" }>["value"];
 type GroupChange = Extract<StreamEvent["event"], { case: "groupChanged" }>["value"];
 type RoomChange = Extract<StreamEvent["event"], { case: "roomChanged" }>["value"];
 type GroupMemberChange = Extract<StreamEvent["event"], { case: "groupMemberChanged" }>["value"];

@@ -13,8 +13,9 @@ import { GROUPS } from "./mutations-groups.js";
 import { LOGINS } from "./mutations-logins.js";
 import { MESSAGES } from "./mutations-messages.js";
 import { OTHERS } from "./mutations-others.js";
+import { USERS } from "./mutations-users.js";
 
-const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...LOGINS];
+const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...LOGINS, ...USERS];
 
 let server: TestServer;
 beforeAll(async () => {

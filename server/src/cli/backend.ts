@@ -31,11 +31,14 @@ export async function asBackend(
   nothing: string,
   work: (service: <S extends DescService>(service: S) => Client<S>) => Promise<Answer | Answer[]>,
 ): Promise<void> {
-  await answer(options, nothing, async () => {
-    const key = options.serviceKey ?? developmentKey(options.dataDir);
-    const transport = transportTo(options.url, () => key);
-    return await work((service) => createClient(service, transport));
-  });
+  await answer(options, nothing, () => work(backendServices(options)));
+}
+
+/** The services of a running server for one that acts as the app's backend. */
+export function backendServices(options: BackendOptions): <S extends DescService>(service: S) => Client<S> {
+  const key = options.serviceKey ?? developmentKey(options.dataDir);
+  const transport = transportTo(options.url, () => key);
+  return (service) => createClient(service, transport);
 }
 
 function developmentKey(dataDir: string): string {

@@ -20,6 +20,10 @@ export function noticeOf({ event }: StreamEvent): string | undefined {
       return event.value.change === ChangeKind.REMOVED
         ? `${event.value.userId} is no longer a friend`
         : `${event.value.userId} is now a friend`;
+    case "userChanged":
+      return event.value.change === ChangeKind.REMOVED ? `${event.value.user?.userId} was deleted` : undefined;
+    case "historyCleared":
+      return `history up to ${event.value.upToSeq} of ${event.value.conversationId} is gone`;
     case "groupChanged":
       return `group ${event.value.groupId} was ${changed(event.value.change)}`;
     case "groupMemberChanged":

@@ -61,6 +61,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         // The stream may have been lost before, and its grace be running.
         board.leave(appId, userId, sessionId, "once");
       },
+      streamsOf: (appId, userId) => [...(hub.known(appId)?.ofUser(userId) ?? [])].length,
+      disconnect(appId, userId) {
+        const streams = [...(hub.known(appId)?.ofUser(userId) ?? [])];
+        for (const stream of streams) stream.end({ reason: GoodbyeReason.DISCONNECTED, reconnect: false });
+        return streams.length;
+      },
     },
     tail: {
       state: async (appId) => (await hub.tail(appId)).state(),

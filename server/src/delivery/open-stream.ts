@@ -39,6 +39,12 @@ export interface StreamRequest {
 
 type Chunk = Exclude<Awaited<ReturnType<typeof readVisible>>, "expired">;
 
+/** After these a client does not come back by itself. */
+const STAYS_AWAY: ReadonlySet<GoodbyeReason> = new Set([
+  GoodbyeReason.PAUSED,
+  GoodbyeReason.SESSION_REVOKED,
+  GoodbyeReason.DISCONNECTED,
+]);
 const ALWAYS: ReadonlySet<number> = new Set([EventKind.SESSION_REVOKED]);
 
 /** Serves one stream until it is over. `prelude` gives what must be told between started and caught_up. */
@@ -95,7 +101,7 @@ export async function openStream(
   // On the ending, not in `finally`: Connect never finishes the generator of a stalled stream.
   void running.then((ending) => {
     tail.remove(subscription);
-    leave(ending.reason === GoodbyeReason.PAUSED || ending.reason === GoodbyeReason.SESSION_REVOKED ? "once" : "grace");
+    leave(ending.reason !== undefined && STAYS_AWAY.has(ending.reason) ? "once" : "grace");
   });
   return await running;
 }

@@ -25,9 +25,14 @@ export async function authorizeSends(tx: Tx, sends: readonly Checked[]): Promise
 }
 
 async function authorizeDirect(tx: Tx, sends: readonly Checked[], refusals: Map<Send, DomainError>): Promise<void> {
-  const kinds = await findUserKinds(tx.db, tx.appId, [...new Set(sends.map(({ send }) => send.target.id))]);
+  const named = sends.flatMap(({ send }) =>
+    send.senderId === "" ? [send.target.id] : [send.target.id, send.senderId],
+  );
+  const kinds = await findUserKinds(tx.db, tx.appId, [...new Set(named)]);
   for (const { send, rules } of sends) {
-    if (!kinds.has(send.target.id)) refusals.set(send, notFound("user", "receiver.user_id"));
+    // A sender may have been deleted while its send was on its way.
+    if (send.senderId !== "" && !kinds.has(send.senderId)) refusals.set(send, notFound("user", ""));
+    else if (!kinds.has(send.target.id)) refusals.set(send, notFound("user", "receiver.user_id"));
     else if (
       !rules.allowStrangerMessages &&
       send.senderId !== "" &&

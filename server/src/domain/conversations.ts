@@ -4,12 +4,12 @@ import { type Conversation, ConversationSchema } from "@parley/proto/parley/v1/c
 import { type Peer, PeerSchema } from "@parley/proto/parley/v1/peer_pb.js";
 import {
   findConversation,
-  findReadSeq,
+  findOwnView,
   listConversations as listRows,
   listUnreadConversations,
 } from "../store/conversations.js";
 import { readLogState } from "../store/log.js";
-import { countUnread, listMessages } from "../store/messages.js";
+import { countUnread, listGoneSenders, listMessages } from "../store/messages.js";
 import type { Db } from "../store/schema.js";
 import { snapshot } from "../store/snapshot.js";
 import type { UserCaller } from "./caller.js";
@@ -42,7 +42,11 @@ interface Row {
   head_seq: number;
   floor_seq: number;
   read_seq: number;
+  unlisted_pos: number;
 }
+
+/** Whose conversations they are. */
+type Reader = Pick<UserCaller, "appId" | "userId">;
 
 /** A page of the caller's conversations, newest first, with the cursor it is exact at; see ConversationService.ListConversations. */
 export async function listConversations(ctx: Ctx, caller: UserCaller, pageSize: number, token: string) {
@@ -57,15 +61,27 @@ export async function listConversations(ctx: Ctx, caller: UserCaller, pageSize: 
     const { items, nextPageToken } = nextPage(rows, limit, (row) => [row.last_pos]);
     const conversations: Conversation[] = [];
     for (const row of items) conversations.push(await conversationView(db, caller, row, lane));
-    let unreadTotal = 0;
-    for (const row of unread) unreadTotal += await unreadOf(db, caller, row, lane);
     return {
       conversations,
       nextPageToken,
       cursor: cursorAt(caller.appId, state, state.head),
-      unreadTotal,
+      unreadTotal: await sumUnread(db, caller, unread, lane),
     };
   });
+}
+
+/** The number of unread messages over all conversations of a user. */
+export async function countAllUnread(ctx: Ctx, reader: Reader): Promise<number> {
+  return await counting(ctx, async (db, lane) => {
+    const unread = await listUnreadConversations(db, reader.appId, reader.userId);
+    return lane.isTooLong(unread) ? undefined : await sumUnread(db, reader, unread, lane);
+  });
+}
+
+async function sumUnread(db: Db, reader: Reader, rows: readonly Row[], lane: Lane): Promise<number> {
+  let total = 0;
+  for (const row of rows) total += await unreadOf(db, reader, row, lane);
+  return total;
 }
 
 /** One conversation as the caller sees it; an empty one when nothing was said yet. */
@@ -74,9 +90,10 @@ export async function getConversation(ctx: Ctx, caller: UserCaller, peer: Peer |
   return await counting(ctx, async (db, lane) => {
     await visibleAfter(db, caller.appId, caller.userId, conversationId);
     const found = await findConversation(db, caller.appId, conversationId);
-    const read_seq = (await findReadSeq(db, caller.appId, caller.userId, conversationId)) ?? 0;
+    const own = await findOwnView(db, caller.appId, caller.userId, conversationId);
+    const { read_seq, unlisted_pos } = own ?? { read_seq: 0, unlisted_pos: 0 };
     const { head_seq, floor_seq } = found ?? { head_seq: 0, floor_seq: 0 };
-    const row = { conversation_id: conversationId, head_seq, floor_seq, read_seq };
+    const row = { conversation_id: conversationId, head_seq, floor_seq, read_seq, unlisted_pos };
     return lane.isTooLong([row]) ? undefined : await conversationView(db, caller, row, lane);
   });
 }
@@ -97,12 +114,15 @@ async function conversationView(db: Db, caller: UserCaller, row: Row, lane: Lane
 }
 
 /** The exact number of unread messages up to the row's head, counted from what is stored. */
-export async function unreadOf(db: Db, caller: UserCaller, row: Row, lane: Lane): Promise<number> {
+export async function unreadOf(db: Db, caller: Reader, row: Row, lane: Lane): Promise<number> {
   if (row.read_seq >= row.head_seq) return 0;
-  const afterPos = await visibleAfter(db, caller.appId, caller.userId, row.conversation_id);
+  const visiblePos = await visibleAfter(db, caller.appId, caller.userId, row.conversation_id);
+  // What stood in it when it was taken off the list counts no longer.
+  const afterPos = Math.max(visiblePos, row.unlisted_pos);
+  const gone = await listGoneSenders(db, caller.appId);
   let count = 0;
   for (let afterSeq = Math.max(row.read_seq, row.floor_seq); afterSeq < row.head_seq; afterSeq += COUNT_STEP) {
-    const range = { afterSeq, toSeq: Math.min(row.head_seq, afterSeq + COUNT_STEP), afterPos };
+    const range = { afterSeq, toSeq: Math.min(row.head_seq, afterSeq + COUNT_STEP), afterPos, gone };
     count += await countUnread(db, caller.appId, row.conversation_id, caller.userId, range);
     await lane.rest();
   }
@@ -134,7 +154,8 @@ export async function counting<T>(
   return (await snapshot(ctx.longRead, (db) => work(db, LONG))) as T;
 }
 
-function wirePeer(conversationId: string, readerId: string): Peer {
+/** The other side of a conversation as a reader addresses it. */
+export function wirePeer(conversationId: string, readerId: string): Peer {
   const peer = peerOf(conversationId, readerId);
   if (peer.kind === "group") return create(PeerSchema, { peer: { case: "groupId", value: peer.groupId } });
   if (peer.kind === "user") return create(PeerSchema, { peer: { case: "userId", value: peer.userId } });

@@ -4,6 +4,8 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { EventKind, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
 import type { NewEvent } from "../ports.js";
 
+export { MESSAGE_KINDS } from "../store/readable.js";
+
 type EventCase = NonNullable<MessageInitShape<typeof StreamEventSchema>["event"]>;
 
 const KINDS: Record<NonNullable<EventCase["case"]>, EventKind> = {
@@ -20,14 +22,9 @@ const KINDS: Record<NonNullable<EventCase["case"]>, EventKind> = {
   readMarkerChanged: EventKind.READ_MARKER_CHANGED,
   sessionRevoked: EventKind.SESSION_REVOKED,
   userChanged: EventKind.USER_CHANGED,
+  historyCleared: EventKind.HISTORY_CLEARED,
+  conversationChanged: EventKind.CONVERSATION_CHANGED,
 };
-
-/** The kinds whose payload holds a message's content. */
-export const MESSAGE_KINDS: readonly number[] = [
-  EventKind.MESSAGE_CREATED,
-  EventKind.MESSAGE_UPDATED,
-  EventKind.SYSTEM_MESSAGE,
-];
 
 /** Makes an event for these audiences, each named once. */
 export function newEvent(timeMs: number, audiences: Iterable<string>, event: EventCase): NewEvent {

@@ -1,6 +1,6 @@
 import type { Peer } from "@parley/proto/parley/v1/peer_pb.js";
 import { userAudience } from "../store/audience.js";
-import { addParticipants, findConversation, findReadSeq, setReadSeq } from "../store/conversations.js";
+import { addParticipants, findConversation, findOwnView, setReadSeq } from "../store/conversations.js";
 import type { UserCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
 import { directUsers } from "./conversation-id.js";
@@ -16,7 +16,8 @@ export async function markRead(ctx: Ctx, caller: UserCaller, peer: Peer | undefi
     await visibleAfter(tx.db, appId, userId, conversationId);
     const found = await findConversation(tx.db, appId, conversationId);
     if (found === undefined) return undefined;
-    const before = await findReadSeq(tx.db, appId, userId, conversationId);
+    const own = await findOwnView(tx.db, appId, userId, conversationId);
+    const before = own?.read_seq;
     const wanted = readSeq === 0 ? found.head_seq : Math.min(readSeq, found.head_seq);
     const marker = Math.max(wanted, before ?? 0);
     if (before === undefined) await addParticipants(tx, [{ userId, conversationId, readSeq: marker }]);
@@ -27,7 +28,7 @@ export async function markRead(ctx: Ctx, caller: UserCaller, peer: Peer | undefi
       const value = { conversationId, userId, readSeq: marker };
       tx.emit(newEvent(tx.nowMs, readers.map(userAudience), { case: "readMarkerChanged", value }));
     }
-    return { conversation_id: conversationId, ...found, read_seq: marker };
+    return { conversation_id: conversationId, ...found, read_seq: marker, unlisted_pos: own?.unlisted_pos ?? 0 };
   });
   if (row === undefined) return { readSeq: 0, unreadCount: 0 };
   // Counting may take long, so it is not the writer's to do; what came since is not in the row.

@@ -14,11 +14,15 @@ export function pageToken(...values: Value[]): string {
 }
 
 /** The values in a page token, of these kinds; undefined for an empty token, which is the first page. Throws INVALID_FIELD. */
-export function readPageToken(token: string, kinds: readonly ("string" | "number")[]): Value[] | undefined {
+export function readPageToken(
+  token: string,
+  kinds: readonly ("string" | "number")[],
+  field = "page_token",
+): Value[] | undefined {
   if (token === "") return undefined;
   const values = parse(token);
   if (values?.length !== kinds.length || !values.every((value, at) => fits(value, kinds[at])))
-    throw invalidField("page_token", "page_token is not one that this call returned");
+    throw invalidField(field, `${field} is not one that this call returned`);
   return values as Value[];
 }
 

@@ -23,6 +23,7 @@ import type { AppRecord } from "./apps.js";
 import type { Ctx } from "./context.js";
 import { directUsers } from "./conversation-id.js";
 import { endSession, SessionRevokedReason } from "./end-session.js";
+import { eraseDeleted } from "./erase-deleted.js";
 import { MESSAGE_KINDS } from "./events.js";
 import { nextTurn } from "./next-turn.js";
 import { createRetentionGuard } from "./retention-guard.js";
@@ -90,6 +91,7 @@ export function startRetention(ctx: RetentionCtx, logger: Logger, options: Reten
     const [any] = apps;
     if (any === undefined || over.signal.aborted) return report;
     await wipeDissolved(ctx, over.signal);
+    await eraseDeleted(ctx, over.signal, STEP_ITEMS);
     report.stopped = await guard.refusal(nowMs, () => removesMuch(ctx, apps, nowMs, over.signal));
     if (report.stopped !== undefined) {
       tellStop(report.stopped);
@@ -143,11 +145,14 @@ export function startRetention(ctx: RetentionCtx, logger: Logger, options: Reten
   };
 }
 
+/** The kinds that hold what was said in a place, and its name and data. */
+const PLACE_WORDS = [...MESSAGE_KINDS, EventKind.GROUP_CHANGED, EventKind.ROOM_CHANGED];
+
 /** Removes what was said in places that were deleted: that is no matter of age, so no guard is asked. */
 async function wipeDissolved(ctx: RetentionCtx, signal: AbortSignal): Promise<void> {
   for (let [place] = await listDissolved(ctx.read, 1); place !== undefined && !signal.aborted; ) {
     const next = place;
-    await ctx.committer.run(next.app_id, (tx) => wipeSome(tx, next, MESSAGE_KINDS, STEP_ITEMS), FREES);
+    await ctx.committer.run(next.app_id, (tx) => wipeSome(tx, next, PLACE_WORDS, STEP_ITEMS), FREES);
     await nextTurn();
     [place] = await listDissolved(ctx.read, 1);
   }

@@ -1,3 +1,4 @@
+import { ChangeKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { userAudience } from "../store/audience.js";
 import type { Tx } from "../store/committer.js";
 import { listFriends } from "../store/friends.js";
@@ -9,5 +10,7 @@ import { userOf } from "./user.js";
 export async function emitUserChanged(tx: Tx, row: UserRow): Promise<void> {
   const friends = await listFriends(tx.db, tx.appId, row.user_id);
   const audiences = [row.user_id, ...friends.map((friend) => friend.friend_id)].map(userAudience);
-  tx.emit(newEvent(tx.nowMs, audiences, { case: "userChanged", value: { user: userOf(row) } }));
+  tx.emit(
+    newEvent(tx.nowMs, audiences, { case: "userChanged", value: { user: userOf(row), change: ChangeKind.UPDATED } }),
+  );
 }

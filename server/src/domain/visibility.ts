@@ -1,4 +1,5 @@
 import { isGroupPlace } from "../store/audience.js";
+import { findOwnView } from "../store/conversations.js";
 import { findMember, findPlace } from "../store/members.js";
 import type { Db } from "../store/schema.js";
 import { findUser } from "../store/users.js";
@@ -6,20 +7,24 @@ import { directUsers } from "./conversation-id.js";
 import { DomainError, ErrorReason, notFound } from "./errors.js";
 
 /**
- * The position after which a user may read a conversation's history. Nothing before the user came to be; in a group nothing before it joined, unless the group says so.
- * Throws NOT_FOUND for an unknown group or user, NOT_MEMBER for one who is not, or no longer, a member.
+ * The position after which a user may read a conversation's history. Nothing before the user came to be, and nothing that it has hidden from
+ * itself; in a group nothing before it joined, unless the group says so. Throws NOT_FOUND for an unknown group or user, NOT_MEMBER for one who
+ * is not, or no longer, a member. What was said with a user that was deleted since stays with the other.
  */
 export async function visibleAfter(db: Db, appId: string, userId: string, conversationId: string): Promise<number> {
   const user = await findUser(db, appId, userId);
   if (user === undefined) throw notFound("user", "peer.user_id");
+  const own = await findOwnView(db, appId, userId, conversationId);
+  const after = Math.max(user.created_pos, own?.hidden_pos ?? 0);
   if (isGroupPlace(conversationId)) {
     const group = await findPlace(db, appId, conversationId);
     if (group === undefined) throw notFound("group", "peer.group_id");
     const member = await findMember(db, appId, conversationId, userId);
     if (member === undefined) throw new DomainError(ErrorReason.NOT_MEMBER, "you are not a member of this group");
-    return group.history_for_new_members === 1 ? user.created_pos : Math.max(user.created_pos, member.joined_pos - 1);
+    return group.history_for_new_members === 1 ? after : Math.max(after, member.joined_pos - 1);
   }
   const other = directUsers(conversationId)?.find((id) => id !== userId);
-  if (other !== undefined && (await findUser(db, appId, other)) === undefined) throw notFound("user", "peer.user_id");
-  return user.created_pos;
+  if (own === undefined && other !== undefined && (await findUser(db, appId, other)) === undefined)
+    throw notFound("user", "peer.user_id");
+  return after;
 }

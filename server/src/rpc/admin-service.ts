@@ -10,11 +10,13 @@ import type { Ctx } from "../domain/context.js";
 import { createSession } from "../domain/login/create-session.js";
 import { resetPassword } from "../domain/login/credentials/reset-password.js";
 import { sendSystemMessage } from "../domain/send-system-message.js";
+import { adminUserHandlers } from "./admin-users.js";
 import { openedSession } from "./auth-service.js";
-import type { Handlers } from "./funnel.js";
+import type { Call, Handlers } from "./funnel.js";
 
-export function adminHandlers(ctx: Ctx): Handlers<typeof AdminService> {
+export function adminHandlers(ctx: Ctx, report: (error: unknown, call: Call) => void): Handlers<typeof AdminService> {
   return {
+    ...adminUserHandlers(ctx, report),
     batchUpsertUsers: async ({ caller }, request) => ({
       users: await batchUpsertUsers(ctx, asService(caller), request.users),
     }),

@@ -53,6 +53,8 @@ export interface Funnel {
     facts: CallFacts,
     work: (call: Call) => Promise<T>,
   ): Promise<T>;
+  /** Counts a call that was answered, with its time since it began. */
+  succeed(method: DescMethod, beganMs: number): void;
   /** Counts and logs a failure and gives its wire form. */
   fail(method: DescMethod, error: unknown, requestId: string): WireError;
   /** Raises the alarm that a client holds events that this server has lost. */
@@ -116,21 +118,25 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics;
     logger.error({ method: nameOf(method), requestId }, "a client holds events that this server has lost");
   };
 
+  const succeed: Funnel["succeed"] = (method, beganMs) => {
+    const name = nameOf(method);
+    metrics.rpcs.inc({ method: name, code: "ok" });
+    metrics.rpcSeconds.observe({ method: name, code: "ok" }, (performance.now() - beganMs) / 1000);
+  };
+
   const run: Funnel["run"] = async (method, request, facts, work) => {
     const began = performance.now();
     const call = await admit(method, request, facts);
     try {
       const answer = await work(call);
-      const name = nameOf(method);
-      metrics.rpcs.inc({ method: name, code: "ok" });
-      metrics.rpcSeconds.observe({ method: name, code: "ok" }, (performance.now() - began) / 1000);
+      succeed(method, began);
       return answer;
     } catch (error) {
       throw fail(method, error, call.requestId);
     }
   };
 
-  return { admit, run, fail, tellLostHistory };
+  return { admit, run, succeed, fail, tellLostHistory };
 }
 
 /** What is refused at each level of load. */

@@ -18,6 +18,7 @@ import { authHandlers } from "./auth-service.js";
 import { createConnectHandler } from "./connect-handler.js";
 import { conversationHandlers } from "./conversation-service.js";
 import type { Request, Response } from "./exchange.js";
+import { exportHandlers } from "./exports.js";
 import { createFastUnary } from "./fast-unary.js";
 import { friendHandlers } from "./friend-service.js";
 import type { Funnel } from "./funnel.js";
@@ -72,7 +73,9 @@ export function createRpcHandler(options: RpcOptions): (request: Request, respon
   const table = createUnaryTable(funnel);
   const reportSend = (error: unknown, call: { requestId: string }) =>
     void funnel.fail(MessageService.method.sendMessages, error, call.requestId);
-  table.add(AdminService, adminHandlers(ctx));
+  const reportImport = (error: unknown, call: { requestId: string }) =>
+    void funnel.fail(AdminService.method.importUsers, error, call.requestId);
+  table.add(AdminService, adminHandlers(ctx, reportImport));
   table.add(AuthService, authHandlers(ctx));
   table.add(ConversationService, conversationHandlers(ctx));
   table.add(FriendService, friendHandlers(ctx));
@@ -91,10 +94,15 @@ export function createRpcHandler(options: RpcOptions): (request: Request, respon
     writeMaxBytes: options.responseBytes,
     maxTimeoutMs: options.maxTimeoutMs,
   });
+  const { exportUser, exportHistory } = exportHandlers({ ctx, funnel });
+  const streams = new Map<DescService, object>([
+    [AdminService, { exportUser }],
+    [HistoryService, { exportHistory }],
+    [MessageService, { subscribe: options.subscribe }],
+  ]);
   for (const service of SERVICES) {
-    const streams = service === MessageService ? { subscribe: options.subscribe } : {};
     // The table was filled from handlers typed by each service; here a service is one of many.
-    router.service(service, { ...table.implementation(service), ...streams } as never);
+    router.service(service, { ...table.implementation(service), ...streams.get(service) } as never);
   }
   options.extra(router);
   const { newId } = ctx;

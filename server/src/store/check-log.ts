@@ -184,4 +184,41 @@ const RULES: readonly (readonly [rule: string, text: string, query: RawBuilder<F
       left join member m on m.app_id = p.app_id and m.place = p.place and m.left_pos is null
       group by p.app_id, p.place having n > 0 limit 20`,
   ],
+  [
+    "markers",
+    "% users have hidden or taken off their lists what is not there yet",
+    sql<Found>`
+      select p.app_id, '' as what, count(*) as n from participant p join app_log l on l.app_id = p.app_id
+      where p.hidden_pos > l.pos or p.unlisted_pos > l.pos group by p.app_id`,
+  ],
+  [
+    "users",
+    "% words of users that were deleted are still stored",
+    sql<Found>`
+      select m.app_id, '' as what, count(*) as n from message m
+      left join "user" u on u.app_id = m.app_id and u.user_id = m.sender
+      left join erasure e on e.app_id = m.app_id and e.subject = 'u:' || m.sender and e.upto_pos >= m.pos
+      where m.sender <> '' and length(m.payload_hash) > 0 and e.subject is null
+        and (u.user_id is null or m.pos <= u.created_pos)
+      group by m.app_id`,
+  ],
+  [
+    "users",
+    "% sessions, credentials, friendships or memberships of users that are not there",
+    sql<Found>`
+      select o.app_id, '' as what, count(*) as n from (
+        select app_id, user_id from session union all select app_id, user_id from credential
+        union all select app_id, user_id from friend union all select app_id, friend_id from friend
+        union all select app_id, user_id from member where left_pos is null) o
+      left join "user" u on u.app_id = o.app_id and u.user_id = o.user_id
+      where u.user_id is null group by o.app_id`,
+  ],
+  [
+    "users",
+    "% groups whose owner is no member",
+    sql<Found>`
+      select p.app_id, '' as what, count(*) as n from place p
+      left join member m on m.app_id = p.app_id and m.place = p.place and m.user_id = p.owner_user_id and m.left_pos is null
+      where p.place like 'g:%' and m.user_id is null group by p.app_id`,
+  ],
 ];

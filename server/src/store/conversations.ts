@@ -7,6 +7,8 @@ export interface ConversationGrowth {
   count: number;
   /** The position of the newest of them. */
   lastPos: number;
+  /** The time of the newest of them, when that is not now. */
+  lastMs?: number;
 }
 
 /** Raises the heads of conversations, making those that are new, and gives each head and time from before. */
@@ -27,14 +29,14 @@ export async function growConversations(
   await tx.db
     .insertInto("conversation")
     .values(
-      growths.map(({ conversationId, count, lastPos }) => ({
+      growths.map(({ conversationId, count, lastPos, lastMs = tx.nowMs }) => ({
         app_id: tx.appId,
         conversation_id: conversationId,
         head_seq: (known.get(conversationId)?.headSeq ?? 0) + count,
         floor_seq: 0,
         last_pos: lastPos,
         // The message's time never falls behind the one before it.
-        last_ms: Math.max(tx.nowMs, known.get(conversationId)?.lastMs ?? 0),
+        last_ms: Math.max(lastMs, known.get(conversationId)?.lastMs ?? 0),
       })),
     )
     .onConflict((conflict) =>
@@ -89,23 +91,49 @@ export async function removeParticipants(tx: Tx, conversationId: string, userIds
   }
 }
 
-export async function findReadSeq(db: Db, appId: string, userId: string, conversationId: string) {
-  const row = await db
-    .selectFrom("participant")
-    .select("read_seq")
-    .where("app_id", "=", appId)
-    .where("user_id", "=", userId)
-    .where("conversation_id", "=", conversationId)
-    .executeTakeFirst();
-  return row?.read_seq;
-}
-
 export async function setReadSeq(tx: Tx, userId: string, conversationId: string, readSeq: number): Promise<void> {
   await tx.db
     .updateTable("participant")
     .set({ read_seq: readSeq })
     .where("app_id", "=", tx.appId)
     .where("user_id", "=", userId)
+    .where("conversation_id", "=", conversationId)
+    .execute();
+}
+
+/** What a user keeps of a conversation for itself, or undefined when it cannot list it. */
+export async function findOwnView(db: Db, appId: string, userId: string, conversationId: string) {
+  return await db
+    .selectFrom("participant")
+    .select(["read_seq", "hidden_pos", "unlisted_pos"])
+    .where("app_id", "=", appId)
+    .where("user_id", "=", userId)
+    .where("conversation_id", "=", conversationId)
+    .executeTakeFirst();
+}
+
+/** Hides messages up to a position from a user, or takes the conversation off its list until one after a position. */
+export async function setOwnView(
+  tx: Tx,
+  userId: string,
+  conversationId: string,
+  change: { hidden_pos?: number; unlisted_pos?: number },
+): Promise<void> {
+  await tx.db
+    .updateTable("participant")
+    .set(change)
+    .where("app_id", "=", tx.appId)
+    .where("user_id", "=", userId)
+    .where("conversation_id", "=", conversationId)
+    .execute();
+}
+
+/** Raises the floor of a conversation over all that stands in it. */
+export async function clearConversation(tx: Tx, conversationId: string): Promise<void> {
+  await tx.db
+    .updateTable("conversation")
+    .set((e) => ({ floor_seq: e.ref("head_seq") }))
+    .where("app_id", "=", tx.appId)
     .where("conversation_id", "=", conversationId)
     .execute();
 }
@@ -140,8 +168,10 @@ function conversationsOf(db: Db, appId: string, userId: string) {
       "conversation.floor_seq",
       "conversation.last_pos",
       "participant.read_seq",
+      "participant.unlisted_pos",
     ])
     .where("participant.app_id", "=", appId)
     .where("participant.user_id", "=", userId)
-    .where("conversation.head_seq", ">", 0);
+    .where("conversation.head_seq", ">", 0)
+    .whereRef("conversation.last_pos", ">", "participant.unlisted_pos");
 }

@@ -1,4 +1,5 @@
 import type { Tx } from "./committer.js";
+import { readableMessages } from "./readable.js";
 import type { Db } from "./schema.js";
 
 export async function areFriends(db: Db, appId: string, userId: string, friendId: string): Promise<boolean> {
@@ -79,9 +80,15 @@ export async function deleteFriends(tx: Tx, a: string, b: string): Promise<void>
     .execute();
 }
 
-/** The newest message of each of these conversations that lies after a position and that retention has not hidden. */
-export async function findNewestMessages(db: Db, appId: string, conversationIds: readonly string[], afterPos: number) {
-  const rows: { conversation_id: string; payload: Uint8Array }[] = [];
+/** The newest message of each of a user's conversations that lies after a position, and that neither retention nor the user itself has hidden. */
+export async function findNewestMessages(
+  db: Db,
+  appId: string,
+  userId: string,
+  conversationIds: readonly string[],
+  afterPos: number,
+) {
+  const rows: { conversation_id: string; sender: string; pos: number; payload: Uint8Array }[] = [];
   for (let at = 0; at < conversationIds.length; at += 500) {
     rows.push(
       ...(await db
@@ -93,13 +100,34 @@ export async function findNewestMessages(db: Db, appId: string, conversationIds:
             .onRef("message.conversation_id", "=", "conversation.conversation_id")
             .onRef("message.seq", "=", "conversation.head_seq"),
         )
-        .select(["message.conversation_id", "message.payload"])
+        .leftJoin("participant", (join) =>
+          join
+            .onRef("participant.app_id", "=", "conversation.app_id")
+            .onRef("participant.conversation_id", "=", "conversation.conversation_id")
+            .on("participant.user_id", "=", userId),
+        )
+        .select(["message.conversation_id", "message.sender", "message.pos", "message.payload"])
         .where("conversation.app_id", "=", appId)
         .where("conversation.conversation_id", "in", conversationIds.slice(at, at + 500))
+        .where((e) => e("message.pos", ">", e.fn.coalesce("participant.hidden_pos", e.lit(0))))
         .where("message.pos", ">", afterPos)
         .whereRef("message.seq", ">", "conversation.floor_seq")
         .execute()),
     );
   }
-  return new Map(rows.map((row) => [row.conversation_id, row.payload]));
+  return new Map((await readableMessages(db, appId, rows)).map((row) => [row.conversation_id, row.payload]));
+}
+
+/** Ends all friendships of a user, both ways, and gives the ids of those who were its friends. */
+export async function deleteAllFriends(tx: Tx, userId: string): Promise<string[]> {
+  const friends = (await listFriends(tx.db, tx.appId, userId)).map((row) => row.friend_id);
+  for (let at = 0; at < friends.length; at += 500)
+    await tx.db
+      .deleteFrom("friend")
+      .where("app_id", "=", tx.appId)
+      .where("user_id", "in", friends.slice(at, at + 500))
+      .where("friend_id", "=", userId)
+      .execute();
+  await tx.db.deleteFrom("friend").where("app_id", "=", tx.appId).where("user_id", "=", userId).execute();
+  return friends;
 }

@@ -1,6 +1,7 @@
 import type { LogState } from "../ports.js";
 import { EVERYONE, sessionAudience, userAudience } from "./audience.js";
 import type { LogPlace } from "./cursor.js";
+import { readableEvents } from "./readable.js";
 import type { Db } from "./schema.js";
 
 /** A stored event. The payload is the encoded StreamEvent without its cursor; empty when its content was deleted. */
@@ -103,15 +104,15 @@ export async function readVisible(
   const wanted = [...positions].sort((a, b) => a - b).slice(0, limit);
   const last = wanted.at(-1);
   const upTo = positions.size > limit && last !== undefined ? last : end;
-  const events = wanted.length === 0 ? [] : await readEvents(db, appId, wanted);
+  const events = wanted.length === 0 ? [] : await readableEvents(db, appId, await readEvents(db, appId, wanted));
   // Last of all: retention may have passed while the rest was read.
   return (await readFloor(db, appId)) > fromPos ? "expired" : { events, upTo };
 }
 
-async function readEvents(db: Db, appId: string, positions: number[]): Promise<StoredEvent[]> {
+async function readEvents(db: Db, appId: string, positions: number[]) {
   return await db
     .selectFrom("event")
-    .select(["pos", "kind", "payload"])
+    .select(["pos", "kind", "audiences", "payload"])
     .where("app_id", "=", appId)
     .where("pos", "in", positions)
     .orderBy("pos")

@@ -233,3 +233,60 @@ export async function dissolvePlace(tx: Tx, place: string, deletedPos: number): 
   await tx.db.deleteFrom("participant").where("app_id", "=", tx.appId).where("conversation_id", "=", place).execute();
   await addDissolved(tx, place, deletedPos);
 }
+
+/** The places that a user owns (of a room: has made), by rising name, whether it is in them or not. */
+export async function listOwnedPlaces(tx: Tx, userId: string): Promise<PlaceRow[]> {
+  return await tx.db
+    .selectFrom("place")
+    .selectAll()
+    .where("app_id", "=", tx.appId)
+    .where("owner_user_id", "=", userId)
+    .orderBy("place")
+    .execute();
+}
+
+/** The places that a user is a member of, by rising name. */
+export async function listAllPlacesOf(tx: Tx, userId: string): Promise<PlaceRow[]> {
+  return await tx.db
+    .selectFrom("member")
+    .innerJoin("place", (join) =>
+      join.onRef("place.app_id", "=", "member.app_id").onRef("place.place", "=", "member.place"),
+    )
+    .selectAll("place")
+    .where("member.app_id", "=", tx.appId)
+    .where("member.user_id", "=", userId)
+    .where("member.left_pos", "is", null)
+    .orderBy("member.place")
+    .execute();
+}
+
+/** Who gets a place when its owner goes: of the others the one with the highest role, and among those the one that has been there longest. */
+export async function findHeir(tx: Tx, place: string, ownerUserId: string): Promise<MemberRow | undefined> {
+  return await tx.db
+    .selectFrom("member")
+    .selectAll()
+    .where("app_id", "=", tx.appId)
+    .where("place", "=", place)
+    .where("left_pos", "is", null)
+    .where("user_id", "!=", ownerUserId)
+    .orderBy("role", "desc")
+    .orderBy("joined_pos")
+    .orderBy("user_id")
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** The number of places of one kind (`g:` or `r:`) that a user is in. */
+export async function countPlacesOf(db: Db, appId: string, userId: string, kind: "g:" | "r:"): Promise<number> {
+  const row = await db
+    .selectFrom("member")
+    .select((e) => e.fn.countAll<number>().as("count"))
+    .where("app_id", "=", appId)
+    .where("user_id", "=", userId)
+    .where("left_pos", "is", null)
+    .where("place", ">", kind)
+    // The character after the colon ends the kind's names.
+    .where("place", "<", `${kind.slice(0, 1)};`)
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}

@@ -1,5 +1,8 @@
+import { idOf, isGroupPlace } from "./audience.js";
 import { bulkInsert } from "./bulk.js";
 import type { Tx } from "./committer.js";
+import { readErasures } from "./erasure.js";
+import { readableMessages } from "./readable.js";
 import type { Db, Row } from "./schema.js";
 
 const insertRows = bulkInsert("message", [
@@ -28,29 +31,45 @@ export async function findByClientMessageIds(
   senders: readonly string[],
   clientMessageIds: readonly string[],
 ) {
-  return await db
+  const rows = await db
     .selectFrom("message")
-    .select(["sender", "client_message_id", "payload_hash", "payload"])
+    .select(["sender", "client_message_id", "payload_hash", "pos", "payload"])
     .where("app_id", "=", appId)
     .where("client_message_id", "in", clientMessageIds)
     .where("sender", "in", senders)
     .execute();
+  return await readableMessages(db, appId, rows);
 }
 
 /** A message by its id, unless retention has hidden it. */
 export async function findMessage(db: Db, appId: string, messageId: string) {
-  return await db
+  const row = await db
     .selectFrom("message")
     .innerJoin("conversation", (join) =>
       join
         .onRef("conversation.app_id", "=", "message.app_id")
         .onRef("conversation.conversation_id", "=", "message.conversation_id"),
     )
-    .select(["message.conversation_id", "message.pos", "message.payload"])
+    .select(["message.conversation_id", "message.sender", "message.pos", "message.payload"])
     .where("message.app_id", "=", appId)
     .where("message.message_id", "=", messageId)
     .whereRef("message.seq", ">", "conversation.floor_seq")
     .executeTakeFirst();
+  return row && (await readableMessages(db, appId, [row]))[0];
+}
+
+/** The position of the newest message up to a seq; undefined when none is stored. */
+export async function findPosAt(db: Db, appId: string, conversationId: string, seq: number) {
+  const row = await db
+    .selectFrom("message")
+    .select("pos")
+    .where("app_id", "=", appId)
+    .where("conversation_id", "=", conversationId)
+    .where("seq", "<=", seq)
+    .orderBy("seq", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return row?.pos;
 }
 
 /** What part of a conversation to list: seqs above `afterSeq`, below `beforeSeq`, positions above `afterPos` and times before `beforeMs`. */
@@ -59,6 +78,8 @@ export interface MessageRange {
   beforeSeq: number | undefined;
   beforeMs: number | undefined;
   afterPos: number;
+  /** Positions up to this one; absent: all. */
+  upToPos?: number | undefined;
 }
 
 /** At most `limit` messages of a range: the newest of it or the oldest, always rising in seq. */
@@ -72,18 +93,33 @@ export async function listMessages(
 ) {
   let query = db
     .selectFrom("message")
-    .select(["seq", "payload"])
+    .select(["seq", "sender", "pos", "payload"])
     .where("app_id", "=", appId)
     .where("conversation_id", "=", conversationId)
     .where("seq", ">", range.afterSeq)
     .where("pos", ">", range.afterPos);
   if (range.beforeSeq !== undefined) query = query.where("seq", "<", range.beforeSeq);
   if (range.beforeMs !== undefined) query = query.where("create_ms", "<", range.beforeMs);
-  const rows = await query
+  if (range.upToPos !== undefined) query = query.where("pos", "<=", range.upToPos);
+  const found = await query
     .orderBy("seq", end === "newest" ? "desc" : "asc")
     .limit(limit)
     .execute();
+  const rows = await readableMessages(db, appId, found);
   return end === "newest" ? rows.reverse() : rows;
+}
+
+/** A deleted user whose messages up to a position no longer count, though they are not blanked yet. */
+interface GoneSender {
+  userId: string;
+  uptoPos: number;
+}
+
+/** The users that were deleted a moment ago. */
+export async function listGoneSenders(db: Db, appId: string): Promise<GoneSender[]> {
+  const erasures = await readErasures(db, appId);
+  const users = [...erasures.values()].filter(({ subject }) => !isGroupPlace(subject));
+  return users.map(({ subject, upto_pos }) => ({ userId: idOf(subject), uptoPos: upto_pos }));
 }
 
 /** The number of messages in a range of seqs that count as unread for a reader: counting, not its own, and such as it may see. */
@@ -92,9 +128,14 @@ export async function countUnread(
   appId: string,
   conversationId: string,
   readerId: string,
-  { afterSeq, toSeq, afterPos }: { afterSeq: number; toSeq: number; afterPos: number },
+  {
+    afterSeq,
+    toSeq,
+    afterPos,
+    gone = [],
+  }: { afterSeq: number; toSeq: number; afterPos: number; gone?: readonly GoneSender[] },
 ): Promise<number> {
-  const row = await db
+  let query = db
     .selectFrom("message")
     .select((e) => e.fn.countAll<number>().as("count"))
     .where("app_id", "=", appId)
@@ -103,7 +144,9 @@ export async function countUnread(
     .where("seq", "<=", toSeq)
     .where("pos", ">", afterPos)
     .where("counting", "=", 1)
-    .where("sender", "!=", readerId)
-    .executeTakeFirstOrThrow();
+    .where("sender", "!=", readerId);
+  for (const { userId, uptoPos } of gone)
+    query = query.where((e) => e.or([e("sender", "!=", userId), e("pos", ">", uptoPos)]));
+  const row = await query.executeTakeFirstOrThrow();
   return Number(row.count);
 }

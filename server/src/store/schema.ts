@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import type { Generated, Kysely, Selectable } from "kysely";
 
 /** The tables. Times are milliseconds since 1970, flags are 0 or 1, `attributes` is an encoded google.protobuf.Struct or null. */
 export interface Schema {
@@ -113,8 +113,17 @@ export interface Schema {
     last_pos: number;
     last_ms: number;
   };
-  /** A conversation that a user can list, with the user's read marker. */
-  participant: { app_id: string; user_id: string; conversation_id: string; read_seq: number };
+  /** A conversation that a user can list, with the user's read marker and what it keeps out of its own sight. */
+  participant: {
+    app_id: string;
+    user_id: string;
+    conversation_id: string;
+    read_seq: number;
+    /** Messages up to this position are hidden from the user. */
+    hidden_pos: Generated<number>;
+    /** The conversation is off the user's list until a message after this position. */
+    unlisted_pos: Generated<number>;
+  };
   message: {
     app_id: string;
     conversation_id: string;
@@ -143,6 +152,22 @@ export interface Schema {
   };
   /** A place that was deleted and whose words are still to be removed: events up to `wiped_pos` are. */
   dissolved: { app_id: string; place: string; deleted_pos: number; wiped_pos: number };
+  /**
+   * What is out of reach already and still to be blanked: the words of a user that was deleted (`u:<user>`), or of a group whose history was
+   * cleared (`g:<group>`). Events up to `log_pos` are blanked, and messages up to `seq` of `conversation_id`.
+   */
+  erasure: {
+    app_id: string;
+    subject: string;
+    upto_pos: number;
+    begin_ms: number;
+    log_pos: number;
+    conversation_id: string;
+    seq: number;
+    /** How many were blanked so far. */
+    events: number;
+    messages: number;
+  };
   meta: { name: string; value: string };
 }
 
@@ -150,4 +175,4 @@ export interface Schema {
 export type Db = Kysely<Schema>;
 
 /** A row of a table. */
-export type Row<T extends keyof Schema> = Schema[T];
+export type Row<T extends keyof Schema> = Selectable<Schema[T]>;

@@ -4,6 +4,7 @@ import { takeGroup, takeGroupMembers, takeRoom, takeRoomMembers } from "./circle
 import { takeFriendChange } from "./friends.js";
 import { loadAll } from "./lists.js";
 import { takeReadMarker } from "./reading.js";
+import { takeConversationChanged, takeHistoryCleared, takeUserDeleted } from "./rewritten.js";
 import { takeMessage, takeUpdate } from "./take-message.js";
 import { resetHistory } from "./thread.js";
 import { takeTyping } from "./typing.js";
@@ -58,6 +59,9 @@ export function listen(chat: Chat): void {
     chat.names.set(user);
     chat.changed();
   });
+  client.on("userDeleted", () => takeUserDeleted(chat));
+  client.on("historyCleared", (cleared) => takeHistoryCleared(chat, cleared));
+  client.on("conversationChanged", (change) => takeConversationChanged(chat, change));
   client.on("event", (event) => takeCircleEvent(chat, event));
   client.on("resync", ({ reason }) => resync(chat, reason));
   client.on("state", () => takeState(chat));

@@ -28,6 +28,7 @@ export function contentParts({ content }: MessageContent): TextPart[] {
 }
 
 export function messageParts(message: ChatMessage): TextPart[] {
+  if (message.state === MessageState.DELETED) return [{ text: "Message of a deleted user" }];
   if (message.state === MessageState.RECALLED || !message.content) return [{ text: "Message recalled" }];
   return contentParts(message.content);
 }

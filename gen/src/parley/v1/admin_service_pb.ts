@@ -23,13 +23,19 @@ import type { NoSmsGateway, SmsConsole, SmsWebhook } from "./sms_gateway_pb.js";
 import { file_parley_v1_sms_gateway } from "./sms_gateway_pb.js";
 import type { User } from "./user_pb.js";
 import { file_parley_v1_user } from "./user_pb.js";
+import type { UserDetail } from "./user_detail_pb.js";
+import { file_parley_v1_user_detail } from "./user_detail_pb.js";
+import type { UserExportItem } from "./user_export_pb.js";
+import { file_parley_v1_user_export } from "./user_export_pb.js";
+import type { ImportedMessage, ImportedUser, ImportUserResult, UserPair } from "./user_import_pb.js";
+import { file_parley_v1_user_import } from "./user_import_pb.js";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file parley/v1/admin_service.proto.
  */
 export const file_parley_v1_admin_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1wYXJsZXkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIJcGFybGV5LnYxIksKF0JhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0EjAKBXVzZXJzGAEgAygLMhUucGFybGV5LnYxLlVzZXJVcHNlcnRCCrpIB5IBBAgBEGQi4wEKClVzZXJVcHNlcnQSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSIwoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAAkgAiAEBEjMKCmF2YXRhcl91cmwYAyABKAlCGrpIF3IVKIAQMhBeKGh0dHBzPzovLy4qKT8kSAGIAQESKwoKYXR0cmlidXRlcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCDwoNX2Rpc3BsYXlfbmFtZUINCgtfYXZhdGFyX3VybCI6ChhCYXRjaFVwc2VydFVzZXJzUmVzcG9uc2USHgoFdXNlcnMYASADKAsyDy5wYXJsZXkudjEuVXNlciJGChRDcmVhdGVTZXNzaW9uUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCKVAQoVQ3JlYXRlU2Vzc2lvblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIqICChhTZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QSKQoIcmVjZWl2ZXIYASABKAsyDy5wYXJsZXkudjEuUGVlckIGukgDyAEBEjIKB2NvbnRlbnQYAiABKAsyGS5wYXJsZXkudjEuTWVzc2FnZUNvbnRlbnRCBrpIA8gBARIkCgRwdXNoGAMgASgLMhYucGFybGV5LnYxLlB1c2hPcHRpb25zEjoKEWNsaWVudF9tZXNzYWdlX2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhgKBnJlbWFyaxgFIAEoCUIIukgFcgMogAgSKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiWgoZU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlEhQKDGRlZHVwbGljYXRlZBgCIAEoCCJCChNTZXRUb2tlbktleXNSZXF1ZXN0EisKBGtleXMYASADKAsyEy5wYXJsZXkudjEuVG9rZW5LZXlCCLpIBZIBAhAKIqsBCghUb2tlbktleRIiCgxoczI1Nl9zZWNyZXQYASABKAlCCrpIB3IFICAogAhIABIlCg5wdWJsaWNfa2V5X3BlbRgCIAEoCUILukgIcgYQASiAgAFIABIsCghqd2tzX3VybBgDIAEoCUIYukgVchMQASiAEDIMXmh0dHBzPzovLy4qSAASGAoGa2V5X2lkGAQgASgJQgi6SAVyAyiAAUIMCgNrZXkSBbpIAggBIhYKFFNldFRva2VuS2V5c1Jlc3BvbnNlIjEKF0NyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACIlYKGENyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZRIlCgZyZWNvcmQYASABKAsyFS5wYXJsZXkudjEuU2VydmljZUtleRITCgtzZXJ2aWNlX2tleRgCIAEoCSJUChZMaXN0U2VydmljZUtleXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIl8KF0xpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlEisKDHNlcnZpY2Vfa2V5cxgBIAMoCzIVLnBhcmxleS52MS5TZXJ2aWNlS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJQChdSZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBI1Cg5zZXJ2aWNlX2tleV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiGgoYUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIhQKEkdldFNldHRpbmdzUmVxdWVzdCI/ChNHZXRTZXR0aW5nc1Jlc3BvbnNlEigKCHNldHRpbmdzGAEgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzIkkKFVVwZGF0ZVNldHRpbmdzUmVxdWVzdBIwCghzZXR0aW5ncxgBIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5nc0IGukgDyAEBIkIKFlVwZGF0ZVNldHRpbmdzUmVzcG9uc2USKAoIc2V0dGluZ3MYASABKAsyFi5wYXJsZXkudjEuQXBwU2V0dGluZ3MipQEKFFNldFNtc0dhdGV3YXlSZXF1ZXN0EigKB2NvbnNvbGUYASABKAsyFS5wYXJsZXkudjEuU21zQ29uc29sZUgAEigKB3dlYmhvb2sYAiABKAsyFS5wYXJsZXkudjEuU21zV2ViaG9va0gAEicKBG5vbmUYAyABKAsyFy5wYXJsZXkudjEuTm9TbXNHYXRld2F5SABCEAoHZ2F0ZXdheRIFukgCCAEiFwoVU2V0U21zR2F0ZXdheVJlc3BvbnNlIhYKFEdldFNtc0dhdGV3YXlSZXF1ZXN0Ip8BChVHZXRTbXNHYXRld2F5UmVzcG9uc2USKAoHY29uc29sZRgBIAEoCzIVLnBhcmxleS52MS5TbXNDb25zb2xlSAASKAoHd2ViaG9vaxgCIAEoCzIVLnBhcmxleS52MS5TbXNXZWJob29rSAASJwoEbm9uZRgDIAEoCzIXLnBhcmxleS52MS5Ob1Ntc0dhdGV3YXlIAEIJCgdnYXRld2F5IlEKGFNldE9hdXRoUHJvdmlkZXJzUmVxdWVzdBI1Cglwcm92aWRlcnMYASADKAsyGC5wYXJsZXkudjEuT2F1dGhQcm92aWRlckIIukgFkgECEAoiGwoZU2V0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIbChlMaXN0T2F1dGhQcm92aWRlcnNSZXF1ZXN0IkkKGkxpc3RPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlEisKCXByb3ZpZGVycxgBIAMoCzIYLnBhcmxleS52MS5PYXV0aFByb3ZpZGVyImgKFFJlc2V0UGFzc3dvcmRSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEiAKDG5ld19wYXNzd29yZBgCIAEoCUIKukgHcgUQASiACCIXChVSZXNldFBhc3N3b3JkUmVzcG9uc2UypQoKDEFkbWluU2VydmljZRJgChBCYXRjaFVwc2VydFVzZXJzEiIucGFybGV5LnYxLkJhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0GiMucGFybGV5LnYxLkJhdGNoVXBzZXJ0VXNlcnNSZXNwb25zZSIDkAICElQKDUNyZWF0ZVNlc3Npb24SHy5wYXJsZXkudjEuQ3JlYXRlU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuQ3JlYXRlU2Vzc2lvblJlc3BvbnNlIgASYAoRU2VuZFN5c3RlbU1lc3NhZ2USIy5wYXJsZXkudjEuU2VuZFN5c3RlbU1lc3NhZ2VSZXF1ZXN0GiQucGFybGV5LnYxLlNlbmRTeXN0ZW1NZXNzYWdlUmVzcG9uc2UiABJUCgxTZXRUb2tlbktleXMSHi5wYXJsZXkudjEuU2V0VG9rZW5LZXlzUmVxdWVzdBofLnBhcmxleS52MS5TZXRUb2tlbktleXNSZXNwb25zZSIDkAICElcKDVNldFNtc0dhdGV3YXkSHy5wYXJsZXkudjEuU2V0U21zR2F0ZXdheVJlcXVlc3QaIC5wYXJsZXkudjEuU2V0U21zR2F0ZXdheVJlc3BvbnNlIgOQAgISVwoNR2V0U21zR2F0ZXdheRIfLnBhcmxleS52MS5HZXRTbXNHYXRld2F5UmVxdWVzdBogLnBhcmxleS52MS5HZXRTbXNHYXRld2F5UmVzcG9uc2UiA5ACARJjChFTZXRPYXV0aFByb3ZpZGVycxIjLnBhcmxleS52MS5TZXRPYXV0aFByb3ZpZGVyc1JlcXVlc3QaJC5wYXJsZXkudjEuU2V0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIDkAICEmYKEkxpc3RPYXV0aFByb3ZpZGVycxIkLnBhcmxleS52MS5MaXN0T2F1dGhQcm92aWRlcnNSZXF1ZXN0GiUucGFybGV5LnYxLkxpc3RPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlIgOQAgESVwoNUmVzZXRQYXNzd29yZBIfLnBhcmxleS52MS5SZXNldFBhc3N3b3JkUmVxdWVzdBogLnBhcmxleS52MS5SZXNldFBhc3N3b3JkUmVzcG9uc2UiA5ACAhJdChBDcmVhdGVTZXJ2aWNlS2V5EiIucGFybGV5LnYxLkNyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0GiMucGFybGV5LnYxLkNyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZSIAEl0KD0xpc3RTZXJ2aWNlS2V5cxIhLnBhcmxleS52MS5MaXN0U2VydmljZUtleXNSZXF1ZXN0GiIucGFybGV5LnYxLkxpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlIgOQAgESYAoQUmV2b2tlU2VydmljZUtleRIiLnBhcmxleS52MS5SZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBojLnBhcmxleS52MS5SZXZva2VTZXJ2aWNlS2V5UmVzcG9uc2UiA5ACAhJRCgtHZXRTZXR0aW5ncxIdLnBhcmxleS52MS5HZXRTZXR0aW5nc1JlcXVlc3QaHi5wYXJsZXkudjEuR2V0U2V0dGluZ3NSZXNwb25zZSIDkAIBEloKDlVwZGF0ZVNldHRpbmdzEiAucGFybGV5LnYxLlVwZGF0ZVNldHRpbmdzUmVxdWVzdBohLnBhcmxleS52MS5VcGRhdGVTZXR0aW5nc1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_app, file_parley_v1_chat_message, file_parley_v1_message_content, file_parley_v1_oauth_provider, file_parley_v1_peer, file_parley_v1_push_options, file_parley_v1_sms_gateway, file_parley_v1_user]);
+  fileDesc("Ch1wYXJsZXkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIJcGFybGV5LnYxIksKF0JhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0EjAKBXVzZXJzGAEgAygLMhUucGFybGV5LnYxLlVzZXJVcHNlcnRCCrpIB5IBBAgBEGQi4wEKClVzZXJVcHNlcnQSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSIwoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAAkgAiAEBEjMKCmF2YXRhcl91cmwYAyABKAlCGrpIF3IVKIAQMhBeKGh0dHBzPzovLy4qKT8kSAGIAQESKwoKYXR0cmlidXRlcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCDwoNX2Rpc3BsYXlfbmFtZUINCgtfYXZhdGFyX3VybCI6ChhCYXRjaFVwc2VydFVzZXJzUmVzcG9uc2USHgoFdXNlcnMYASADKAsyDy5wYXJsZXkudjEuVXNlciJGChRDcmVhdGVTZXNzaW9uUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCKVAQoVQ3JlYXRlU2Vzc2lvblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIqICChhTZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QSKQoIcmVjZWl2ZXIYASABKAsyDy5wYXJsZXkudjEuUGVlckIGukgDyAEBEjIKB2NvbnRlbnQYAiABKAsyGS5wYXJsZXkudjEuTWVzc2FnZUNvbnRlbnRCBrpIA8gBARIkCgRwdXNoGAMgASgLMhYucGFybGV5LnYxLlB1c2hPcHRpb25zEjoKEWNsaWVudF9tZXNzYWdlX2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhgKBnJlbWFyaxgFIAEoCUIIukgFcgMogAgSKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiWgoZU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlEhQKDGRlZHVwbGljYXRlZBgCIAEoCCJCChNTZXRUb2tlbktleXNSZXF1ZXN0EisKBGtleXMYASADKAsyEy5wYXJsZXkudjEuVG9rZW5LZXlCCLpIBZIBAhAKIqsBCghUb2tlbktleRIiCgxoczI1Nl9zZWNyZXQYASABKAlCCrpIB3IFICAogAhIABIlCg5wdWJsaWNfa2V5X3BlbRgCIAEoCUILukgIcgYQASiAgAFIABIsCghqd2tzX3VybBgDIAEoCUIYukgVchMQASiAEDIMXmh0dHBzPzovLy4qSAASGAoGa2V5X2lkGAQgASgJQgi6SAVyAyiAAUIMCgNrZXkSBbpIAggBIhYKFFNldFRva2VuS2V5c1Jlc3BvbnNlIjEKF0NyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACIlYKGENyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZRIlCgZyZWNvcmQYASABKAsyFS5wYXJsZXkudjEuU2VydmljZUtleRITCgtzZXJ2aWNlX2tleRgCIAEoCSJUChZMaXN0U2VydmljZUtleXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIl8KF0xpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlEisKDHNlcnZpY2Vfa2V5cxgBIAMoCzIVLnBhcmxleS52MS5TZXJ2aWNlS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJQChdSZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBI1Cg5zZXJ2aWNlX2tleV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiGgoYUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIhQKEkdldFNldHRpbmdzUmVxdWVzdCI/ChNHZXRTZXR0aW5nc1Jlc3BvbnNlEigKCHNldHRpbmdzGAEgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzIkkKFVVwZGF0ZVNldHRpbmdzUmVxdWVzdBIwCghzZXR0aW5ncxgBIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5nc0IGukgDyAEBIkIKFlVwZGF0ZVNldHRpbmdzUmVzcG9uc2USKAoIc2V0dGluZ3MYASABKAsyFi5wYXJsZXkudjEuQXBwU2V0dGluZ3MipQEKFFNldFNtc0dhdGV3YXlSZXF1ZXN0EigKB2NvbnNvbGUYASABKAsyFS5wYXJsZXkudjEuU21zQ29uc29sZUgAEigKB3dlYmhvb2sYAiABKAsyFS5wYXJsZXkudjEuU21zV2ViaG9va0gAEicKBG5vbmUYAyABKAsyFy5wYXJsZXkudjEuTm9TbXNHYXRld2F5SABCEAoHZ2F0ZXdheRIFukgCCAEiFwoVU2V0U21zR2F0ZXdheVJlc3BvbnNlIhYKFEdldFNtc0dhdGV3YXlSZXF1ZXN0Ip8BChVHZXRTbXNHYXRld2F5UmVzcG9uc2USKAoHY29uc29sZRgBIAEoCzIVLnBhcmxleS52MS5TbXNDb25zb2xlSAASKAoHd2ViaG9vaxgCIAEoCzIVLnBhcmxleS52MS5TbXNXZWJob29rSAASJwoEbm9uZRgDIAEoCzIXLnBhcmxleS52MS5Ob1Ntc0dhdGV3YXlIAEIJCgdnYXRld2F5IlEKGFNldE9hdXRoUHJvdmlkZXJzUmVxdWVzdBI1Cglwcm92aWRlcnMYASADKAsyGC5wYXJsZXkudjEuT2F1dGhQcm92aWRlckIIukgFkgECEAoiGwoZU2V0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIbChlMaXN0T2F1dGhQcm92aWRlcnNSZXF1ZXN0IkkKGkxpc3RPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlEisKCXByb3ZpZGVycxgBIAMoCzIYLnBhcmxleS52MS5PYXV0aFByb3ZpZGVyImgKFFJlc2V0UGFzc3dvcmRSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEiAKDG5ld19wYXNzd29yZBgCIAEoCUIKukgHcgUQASiACCIXChVSZXNldFBhc3N3b3JkUmVzcG9uc2UiRgoUR2V0VXNlckRldGFpbFJlcXVlc3QSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiPgoVR2V0VXNlckRldGFpbFJlc3BvbnNlEiUKBmRldGFpbBgBIAEoCzIVLnBhcmxleS52MS5Vc2VyRGV0YWlsImAKFURpc2Nvbm5lY3RVc2VyUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIXCg9yZXZva2Vfc2Vzc2lvbnMYAiABKAgiOwoWRGlzY29ubmVjdFVzZXJSZXNwb25zZRIPCgdzdHJlYW1zGAEgASgNEhAKCHNlc3Npb25zGAIgASgNIkMKEURlbGV0ZVVzZXJSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIhQKEkRlbGV0ZVVzZXJSZXNwb25zZSJIChZHZXRVc2VyRGVsZXRpb25SZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIkwKF0dldFVzZXJEZWxldGlvblJlc3BvbnNlEg8KB3BlbmRpbmcYASABKAgSDgoGZXZlbnRzGAIgASgNEhAKCG1lc3NhZ2VzGAMgASgNImEKEUV4cG9ydFVzZXJSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEhwKCmNoZWNrcG9pbnQYAiABKAlCCLpIBXIDKIAIIlEKEkV4cG9ydFVzZXJSZXNwb25zZRInCgRpdGVtGAEgASgLMhkucGFybGV5LnYxLlVzZXJFeHBvcnRJdGVtEhIKCmNoZWNrcG9pbnQYAiABKAkiSQoSSW1wb3J0VXNlcnNSZXF1ZXN0EjMKBXVzZXJzGAEgAygLMhcucGFybGV5LnYxLkltcG9ydGVkVXNlckILukgIkgEFCAEQ9AMiQwoTSW1wb3J0VXNlcnNSZXNwb25zZRIsCgdyZXN1bHRzGAEgAygLMhsucGFybGV5LnYxLkltcG9ydFVzZXJSZXN1bHQi1wEKFUltcG9ydE1lc3NhZ2VzUmVxdWVzdBIkCgV1c2VycxgBIAEoCzITLnBhcmxleS52MS5Vc2VyUGFpckgAEjEKCGdyb3VwX2lkGAIgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JEgAEjkKCG1lc3NhZ2VzGAMgAygLMhoucGFybGV5LnYxLkltcG9ydGVkTWVzc2FnZUILukgIkgEFCAEQ9AMSEwoLYWxsb3dfYWZ0ZXIYBCABKAhCFQoMY29udmVyc2F0aW9uEgW6SAIIASJSChZJbXBvcnRNZXNzYWdlc1Jlc3BvbnNlEhAKCGltcG9ydGVkGAEgASgNEhQKDGRlZHVwbGljYXRlZBgCIAEoDRIQCghoZWFkX3NlcRgDIAEoDTKHDwoMQWRtaW5TZXJ2aWNlEmAKEEJhdGNoVXBzZXJ0VXNlcnMSIi5wYXJsZXkudjEuQmF0Y2hVcHNlcnRVc2Vyc1JlcXVlc3QaIy5wYXJsZXkudjEuQmF0Y2hVcHNlcnRVc2Vyc1Jlc3BvbnNlIgOQAgISVAoNQ3JlYXRlU2Vzc2lvbhIfLnBhcmxleS52MS5DcmVhdGVTZXNzaW9uUmVxdWVzdBogLnBhcmxleS52MS5DcmVhdGVTZXNzaW9uUmVzcG9uc2UiABJgChFTZW5kU3lzdGVtTWVzc2FnZRIjLnBhcmxleS52MS5TZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QaJC5wYXJsZXkudjEuU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZSIAElQKDFNldFRva2VuS2V5cxIeLnBhcmxleS52MS5TZXRUb2tlbktleXNSZXF1ZXN0Gh8ucGFybGV5LnYxLlNldFRva2VuS2V5c1Jlc3BvbnNlIgOQAgISVwoNU2V0U21zR2F0ZXdheRIfLnBhcmxleS52MS5TZXRTbXNHYXRld2F5UmVxdWVzdBogLnBhcmxleS52MS5TZXRTbXNHYXRld2F5UmVzcG9uc2UiA5ACAhJXCg1HZXRTbXNHYXRld2F5Eh8ucGFybGV5LnYxLkdldFNtc0dhdGV3YXlSZXF1ZXN0GiAucGFybGV5LnYxLkdldFNtc0dhdGV3YXlSZXNwb25zZSIDkAIBEmMKEVNldE9hdXRoUHJvdmlkZXJzEiMucGFybGV5LnYxLlNldE9hdXRoUHJvdmlkZXJzUmVxdWVzdBokLnBhcmxleS52MS5TZXRPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlIgOQAgISZgoSTGlzdE9hdXRoUHJvdmlkZXJzEiQucGFybGV5LnYxLkxpc3RPYXV0aFByb3ZpZGVyc1JlcXVlc3QaJS5wYXJsZXkudjEuTGlzdE9hdXRoUHJvdmlkZXJzUmVzcG9uc2UiA5ACARJXCg1SZXNldFBhc3N3b3JkEh8ucGFybGV5LnYxLlJlc2V0UGFzc3dvcmRSZXF1ZXN0GiAucGFybGV5LnYxLlJlc2V0UGFzc3dvcmRSZXNwb25zZSIDkAICEl0KEENyZWF0ZVNlcnZpY2VLZXkSIi5wYXJsZXkudjEuQ3JlYXRlU2VydmljZUtleVJlcXVlc3QaIy5wYXJsZXkudjEuQ3JlYXRlU2VydmljZUtleVJlc3BvbnNlIgASXQoPTGlzdFNlcnZpY2VLZXlzEiEucGFybGV5LnYxLkxpc3RTZXJ2aWNlS2V5c1JlcXVlc3QaIi5wYXJsZXkudjEuTGlzdFNlcnZpY2VLZXlzUmVzcG9uc2UiA5ACARJgChBSZXZva2VTZXJ2aWNlS2V5EiIucGFybGV5LnYxLlJldm9rZVNlcnZpY2VLZXlSZXF1ZXN0GiMucGFybGV5LnYxLlJldm9rZVNlcnZpY2VLZXlSZXNwb25zZSIDkAICElEKC0dldFNldHRpbmdzEh0ucGFybGV5LnYxLkdldFNldHRpbmdzUmVxdWVzdBoeLnBhcmxleS52MS5HZXRTZXR0aW5nc1Jlc3BvbnNlIgOQAgESWgoOVXBkYXRlU2V0dGluZ3MSIC5wYXJsZXkudjEuVXBkYXRlU2V0dGluZ3NSZXF1ZXN0GiEucGFybGV5LnYxLlVwZGF0ZVNldHRpbmdzUmVzcG9uc2UiA5ACAhJXCg1HZXRVc2VyRGV0YWlsEh8ucGFybGV5LnYxLkdldFVzZXJEZXRhaWxSZXF1ZXN0GiAucGFybGV5LnYxLkdldFVzZXJEZXRhaWxSZXNwb25zZSIDkAIBEloKDkRpc2Nvbm5lY3RVc2VyEiAucGFybGV5LnYxLkRpc2Nvbm5lY3RVc2VyUmVxdWVzdBohLnBhcmxleS52MS5EaXNjb25uZWN0VXNlclJlc3BvbnNlIgOQAgISSwoKRGVsZXRlVXNlchIcLnBhcmxleS52MS5EZWxldGVVc2VyUmVxdWVzdBodLnBhcmxleS52MS5EZWxldGVVc2VyUmVzcG9uc2UiABJdCg9HZXRVc2VyRGVsZXRpb24SIS5wYXJsZXkudjEuR2V0VXNlckRlbGV0aW9uUmVxdWVzdBoiLnBhcmxleS52MS5HZXRVc2VyRGVsZXRpb25SZXNwb25zZSIDkAIBElAKCkV4cG9ydFVzZXISHC5wYXJsZXkudjEuRXhwb3J0VXNlclJlcXVlc3QaHS5wYXJsZXkudjEuRXhwb3J0VXNlclJlc3BvbnNlIgOQAgEwARJRCgtJbXBvcnRVc2VycxIdLnBhcmxleS52MS5JbXBvcnRVc2Vyc1JlcXVlc3QaHi5wYXJsZXkudjEuSW1wb3J0VXNlcnNSZXNwb25zZSIDkAICEloKDkltcG9ydE1lc3NhZ2VzEiAucGFybGV5LnYxLkltcG9ydE1lc3NhZ2VzUmVxdWVzdBohLnBhcmxleS52MS5JbXBvcnRNZXNzYWdlc1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_app, file_parley_v1_chat_message, file_parley_v1_message_content, file_parley_v1_oauth_provider, file_parley_v1_peer, file_parley_v1_push_options, file_parley_v1_sms_gateway, file_parley_v1_user, file_parley_v1_user_detail, file_parley_v1_user_export, file_parley_v1_user_import]);
 
 /**
  * The request of AdminService.BatchUpsertUsers.
@@ -813,6 +819,381 @@ export const ResetPasswordResponseSchema: GenMessage<ResetPasswordResponse> = /*
   messageDesc(file_parley_v1_admin_service, 29);
 
 /**
+ * The request of AdminService.GetUserDetail.
+ *
+ * @generated from message parley.v1.GetUserDetailRequest
+ */
+export type GetUserDetailRequest = Message<"parley.v1.GetUserDetailRequest"> & {
+  /**
+   * The id of the user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message parley.v1.GetUserDetailRequest.
+ * Use `create(GetUserDetailRequestSchema)` to create a new message.
+ */
+export const GetUserDetailRequestSchema: GenMessage<GetUserDetailRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 30);
+
+/**
+ * The response of AdminService.GetUserDetail.
+ *
+ * @generated from message parley.v1.GetUserDetailResponse
+ */
+export type GetUserDetailResponse = Message<"parley.v1.GetUserDetailResponse"> & {
+  /**
+   * The detail.
+   *
+   * @generated from field: parley.v1.UserDetail detail = 1;
+   */
+  detail?: UserDetail | undefined;
+};
+
+/**
+ * Describes the message parley.v1.GetUserDetailResponse.
+ * Use `create(GetUserDetailResponseSchema)` to create a new message.
+ */
+export const GetUserDetailResponseSchema: GenMessage<GetUserDetailResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 31);
+
+/**
+ * The request of AdminService.DisconnectUser.
+ *
+ * @generated from message parley.v1.DisconnectUserRequest
+ */
+export type DisconnectUserRequest = Message<"parley.v1.DisconnectUserRequest"> & {
+  /**
+   * The id of the user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The wish that the user's sessions end too.
+   *
+   * @generated from field: bool revoke_sessions = 2;
+   */
+  revokeSessions: boolean;
+};
+
+/**
+ * Describes the message parley.v1.DisconnectUserRequest.
+ * Use `create(DisconnectUserRequestSchema)` to create a new message.
+ */
+export const DisconnectUserRequestSchema: GenMessage<DisconnectUserRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 32);
+
+/**
+ * The response of AdminService.DisconnectUser.
+ *
+ * @generated from message parley.v1.DisconnectUserResponse
+ */
+export type DisconnectUserResponse = Message<"parley.v1.DisconnectUserResponse"> & {
+  /**
+   * The number of streams that were ended.
+   *
+   * @generated from field: uint32 streams = 1;
+   */
+  streams: number;
+
+  /**
+   * The number of sessions that were ended.
+   *
+   * @generated from field: uint32 sessions = 2;
+   */
+  sessions: number;
+};
+
+/**
+ * Describes the message parley.v1.DisconnectUserResponse.
+ * Use `create(DisconnectUserResponseSchema)` to create a new message.
+ */
+export const DisconnectUserResponseSchema: GenMessage<DisconnectUserResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 33);
+
+/**
+ * The request of AdminService.DeleteUser.
+ *
+ * @generated from message parley.v1.DeleteUserRequest
+ */
+export type DeleteUserRequest = Message<"parley.v1.DeleteUserRequest"> & {
+  /**
+   * The id of the user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message parley.v1.DeleteUserRequest.
+ * Use `create(DeleteUserRequestSchema)` to create a new message.
+ */
+export const DeleteUserRequestSchema: GenMessage<DeleteUserRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 34);
+
+/**
+ * The response of AdminService.DeleteUser.
+ *
+ * @generated from message parley.v1.DeleteUserResponse
+ */
+export type DeleteUserResponse = Message<"parley.v1.DeleteUserResponse"> & {
+};
+
+/**
+ * Describes the message parley.v1.DeleteUserResponse.
+ * Use `create(DeleteUserResponseSchema)` to create a new message.
+ */
+export const DeleteUserResponseSchema: GenMessage<DeleteUserResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 35);
+
+/**
+ * The request of AdminService.GetUserDeletion.
+ *
+ * @generated from message parley.v1.GetUserDeletionRequest
+ */
+export type GetUserDeletionRequest = Message<"parley.v1.GetUserDeletionRequest"> & {
+  /**
+   * The id of the user that was deleted.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message parley.v1.GetUserDeletionRequest.
+ * Use `create(GetUserDeletionRequestSchema)` to create a new message.
+ */
+export const GetUserDeletionRequestSchema: GenMessage<GetUserDeletionRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 36);
+
+/**
+ * The response of AdminService.GetUserDeletion.
+ *
+ * @generated from message parley.v1.GetUserDeletionResponse
+ */
+export type GetUserDeletionResponse = Message<"parley.v1.GetUserDeletionResponse"> & {
+  /**
+   * The mark that stored words are still to be blanked. Nobody can read them.
+   *
+   * @generated from field: bool pending = 1;
+   */
+  pending: boolean;
+
+  /**
+   * The number of events blanked so far; 0 once all is done.
+   *
+   * @generated from field: uint32 events = 2;
+   */
+  events: number;
+
+  /**
+   * The number of messages blanked so far; 0 once all is done.
+   *
+   * @generated from field: uint32 messages = 3;
+   */
+  messages: number;
+};
+
+/**
+ * Describes the message parley.v1.GetUserDeletionResponse.
+ * Use `create(GetUserDeletionResponseSchema)` to create a new message.
+ */
+export const GetUserDeletionResponseSchema: GenMessage<GetUserDeletionResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 37);
+
+/**
+ * The request of AdminService.ExportUser.
+ *
+ * @generated from message parley.v1.ExportUserRequest
+ */
+export type ExportUserRequest = Message<"parley.v1.ExportUserRequest"> & {
+  /**
+   * The id of the user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The checkpoint of the last response of an export that was cut; empty: from the beginning.
+   *
+   * @generated from field: string checkpoint = 2;
+   */
+  checkpoint: string;
+};
+
+/**
+ * Describes the message parley.v1.ExportUserRequest.
+ * Use `create(ExportUserRequestSchema)` to create a new message.
+ */
+export const ExportUserRequestSchema: GenMessage<ExportUserRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 38);
+
+/**
+ * The response of AdminService.ExportUser: one for each item.
+ *
+ * @generated from message parley.v1.ExportUserResponse
+ */
+export type ExportUserResponse = Message<"parley.v1.ExportUserResponse"> & {
+  /**
+   * The item.
+   *
+   * @generated from field: parley.v1.UserExportItem item = 1;
+   */
+  item?: UserExportItem | undefined;
+
+  /**
+   * The place just after this item.
+   *
+   * @generated from field: string checkpoint = 2;
+   */
+  checkpoint: string;
+};
+
+/**
+ * Describes the message parley.v1.ExportUserResponse.
+ * Use `create(ExportUserResponseSchema)` to create a new message.
+ */
+export const ExportUserResponseSchema: GenMessage<ExportUserResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 39);
+
+/**
+ * The request of AdminService.ImportUsers.
+ *
+ * @generated from message parley.v1.ImportUsersRequest
+ */
+export type ImportUsersRequest = Message<"parley.v1.ImportUsersRequest"> & {
+  /**
+   * The users, 1 to 500, each id once.
+   *
+   * @generated from field: repeated parley.v1.ImportedUser users = 1;
+   */
+  users: ImportedUser[];
+};
+
+/**
+ * Describes the message parley.v1.ImportUsersRequest.
+ * Use `create(ImportUsersRequestSchema)` to create a new message.
+ */
+export const ImportUsersRequestSchema: GenMessage<ImportUsersRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 40);
+
+/**
+ * The response of AdminService.ImportUsers.
+ *
+ * @generated from message parley.v1.ImportUsersResponse
+ */
+export type ImportUsersResponse = Message<"parley.v1.ImportUsersResponse"> & {
+  /**
+   * The outcomes, one for each user, in the same order.
+   *
+   * @generated from field: repeated parley.v1.ImportUserResult results = 1;
+   */
+  results: ImportUserResult[];
+};
+
+/**
+ * Describes the message parley.v1.ImportUsersResponse.
+ * Use `create(ImportUsersResponseSchema)` to create a new message.
+ */
+export const ImportUsersResponseSchema: GenMessage<ImportUsersResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 41);
+
+/**
+ * The request of AdminService.ImportMessages.
+ *
+ * @generated from message parley.v1.ImportMessagesRequest
+ */
+export type ImportMessagesRequest = Message<"parley.v1.ImportMessagesRequest"> & {
+  /**
+   * The conversation.
+   *
+   * @generated from oneof parley.v1.ImportMessagesRequest.conversation
+   */
+  conversation: {
+    /**
+     * The two users of a one-to-one conversation.
+     *
+     * @generated from field: parley.v1.UserPair users = 1;
+     */
+    value: UserPair;
+    case: "users";
+  } | {
+    /**
+     * The id of a group.
+     *
+     * @generated from field: string group_id = 2;
+     */
+    value: string;
+    case: "groupId";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The messages, 1 to 500, rising in time.
+   *
+   * @generated from field: repeated parley.v1.ImportedMessage messages = 3;
+   */
+  messages: ImportedMessage[];
+
+  /**
+   * The wish to put the messages behind newer ones that are there already: a time before that of the newest is then raised to it, so that times never decrease along seq.
+   * Without it such messages are refused.
+   *
+   * @generated from field: bool allow_after = 4;
+   */
+  allowAfter: boolean;
+};
+
+/**
+ * Describes the message parley.v1.ImportMessagesRequest.
+ * Use `create(ImportMessagesRequestSchema)` to create a new message.
+ */
+export const ImportMessagesRequestSchema: GenMessage<ImportMessagesRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 42);
+
+/**
+ * The response of AdminService.ImportMessages.
+ *
+ * @generated from message parley.v1.ImportMessagesResponse
+ */
+export type ImportMessagesResponse = Message<"parley.v1.ImportMessagesResponse"> & {
+  /**
+   * The number of messages that were stored.
+   *
+   * @generated from field: uint32 imported = 1;
+   */
+  imported: number;
+
+  /**
+   * The number of messages that had been stored by an earlier try.
+   *
+   * @generated from field: uint32 deduplicated = 2;
+   */
+  deduplicated: number;
+
+  /**
+   * The seq of the newest message of the conversation.
+   *
+   * @generated from field: uint32 head_seq = 3;
+   */
+  headSeq: number;
+};
+
+/**
+ * Describes the message parley.v1.ImportMessagesResponse.
+ * Use `create(ImportMessagesResponseSchema)` to create a new message.
+ */
+export const ImportMessagesResponseSchema: GenMessage<ImportMessagesResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 43);
+
+/**
  * The service of the app's backend. The caller is a service key, without `parley-acting-user`; it acts on its own app only.
  *
  * @generated from service parley.v1.AdminService
@@ -962,6 +1343,84 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof UpdateSettingsRequestSchema;
     output: typeof UpdateSettingsResponseSchema;
+  },
+  /**
+   * The call that gets all there is to know of one user at a glance. Errors: NOT_FOUND.
+   *
+   * @generated from rpc parley.v1.AdminService.GetUserDetail
+   */
+  getUserDetail: {
+    methodKind: "unary";
+    input: typeof GetUserDetailRequestSchema;
+    output: typeof GetUserDetailResponseSchema;
+  },
+  /**
+   * The call that ends a user's streams by goodbye{DISCONNECTED}, with the advice not to come back by itself, and its sessions too when that is asked for:
+   * then nothing can be called, and nothing is pushed, before the next login. Errors: NOT_FOUND.
+   *
+   * @generated from rpc parley.v1.AdminService.DisconnectUser
+   */
+  disconnectUser: {
+    methodKind: "unary";
+    input: typeof DisconnectUserRequestSchema;
+    output: typeof DisconnectUserResponseSchema;
+  },
+  /**
+   * The call that deletes a user for good. At once, and atomic: sessions, credentials, friendships and memberships end, a group it owned goes to its longest-standing admin
+   * or else member, a room it made to its longest-standing member, one without any is dissolved; nobody can read a word of it any more, and calls about it are NOT_FOUND.
+   * Its messages keep their places in others' history, with state DELETED and without content; everybody is told by user_changed{REMOVED}. What is
+   * stored is blanked step by step behind it: GetUserDeletion tells how far. Who comes later under the same id is another user and inherits nothing. Errors: NOT_FOUND.
+   *
+   * @generated from rpc parley.v1.AdminService.DeleteUser
+   */
+  deleteUser: {
+    methodKind: "unary";
+    input: typeof DeleteUserRequestSchema;
+    output: typeof DeleteUserResponseSchema;
+  },
+  /**
+   * The call that tells how far the stored words of a deleted user are blanked. Of an id that nobody was deleted under, nothing is left to do either.
+   *
+   * @generated from rpc parley.v1.AdminService.GetUserDeletion
+   */
+  getUserDeletion: {
+    methodKind: "unary";
+    input: typeof GetUserDeletionRequestSchema;
+    output: typeof GetUserDeletionResponseSchema;
+  },
+  /**
+   * The call that tells all that is stored of one user, as of the moment the export began: profile, credentials without secrets, sessions, friends, memberships, conversations and
+   * messages. An export that was cut goes on from the checkpoint of the last response and is still as of its beginning. At most 8 exports of an app at once.
+   * Errors: NOT_FOUND, RATE_LIMITED.
+   *
+   * @generated from rpc parley.v1.AdminService.ExportUser
+   */
+  exportUser: {
+    methodKind: "server_streaming";
+    input: typeof ExportUserRequestSchema;
+    output: typeof ExportUserResponseSchema;
+  },
+  /**
+   * The call that brings in up to 500 ordinary users with their profiles, credentials and friends, each with its own outcome. A repeat changes nothing.
+   *
+   * @generated from rpc parley.v1.AdminService.ImportUsers
+   */
+  importUsers: {
+    methodKind: "unary";
+    input: typeof ImportUsersRequestSchema;
+    output: typeof ImportUsersResponseSchema;
+  },
+  /**
+   * The call that brings up to 500 messages of another system into the history of a conversation. They are put behind what is there, in the order of the request, and bear their
+   * own times. Nothing is pushed, nothing counts as unread; clients are told once, by conversation_changed. Atomic; what is there already, by sender and client_message_id, is passed over.
+   * Errors: NOT_FOUND (user, group or sender), INVALID_FIELD (a time out of order), IDEMPOTENCY_CONFLICT, TOO_LARGE, RATE_LIMITED; the field names the message.
+   *
+   * @generated from rpc parley.v1.AdminService.ImportMessages
+   */
+  importMessages: {
+    methodKind: "unary";
+    input: typeof ImportMessagesRequestSchema;
+    output: typeof ImportMessagesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_parley_v1_admin_service, 0);

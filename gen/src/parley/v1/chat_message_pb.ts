@@ -17,7 +17,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/chat_message.proto.
  */
 export const file_parley_v1_chat_message: GenFile = /*@__PURE__*/
-  fileDesc("ChxwYXJsZXkvdjEvY2hhdF9tZXNzYWdlLnByb3RvEglwYXJsZXkudjEihAQKC0NoYXRNZXNzYWdlEhIKCm1lc3NhZ2VfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEgsKA3NlcRgDIAEoDRIhCgZzZW5kZXIYBCABKAsyES5wYXJsZXkudjEuU2VuZGVyEiEKCHJlY2VpdmVyGAUgASgLMg8ucGFybGV5LnYxLlBlZXISKgoHY29udGVudBgGIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlQ29udGVudBIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAkgASgNEiYKBXN0YXRlGAogASgOMhcucGFybGV5LnYxLk1lc3NhZ2VTdGF0ZRIZChFjbGllbnRfbWVzc2FnZV9pZBgLIAEoCRIOCgZyZW1hcmsYDCABKAkSKwoKYXR0cmlidXRlcxgNIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSGwoTcmVwbHlfdG9fbWVzc2FnZV9pZBgOIAEoCRIlCghtZW50aW9ucxgPIAEoCzITLnBhcmxleS52MS5NZW50aW9ucxIRCgl0cmFuc2llbnQYECABKAgiVAoITWVudGlvbnMSNgoIdXNlcl9pZHMYASADKAlCJLpIIZIBHhAyIhpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIQCghldmVyeW9uZRgCIAEoCCpjCgxNZXNzYWdlU3RhdGUSHQoZTUVTU0FHRV9TVEFURV9VTlNQRUNJRklFRBAAEhgKFE1FU1NBR0VfU1RBVEVfQUNUSVZFEAESGgoWTUVTU0FHRV9TVEFURV9SRUNBTExFRBACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_message_content, file_parley_v1_peer]);
+  fileDesc("ChxwYXJsZXkvdjEvY2hhdF9tZXNzYWdlLnByb3RvEglwYXJsZXkudjEihAQKC0NoYXRNZXNzYWdlEhIKCm1lc3NhZ2VfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEgsKA3NlcRgDIAEoDRIhCgZzZW5kZXIYBCABKAsyES5wYXJsZXkudjEuU2VuZGVyEiEKCHJlY2VpdmVyGAUgASgLMg8ucGFybGV5LnYxLlBlZXISKgoHY29udGVudBgGIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlQ29udGVudBIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAkgASgNEiYKBXN0YXRlGAogASgOMhcucGFybGV5LnYxLk1lc3NhZ2VTdGF0ZRIZChFjbGllbnRfbWVzc2FnZV9pZBgLIAEoCRIOCgZyZW1hcmsYDCABKAkSKwoKYXR0cmlidXRlcxgNIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSGwoTcmVwbHlfdG9fbWVzc2FnZV9pZBgOIAEoCRIlCghtZW50aW9ucxgPIAEoCzITLnBhcmxleS52MS5NZW50aW9ucxIRCgl0cmFuc2llbnQYECABKAgiVAoITWVudGlvbnMSNgoIdXNlcl9pZHMYASADKAlCJLpIIZIBHhAyIhpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIQCghldmVyeW9uZRgCIAEoCCp+CgxNZXNzYWdlU3RhdGUSHQoZTUVTU0FHRV9TVEFURV9VTlNQRUNJRklFRBAAEhgKFE1FU1NBR0VfU1RBVEVfQUNUSVZFEAESGgoWTUVTU0FHRV9TVEFURV9SRUNBTExFRBACEhkKFU1FU1NBR0VfU1RBVEVfREVMRVRFRBADYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_message_content, file_parley_v1_peer]);
 
 /**
  * The message as every reader sees it: nothing in it depends on who reads.
@@ -61,7 +61,7 @@ export type ChatMessage = Message<"parley.v1.ChatMessage"> & {
   receiver?: Peer | undefined;
 
   /**
-   * The content. Absent once the message was recalled.
+   * The content. Absent once the message was recalled or its author deleted.
    *
    * @generated from field: parley.v1.MessageContent content = 6;
    */
@@ -199,6 +199,13 @@ export enum MessageState {
    * @generated from enum value: MESSAGE_STATE_RECALLED = 2;
    */
   RECALLED = 2,
+
+  /**
+   * The author of the message was deleted: content, remark, free data, mentions and what it answered are gone, its seq stays.
+   *
+   * @generated from enum value: MESSAGE_STATE_DELETED = 3;
+   */
+  DELETED = 3,
 }
 
 /**

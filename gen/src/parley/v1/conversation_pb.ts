@@ -51,7 +51,7 @@ export type Conversation = Message<"parley.v1.Conversation"> & {
   readSeq: number;
 
   /**
-   * The exact number of unread messages: stored, counting, not recalled, not the caller's own, above read_seq.
+   * The exact number of unread messages: stored, counting, not recalled, not deleted, not the caller's own, above read_seq.
    *
    * @generated from field: uint32 unread_count = 5;
    */

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/conversation_service.proto.
  */
 export const file_parley_v1_conversation_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwYXJsZXkvdjEvY29udmVyc2F0aW9uX3NlcnZpY2UucHJvdG8SCXBhcmxleS52MSJWChhMaXN0Q29udmVyc2F0aW9uc1JlcXVlc3QSHAoJcGFnZV9zaXplGAEgASgFQgm6SAYaBBhkKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMogAgiigEKGUxpc3RDb252ZXJzYXRpb25zUmVzcG9uc2USLgoNY29udmVyc2F0aW9ucxgBIAMoCzIXLnBhcmxleS52MS5Db252ZXJzYXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg4KBmN1cnNvchgDIAEoCRIUCgx1bnJlYWRfdG90YWwYBCABKA0iPwoWR2V0Q29udmVyc2F0aW9uUmVxdWVzdBIlCgRwZWVyGAEgASgLMg8ucGFybGV5LnYxLlBlZXJCBrpIA8gBASJIChdHZXRDb252ZXJzYXRpb25SZXNwb25zZRItCgxjb252ZXJzYXRpb24YASABKAsyFy5wYXJsZXkudjEuQ29udmVyc2F0aW9uIkoKD01hcmtSZWFkUmVxdWVzdBIlCgRwZWVyGAEgASgLMg8ucGFybGV5LnYxLlBlZXJCBrpIA8gBARIQCghyZWFkX3NlcRgCIAEoDSI6ChBNYXJrUmVhZFJlc3BvbnNlEhAKCHJlYWRfc2VxGAEgASgNEhQKDHVucmVhZF9jb3VudBgCIAEoDTKjAgoTQ29udmVyc2F0aW9uU2VydmljZRJjChFMaXN0Q29udmVyc2F0aW9ucxIjLnBhcmxleS52MS5MaXN0Q29udmVyc2F0aW9uc1JlcXVlc3QaJC5wYXJsZXkudjEuTGlzdENvbnZlcnNhdGlvbnNSZXNwb25zZSIDkAIBEl0KD0dldENvbnZlcnNhdGlvbhIhLnBhcmxleS52MS5HZXRDb252ZXJzYXRpb25SZXF1ZXN0GiIucGFybGV5LnYxLkdldENvbnZlcnNhdGlvblJlc3BvbnNlIgOQAgESSAoITWFya1JlYWQSGi5wYXJsZXkudjEuTWFya1JlYWRSZXF1ZXN0GhsucGFybGV5LnYxLk1hcmtSZWFkUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_buf_validate_validate, file_parley_v1_conversation, file_parley_v1_peer]);
+  fileDesc("CiRwYXJsZXkvdjEvY29udmVyc2F0aW9uX3NlcnZpY2UucHJvdG8SCXBhcmxleS52MSJWChhMaXN0Q29udmVyc2F0aW9uc1JlcXVlc3QSHAoJcGFnZV9zaXplGAEgASgFQgm6SAYaBBhkKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMogAgiigEKGUxpc3RDb252ZXJzYXRpb25zUmVzcG9uc2USLgoNY29udmVyc2F0aW9ucxgBIAMoCzIXLnBhcmxleS52MS5Db252ZXJzYXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg4KBmN1cnNvchgDIAEoCRIUCgx1bnJlYWRfdG90YWwYBCABKA0iPwoWR2V0Q29udmVyc2F0aW9uUmVxdWVzdBIlCgRwZWVyGAEgASgLMg8ucGFybGV5LnYxLlBlZXJCBrpIA8gBASJIChdHZXRDb252ZXJzYXRpb25SZXNwb25zZRItCgxjb252ZXJzYXRpb24YASABKAsyFy5wYXJsZXkudjEuQ29udmVyc2F0aW9uIkoKD01hcmtSZWFkUmVxdWVzdBIlCgRwZWVyGAEgASgLMg8ucGFybGV5LnYxLlBlZXJCBrpIA8gBARIQCghyZWFkX3NlcRgCIAEoDSI6ChBNYXJrUmVhZFJlc3BvbnNlEhAKCHJlYWRfc2VxGAEgASgNEhQKDHVucmVhZF9jb3VudBgCIAEoDSJYChlEZWxldGVDb252ZXJzYXRpb25SZXF1ZXN0EiUKBHBlZXIYASABKAsyDy5wYXJsZXkudjEuUGVlckIGukgDyAEBEhQKDGhpZGVfaGlzdG9yeRgCIAEoCCIcChpEZWxldGVDb252ZXJzYXRpb25SZXNwb25zZTKLAwoTQ29udmVyc2F0aW9uU2VydmljZRJjChFMaXN0Q29udmVyc2F0aW9ucxIjLnBhcmxleS52MS5MaXN0Q29udmVyc2F0aW9uc1JlcXVlc3QaJC5wYXJsZXkudjEuTGlzdENvbnZlcnNhdGlvbnNSZXNwb25zZSIDkAIBEl0KD0dldENvbnZlcnNhdGlvbhIhLnBhcmxleS52MS5HZXRDb252ZXJzYXRpb25SZXF1ZXN0GiIucGFybGV5LnYxLkdldENvbnZlcnNhdGlvblJlc3BvbnNlIgOQAgESSAoITWFya1JlYWQSGi5wYXJsZXkudjEuTWFya1JlYWRSZXF1ZXN0GhsucGFybGV5LnYxLk1hcmtSZWFkUmVzcG9uc2UiA5ACAhJmChJEZWxldGVDb252ZXJzYXRpb24SJC5wYXJsZXkudjEuRGVsZXRlQ29udmVyc2F0aW9uUmVxdWVzdBolLnBhcmxleS52MS5EZWxldGVDb252ZXJzYXRpb25SZXNwb25zZSIDkAICYgZwcm90bzM", [file_buf_validate_validate, file_parley_v1_conversation, file_parley_v1_peer]);
 
 /**
  * The request of ConversationService.ListConversations.
@@ -186,6 +186,49 @@ export const MarkReadResponseSchema: GenMessage<MarkReadResponse> = /*@__PURE__*
   messageDesc(file_parley_v1_conversation_service, 5);
 
 /**
+ * The request of ConversationService.DeleteConversation.
+ *
+ * @generated from message parley.v1.DeleteConversationRequest
+ */
+export type DeleteConversationRequest = Message<"parley.v1.DeleteConversationRequest"> & {
+  /**
+   * The conversation: a user, a group, or system.
+   *
+   * @generated from field: parley.v1.Peer peer = 1;
+   */
+  peer?: Peer | undefined;
+
+  /**
+   * The wish to hide its history too, as HistoryService.HideHistory does up to the head.
+   *
+   * @generated from field: bool hide_history = 2;
+   */
+  hideHistory: boolean;
+};
+
+/**
+ * Describes the message parley.v1.DeleteConversationRequest.
+ * Use `create(DeleteConversationRequestSchema)` to create a new message.
+ */
+export const DeleteConversationRequestSchema: GenMessage<DeleteConversationRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_conversation_service, 6);
+
+/**
+ * The response of ConversationService.DeleteConversation.
+ *
+ * @generated from message parley.v1.DeleteConversationResponse
+ */
+export type DeleteConversationResponse = Message<"parley.v1.DeleteConversationResponse"> & {
+};
+
+/**
+ * Describes the message parley.v1.DeleteConversationResponse.
+ * Use `create(DeleteConversationResponseSchema)` to create a new message.
+ */
+export const DeleteConversationResponseSchema: GenMessage<DeleteConversationResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_conversation_service, 7);
+
+/**
  * The service that lists conversations and keeps read markers. The caller is a session, or a service key with `parley-acting-user`.
  *
  * @generated from service parley.v1.ConversationService
@@ -221,6 +264,17 @@ export const ConversationService: GenService<{
     methodKind: "unary";
     input: typeof MarkReadRequestSchema;
     output: typeof MarkReadResponseSchema;
+  },
+  /**
+   * The call that takes a conversation off the caller's own list until its next message; what is in it no longer counts as unread. The history stays, unless it is to be hidden too.
+   * Told to the caller's devices by conversation_changed{REMOVED}. Errors: NOT_FOUND (user or group), NOT_MEMBER, UNSUPPORTED (rooms).
+   *
+   * @generated from rpc parley.v1.ConversationService.DeleteConversation
+   */
+  deleteConversation: {
+    methodKind: "unary";
+    input: typeof DeleteConversationRequestSchema;
+    output: typeof DeleteConversationResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_parley_v1_conversation_service, 0);

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/history_service.proto.
  */
 export const file_parley_v1_history_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wYXJsZXkvdjEvaGlzdG9yeV9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEi+AEKE0xpc3RNZXNzYWdlc1JlcXVlc3QSJQoEcGVlchgBIAEoCzIPLnBhcmxleS52MS5QZWVyQga6SAPIAQESMQoLYmVmb3JlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASFAoKYmVmb3JlX3NlcRgDIAEoDUgAEhMKCWFmdGVyX3NlcRgEIAEoDUgAEhQKCmFyb3VuZF9zZXEYBSABKA1IABIcCglwYWdlX3NpemUYBiABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAcgASgJQgi6SAVyAyiACEIKCghwb3NpdGlvbiKJAQoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USKAoIbWVzc2FnZXMYASADKAsyFi5wYXJsZXkudjEuQ2hhdE1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhwKFG9sZGVzdF9hdmFpbGFibGVfc2VxGAMgASgNEhAKCGhlYWRfc2VxGAQgASgNIkYKEUdldE1lc3NhZ2VSZXF1ZXN0EjEKCm1lc3NhZ2VfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIj0KEkdldE1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlMrYBCg5IaXN0b3J5U2VydmljZRJUCgxMaXN0TWVzc2FnZXMSHi5wYXJsZXkudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBofLnBhcmxleS52MS5MaXN0TWVzc2FnZXNSZXNwb25zZSIDkAIBEk4KCkdldE1lc3NhZ2USHC5wYXJsZXkudjEuR2V0TWVzc2FnZVJlcXVlc3QaHS5wYXJsZXkudjEuR2V0TWVzc2FnZVJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_parley_v1_chat_message, file_parley_v1_peer]);
+  fileDesc("Ch9wYXJsZXkvdjEvaGlzdG9yeV9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEi+AEKE0xpc3RNZXNzYWdlc1JlcXVlc3QSJQoEcGVlchgBIAEoCzIPLnBhcmxleS52MS5QZWVyQga6SAPIAQESMQoLYmVmb3JlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASFAoKYmVmb3JlX3NlcRgDIAEoDUgAEhMKCWFmdGVyX3NlcRgEIAEoDUgAEhQKCmFyb3VuZF9zZXEYBSABKA1IABIcCglwYWdlX3NpemUYBiABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAcgASgJQgi6SAVyAyiACEIKCghwb3NpdGlvbiKJAQoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USKAoIbWVzc2FnZXMYASADKAsyFi5wYXJsZXkudjEuQ2hhdE1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhwKFG9sZGVzdF9hdmFpbGFibGVfc2VxGAMgASgNEhAKCGhlYWRfc2VxGAQgASgNIkYKEUdldE1lc3NhZ2VSZXF1ZXN0EjEKCm1lc3NhZ2VfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIj0KEkdldE1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlIrcBChRFeHBvcnRIaXN0b3J5UmVxdWVzdBIlCgRwZWVyGAEgASgLMg8ucGFybGV5LnYxLlBlZXJCBrpIA8gBARItCglmcm9tX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3RvX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKCmNoZWNrcG9pbnQYBCABKAlCCLpIBXIDKIAIIlQKFUV4cG9ydEhpc3RvcnlSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlEhIKCmNoZWNrcG9pbnQYAiABKAkiPAoTQ2xlYXJIaXN0b3J5UmVxdWVzdBIlCgRwZWVyGAEgASgLMg8ucGFybGV5LnYxLlBlZXJCBrpIA8gBASIrChRDbGVhckhpc3RvcnlSZXNwb25zZRITCgtjbGVhcmVkX3NlcRgBIAEoDSJOChJIaWRlSGlzdG9yeVJlcXVlc3QSJQoEcGVlchgBIAEoCzIPLnBhcmxleS52MS5QZWVyQga6SAPIAQESEQoJdXBfdG9fc2VxGAIgASgNIikKE0hpZGVIaXN0b3J5UmVzcG9uc2USEgoKaGlkZGVuX3NlcRgBIAEoDTK6AwoOSGlzdG9yeVNlcnZpY2USVAoMTGlzdE1lc3NhZ2VzEh4ucGFybGV5LnYxLkxpc3RNZXNzYWdlc1JlcXVlc3QaHy5wYXJsZXkudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2UiA5ACARJOCgpHZXRNZXNzYWdlEhwucGFybGV5LnYxLkdldE1lc3NhZ2VSZXF1ZXN0Gh0ucGFybGV5LnYxLkdldE1lc3NhZ2VSZXNwb25zZSIDkAIBElkKDUV4cG9ydEhpc3RvcnkSHy5wYXJsZXkudjEuRXhwb3J0SGlzdG9yeVJlcXVlc3QaIC5wYXJsZXkudjEuRXhwb3J0SGlzdG9yeVJlc3BvbnNlIgOQAgEwARJUCgxDbGVhckhpc3RvcnkSHi5wYXJsZXkudjEuQ2xlYXJIaXN0b3J5UmVxdWVzdBofLnBhcmxleS52MS5DbGVhckhpc3RvcnlSZXNwb25zZSIDkAICElEKC0hpZGVIaXN0b3J5Eh0ucGFybGV5LnYxLkhpZGVIaXN0b3J5UmVxdWVzdBoeLnBhcmxleS52MS5IaWRlSGlzdG9yeVJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_parley_v1_chat_message, file_parley_v1_peer]);
 
 /**
  * The request of HistoryService.ListMessages.
@@ -178,7 +178,168 @@ export const GetMessageResponseSchema: GenMessage<GetMessageResponse> = /*@__PUR
   messageDesc(file_parley_v1_history_service, 3);
 
 /**
- * The service that reads stored messages. The caller is a session, or a service key with `parley-acting-user`.
+ * The request of HistoryService.ExportHistory.
+ *
+ * @generated from message parley.v1.ExportHistoryRequest
+ */
+export type ExportHistoryRequest = Message<"parley.v1.ExportHistoryRequest"> & {
+  /**
+   * The conversation: a user, a group, or system.
+   *
+   * @generated from field: parley.v1.Peer peer = 1;
+   */
+  peer?: Peer | undefined;
+
+  /**
+   * The time from which on to export; absent: from the oldest.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 2;
+   */
+  fromTime?: Timestamp | undefined;
+
+  /**
+   * The time before which to export; an equal time is not before. Absent: up to the newest.
+   *
+   * @generated from field: google.protobuf.Timestamp to_time = 3;
+   */
+  toTime?: Timestamp | undefined;
+
+  /**
+   * The checkpoint of the last response of an export that was cut; empty: from the beginning.
+   *
+   * @generated from field: string checkpoint = 4;
+   */
+  checkpoint: string;
+};
+
+/**
+ * Describes the message parley.v1.ExportHistoryRequest.
+ * Use `create(ExportHistoryRequestSchema)` to create a new message.
+ */
+export const ExportHistoryRequestSchema: GenMessage<ExportHistoryRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_history_service, 4);
+
+/**
+ * The response of HistoryService.ExportHistory: one for each message.
+ *
+ * @generated from message parley.v1.ExportHistoryResponse
+ */
+export type ExportHistoryResponse = Message<"parley.v1.ExportHistoryResponse"> & {
+  /**
+   * The message.
+   *
+   * @generated from field: parley.v1.ChatMessage message = 1;
+   */
+  message?: ChatMessage | undefined;
+
+  /**
+   * The place just after this message.
+   *
+   * @generated from field: string checkpoint = 2;
+   */
+  checkpoint: string;
+};
+
+/**
+ * Describes the message parley.v1.ExportHistoryResponse.
+ * Use `create(ExportHistoryResponseSchema)` to create a new message.
+ */
+export const ExportHistoryResponseSchema: GenMessage<ExportHistoryResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_history_service, 5);
+
+/**
+ * The request of HistoryService.ClearHistory.
+ *
+ * @generated from message parley.v1.ClearHistoryRequest
+ */
+export type ClearHistoryRequest = Message<"parley.v1.ClearHistoryRequest"> & {
+  /**
+   * The conversation: a group.
+   *
+   * @generated from field: parley.v1.Peer peer = 1;
+   */
+  peer?: Peer | undefined;
+};
+
+/**
+ * Describes the message parley.v1.ClearHistoryRequest.
+ * Use `create(ClearHistoryRequestSchema)` to create a new message.
+ */
+export const ClearHistoryRequestSchema: GenMessage<ClearHistoryRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_history_service, 6);
+
+/**
+ * The response of HistoryService.ClearHistory.
+ *
+ * @generated from message parley.v1.ClearHistoryResponse
+ */
+export type ClearHistoryResponse = Message<"parley.v1.ClearHistoryResponse"> & {
+  /**
+   * The seq up to which nothing can be read any more.
+   *
+   * @generated from field: uint32 cleared_seq = 1;
+   */
+  clearedSeq: number;
+};
+
+/**
+ * Describes the message parley.v1.ClearHistoryResponse.
+ * Use `create(ClearHistoryResponseSchema)` to create a new message.
+ */
+export const ClearHistoryResponseSchema: GenMessage<ClearHistoryResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_history_service, 7);
+
+/**
+ * The request of HistoryService.HideHistory.
+ *
+ * @generated from message parley.v1.HideHistoryRequest
+ */
+export type HideHistoryRequest = Message<"parley.v1.HideHistoryRequest"> & {
+  /**
+   * The conversation: a user, a group, or system.
+   *
+   * @generated from field: parley.v1.Peer peer = 1;
+   */
+  peer?: Peer | undefined;
+
+  /**
+   * The seq up to which to hide; 0 means up to the head.
+   *
+   * @generated from field: uint32 up_to_seq = 2;
+   */
+  upToSeq: number;
+};
+
+/**
+ * Describes the message parley.v1.HideHistoryRequest.
+ * Use `create(HideHistoryRequestSchema)` to create a new message.
+ */
+export const HideHistoryRequestSchema: GenMessage<HideHistoryRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_history_service, 8);
+
+/**
+ * The response of HistoryService.HideHistory.
+ *
+ * @generated from message parley.v1.HideHistoryResponse
+ */
+export type HideHistoryResponse = Message<"parley.v1.HideHistoryResponse"> & {
+  /**
+   * The seq up to which the history is hidden from the caller.
+   *
+   * @generated from field: uint32 hidden_seq = 1;
+   */
+  hiddenSeq: number;
+};
+
+/**
+ * Describes the message parley.v1.HideHistoryResponse.
+ * Use `create(HideHistoryResponseSchema)` to create a new message.
+ */
+export const HideHistoryResponseSchema: GenMessage<HideHistoryResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_history_service, 9);
+
+/**
+ * The service that reads and clears stored messages. The caller is a session, or a service key with `parley-acting-user`.
  *
  * @generated from service parley.v1.HistoryService
  */
@@ -204,6 +365,40 @@ export const HistoryService: GenService<{
     methodKind: "unary";
     input: typeof GetMessageRequestSchema;
     output: typeof GetMessageResponseSchema;
+  },
+  /**
+   * The call that tells all messages of one conversation that the caller can read, rising in seq, up to those that are there when it begins.
+   * One that was cut goes on from the checkpoint of the last response. At most 8 exports of an app at once.
+   * Errors: NOT_FOUND (user or group), NOT_MEMBER, UNSUPPORTED (rooms), RATE_LIMITED.
+   *
+   * @generated from rpc parley.v1.HistoryService.ExportHistory
+   */
+  exportHistory: {
+    methodKind: "server_streaming";
+    input: typeof ExportHistoryRequestSchema;
+    output: typeof ExportHistoryResponseSchema;
+  },
+  /**
+   * The call that clears the history of a group for everybody, for ever: nothing said so far can be read any more, and what is stored is blanked behind it. Members are told by
+   * history_cleared. The owner's right; a service key alone may do it too. Errors: NOT_FOUND, ROLE_TOO_LOW, UNSUPPORTED (for what is no group).
+   *
+   * @generated from rpc parley.v1.HistoryService.ClearHistory
+   */
+  clearHistory: {
+    methodKind: "unary";
+    input: typeof ClearHistoryRequestSchema;
+    output: typeof ClearHistoryResponseSchema;
+  },
+  /**
+   * The call that hides the history of one conversation from the caller alone, on all its devices: lists, unread counts, newest messages and exports leave it out. It cannot be shown
+   * again; leaving a group and coming back forgets it. Told to the caller's devices by history_cleared. Errors: NOT_FOUND (user or group), NOT_MEMBER, UNSUPPORTED (rooms).
+   *
+   * @generated from rpc parley.v1.HistoryService.HideHistory
+   */
+  hideHistory: {
+    methodKind: "unary";
+    input: typeof HideHistoryRequestSchema;
+    output: typeof HideHistoryResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_parley_v1_history_service, 0);

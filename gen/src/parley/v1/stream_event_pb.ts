@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/stream_event.proto.
  */
 export const file_parley_v1_stream_event: GenFile = /*@__PURE__*/
-  fileDesc("ChxwYXJsZXkvdjEvc3RyZWFtX2V2ZW50LnByb3RvEglwYXJsZXkudjEivAYKC1N0cmVhbUV2ZW50Eg4KBmN1cnNvchgBIAEoCRIvCgtjcmVhdGVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoEa2luZBgDIAEoDjIULnBhcmxleS52MS5FdmVudEtpbmQSNAoPbWVzc2FnZV9jcmVhdGVkGAogASgLMhkucGFybGV5LnYxLk1lc3NhZ2VDcmVhdGVkSAASNAoPbWVzc2FnZV91cGRhdGVkGAsgASgLMhkucGFybGV5LnYxLk1lc3NhZ2VVcGRhdGVkSAASNgoQcHJlc2VuY2VfY2hhbmdlZBgMIAEoCzIaLnBhcmxleS52MS5QcmVzZW5jZUNoYW5nZWRIABIyCg5mcmllbmRfY2hhbmdlZBgNIAEoCzIYLnBhcmxleS52MS5GcmllbmRDaGFuZ2VkSAASMAoNZ3JvdXBfY2hhbmdlZBgOIAEoCzIXLnBhcmxleS52MS5Hcm91cENoYW5nZWRIABI9ChRncm91cF9tZW1iZXJfY2hhbmdlZBgPIAEoCzIdLnBhcmxleS52MS5Hcm91cE1lbWJlckNoYW5nZWRIABIuCgxyb29tX2NoYW5nZWQYECABKAsyFi5wYXJsZXkudjEuUm9vbUNoYW5nZWRIABI7ChNyb29tX21lbWJlcl9jaGFuZ2VkGBEgASgLMhwucGFybGV5LnYxLlJvb21NZW1iZXJDaGFuZ2VkSAASMgoOc3lzdGVtX21lc3NhZ2UYEiABKAsyGC5wYXJsZXkudjEuU3lzdGVtTWVzc2FnZUgAEjIKDnR5cGluZ19jaGFuZ2VkGBMgASgLMhgucGFybGV5LnYxLlR5cGluZ0NoYW5nZWRIABI7ChNyZWFkX21hcmtlcl9jaGFuZ2VkGBQgASgLMhwucGFybGV5LnYxLlJlYWRNYXJrZXJDaGFuZ2VkSAASNAoPc2Vzc2lvbl9yZXZva2VkGBUgASgLMhkucGFybGV5LnYxLlNlc3Npb25SZXZva2VkSAASLgoMdXNlcl9jaGFuZ2VkGBYgASgLMhYucGFybGV5LnYxLlVzZXJDaGFuZ2VkSABCBwoFZXZlbnQiOQoOTWVzc2FnZUNyZWF0ZWQSJwoHbWVzc2FnZRgBIAEoCzIWLnBhcmxleS52MS5DaGF0TWVzc2FnZSI5Cg5NZXNzYWdlVXBkYXRlZBInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlImgKD1ByZXNlbmNlQ2hhbmdlZBIPCgd1c2VyX2lkGAEgASgJEg4KBm9ubGluZRgCIAEoCBI0ChBsYXN0X2FjdGl2ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJHCg1GcmllbmRDaGFuZ2VkEg8KB3VzZXJfaWQYASABKAkSJQoGY2hhbmdlGAIgASgOMhUucGFybGV5LnYxLkNoYW5nZUtpbmQifwoMR3JvdXBDaGFuZ2VkEhAKCGdyb3VwX2lkGAEgASgJEiUKBmNoYW5nZRgCIAEoDjIVLnBhcmxleS52MS5DaGFuZ2VLaW5kEh8KBWdyb3VwGAMgASgLMhAucGFybGV5LnYxLkdyb3VwEhUKDWFjdG9yX3VzZXJfaWQYBCABKAkitAEKEkdyb3VwTWVtYmVyQ2hhbmdlZBIQCghncm91cF9pZBgBIAEoCRIQCgh1c2VyX2lkcxgCIAMoCRIlCgZjaGFuZ2UYAyABKA4yFS5wYXJsZXkudjEuQ2hhbmdlS2luZBIVCg1hY3Rvcl91c2VyX2lkGAQgASgJEhQKDG1lbWJlcl9jb3VudBgFIAEoDRImCgZtZW1iZXIYBiABKAsyFi5wYXJsZXkudjEuR3JvdXBNZW1iZXIiewoLUm9vbUNoYW5nZWQSDwoHcm9vbV9pZBgBIAEoCRIlCgZjaGFuZ2UYAiABKA4yFS5wYXJsZXkudjEuQ2hhbmdlS2luZBIdCgRyb29tGAMgASgLMg8ucGFybGV5LnYxLlJvb20SFQoNYWN0b3JfdXNlcl9pZBgEIAEoCSKKAQoRUm9vbU1lbWJlckNoYW5nZWQSDwoHcm9vbV9pZBgBIAEoCRIQCgh1c2VyX2lkcxgCIAMoCRIlCgZjaGFuZ2UYAyABKA4yFS5wYXJsZXkudjEuQ2hhbmdlS2luZBIVCg1hY3Rvcl91c2VyX2lkGAQgASgJEhQKDG1lbWJlcl9jb3VudBgFIAEoDSI4Cg1TeXN0ZW1NZXNzYWdlEicKB21lc3NhZ2UYASABKAsyFi5wYXJsZXkudjEuQ2hhdE1lc3NhZ2UiTwoNVHlwaW5nQ2hhbmdlZBIdCgRwZWVyGAEgASgLMg8ucGFybGV5LnYxLlBlZXISDwoHdXNlcl9pZBgCIAEoCRIOCgZ0eXBpbmcYAyABKAgiTwoRUmVhZE1hcmtlckNoYW5nZWQSFwoPY29udmVyc2F0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAkSEAoIcmVhZF9zZXEYAyABKA0iVQoOU2Vzc2lvblJldm9rZWQSLwoGcmVhc29uGAEgASgOMh8ucGFybGV5LnYxLlNlc3Npb25SZXZva2VkUmVhc29uEhIKCnNlc3Npb25faWQYAiABKAkiLAoLVXNlckNoYW5nZWQSHQoEdXNlchgBIAEoCzIPLnBhcmxleS52MS5Vc2VyKsoDCglFdmVudEtpbmQSGgoWRVZFTlRfS0lORF9VTlNQRUNJRklFRBAAEh4KGkVWRU5UX0tJTkRfTUVTU0FHRV9DUkVBVEVEEAESHgoaRVZFTlRfS0lORF9NRVNTQUdFX1VQREFURUQQAhIfChtFVkVOVF9LSU5EX1BSRVNFTkNFX0NIQU5HRUQQAxIdChlFVkVOVF9LSU5EX0ZSSUVORF9DSEFOR0VEEAQSHAoYRVZFTlRfS0lORF9HUk9VUF9DSEFOR0VEEAUSIwofRVZFTlRfS0lORF9HUk9VUF9NRU1CRVJfQ0hBTkdFRBAGEhsKF0VWRU5UX0tJTkRfUk9PTV9DSEFOR0VEEAcSIgoeRVZFTlRfS0lORF9ST09NX01FTUJFUl9DSEFOR0VEEAgSHQoZRVZFTlRfS0lORF9TWVNURU1fTUVTU0FHRRAJEh0KGUVWRU5UX0tJTkRfVFlQSU5HX0NIQU5HRUQQChIiCh5FVkVOVF9LSU5EX1JFQURfTUFSS0VSX0NIQU5HRUQQCxIeChpFVkVOVF9LSU5EX1NFU1NJT05fUkVWT0tFRBAMEhsKF0VWRU5UX0tJTkRfVVNFUl9DSEFOR0VEEA0qcgoKQ2hhbmdlS2luZBIbChdDSEFOR0VfS0lORF9VTlNQRUNJRklFRBAAEhUKEUNIQU5HRV9LSU5EX0FEREVEEAESFwoTQ0hBTkdFX0tJTkRfVVBEQVRFRBACEhcKE0NIQU5HRV9LSU5EX1JFTU9WRUQQAyr/AQoUU2Vzc2lvblJldm9rZWRSZWFzb24SJgoiU0VTU0lPTl9SRVZPS0VEX1JFQVNPTl9VTlNQRUNJRklFRBAAEiUKIVNFU1NJT05fUkVWT0tFRF9SRUFTT05fTE9HR0VEX09VVBABEiIKHlNFU1NJT05fUkVWT0tFRF9SRUFTT05fUkVWT0tFRBACEiIKHlNFU1NJT05fUkVWT0tFRF9SRUFTT05fRVhQSVJFRBADEiMKH1NFU1NJT05fUkVWT0tFRF9SRUFTT05fUkVQTEFDRUQQBBIrCidTRVNTSU9OX1JFVk9LRURfUkVBU09OX1BBU1NXT1JEX0NIQU5HRUQQB2IGcHJvdG8z", [file_google_protobuf_timestamp, file_parley_v1_chat_message, file_parley_v1_group, file_parley_v1_peer, file_parley_v1_room, file_parley_v1_user]);
+  fileDesc("ChxwYXJsZXkvdjEvc3RyZWFtX2V2ZW50LnByb3RvEglwYXJsZXkudjEisgcKC1N0cmVhbUV2ZW50Eg4KBmN1cnNvchgBIAEoCRIvCgtjcmVhdGVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoEa2luZBgDIAEoDjIULnBhcmxleS52MS5FdmVudEtpbmQSNAoPbWVzc2FnZV9jcmVhdGVkGAogASgLMhkucGFybGV5LnYxLk1lc3NhZ2VDcmVhdGVkSAASNAoPbWVzc2FnZV91cGRhdGVkGAsgASgLMhkucGFybGV5LnYxLk1lc3NhZ2VVcGRhdGVkSAASNgoQcHJlc2VuY2VfY2hhbmdlZBgMIAEoCzIaLnBhcmxleS52MS5QcmVzZW5jZUNoYW5nZWRIABIyCg5mcmllbmRfY2hhbmdlZBgNIAEoCzIYLnBhcmxleS52MS5GcmllbmRDaGFuZ2VkSAASMAoNZ3JvdXBfY2hhbmdlZBgOIAEoCzIXLnBhcmxleS52MS5Hcm91cENoYW5nZWRIABI9ChRncm91cF9tZW1iZXJfY2hhbmdlZBgPIAEoCzIdLnBhcmxleS52MS5Hcm91cE1lbWJlckNoYW5nZWRIABIuCgxyb29tX2NoYW5nZWQYECABKAsyFi5wYXJsZXkudjEuUm9vbUNoYW5nZWRIABI7ChNyb29tX21lbWJlcl9jaGFuZ2VkGBEgASgLMhwucGFybGV5LnYxLlJvb21NZW1iZXJDaGFuZ2VkSAASMgoOc3lzdGVtX21lc3NhZ2UYEiABKAsyGC5wYXJsZXkudjEuU3lzdGVtTWVzc2FnZUgAEjIKDnR5cGluZ19jaGFuZ2VkGBMgASgLMhgucGFybGV5LnYxLlR5cGluZ0NoYW5nZWRIABI7ChNyZWFkX21hcmtlcl9jaGFuZ2VkGBQgASgLMhwucGFybGV5LnYxLlJlYWRNYXJrZXJDaGFuZ2VkSAASNAoPc2Vzc2lvbl9yZXZva2VkGBUgASgLMhkucGFybGV5LnYxLlNlc3Npb25SZXZva2VkSAASLgoMdXNlcl9jaGFuZ2VkGBYgASgLMhYucGFybGV5LnYxLlVzZXJDaGFuZ2VkSAASNAoPaGlzdG9yeV9jbGVhcmVkGDIgASgLMhkucGFybGV5LnYxLkhpc3RvcnlDbGVhcmVkSAASPgoUY29udmVyc2F0aW9uX2NoYW5nZWQYMyABKAsyHi5wYXJsZXkudjEuQ29udmVyc2F0aW9uQ2hhbmdlZEgAQgcKBWV2ZW50IjkKDk1lc3NhZ2VDcmVhdGVkEicKB21lc3NhZ2UYASABKAsyFi5wYXJsZXkudjEuQ2hhdE1lc3NhZ2UiOQoOTWVzc2FnZVVwZGF0ZWQSJwoHbWVzc2FnZRgBIAEoCzIWLnBhcmxleS52MS5DaGF0TWVzc2FnZSJoCg9QcmVzZW5jZUNoYW5nZWQSDwoHdXNlcl9pZBgBIAEoCRIOCgZvbmxpbmUYAiABKAgSNAoQbGFzdF9hY3RpdmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiRwoNRnJpZW5kQ2hhbmdlZBIPCgd1c2VyX2lkGAEgASgJEiUKBmNoYW5nZRgCIAEoDjIVLnBhcmxleS52MS5DaGFuZ2VLaW5kIn8KDEdyb3VwQ2hhbmdlZBIQCghncm91cF9pZBgBIAEoCRIlCgZjaGFuZ2UYAiABKA4yFS5wYXJsZXkudjEuQ2hhbmdlS2luZBIfCgVncm91cBgDIAEoCzIQLnBhcmxleS52MS5Hcm91cBIVCg1hY3Rvcl91c2VyX2lkGAQgASgJIrQBChJHcm91cE1lbWJlckNoYW5nZWQSEAoIZ3JvdXBfaWQYASABKAkSEAoIdXNlcl9pZHMYAiADKAkSJQoGY2hhbmdlGAMgASgOMhUucGFybGV5LnYxLkNoYW5nZUtpbmQSFQoNYWN0b3JfdXNlcl9pZBgEIAEoCRIUCgxtZW1iZXJfY291bnQYBSABKA0SJgoGbWVtYmVyGAYgASgLMhYucGFybGV5LnYxLkdyb3VwTWVtYmVyInsKC1Jvb21DaGFuZ2VkEg8KB3Jvb21faWQYASABKAkSJQoGY2hhbmdlGAIgASgOMhUucGFybGV5LnYxLkNoYW5nZUtpbmQSHQoEcm9vbRgDIAEoCzIPLnBhcmxleS52MS5Sb29tEhUKDWFjdG9yX3VzZXJfaWQYBCABKAkiigEKEVJvb21NZW1iZXJDaGFuZ2VkEg8KB3Jvb21faWQYASABKAkSEAoIdXNlcl9pZHMYAiADKAkSJQoGY2hhbmdlGAMgASgOMhUucGFybGV5LnYxLkNoYW5nZUtpbmQSFQoNYWN0b3JfdXNlcl9pZBgEIAEoCRIUCgxtZW1iZXJfY291bnQYBSABKA0iOAoNU3lzdGVtTWVzc2FnZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlIk8KDVR5cGluZ0NoYW5nZWQSHQoEcGVlchgBIAEoCzIPLnBhcmxleS52MS5QZWVyEg8KB3VzZXJfaWQYAiABKAkSDgoGdHlwaW5nGAMgASgIIk8KEVJlYWRNYXJrZXJDaGFuZ2VkEhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJlYWRfc2VxGAMgASgNIlUKDlNlc3Npb25SZXZva2VkEi8KBnJlYXNvbhgBIAEoDjIfLnBhcmxleS52MS5TZXNzaW9uUmV2b2tlZFJlYXNvbhISCgpzZXNzaW9uX2lkGAIgASgJIlMKC1VzZXJDaGFuZ2VkEh0KBHVzZXIYASABKAsyDy5wYXJsZXkudjEuVXNlchIlCgZjaGFuZ2UYAiABKA4yFS5wYXJsZXkudjEuQ2hhbmdlS2luZCJ/Cg5IaXN0b3J5Q2xlYXJlZBIXCg9jb252ZXJzYXRpb25faWQYASABKAkSHQoEcGVlchgCIAEoCzIPLnBhcmxleS52MS5QZWVyEhEKCXVwX3RvX3NlcRgDIAEoDRILCgNvd24YBCABKAgSFQoNYWN0b3JfdXNlcl9pZBgFIAEoCSJ0ChNDb252ZXJzYXRpb25DaGFuZ2VkEhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoCRIdCgRwZWVyGAIgASgLMg8ucGFybGV5LnYxLlBlZXISJQoGY2hhbmdlGAMgASgOMhUucGFybGV5LnYxLkNoYW5nZUtpbmQqjwQKCUV2ZW50S2luZBIaChZFVkVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASHgoaRVZFTlRfS0lORF9NRVNTQUdFX0NSRUFURUQQARIeChpFVkVOVF9LSU5EX01FU1NBR0VfVVBEQVRFRBACEh8KG0VWRU5UX0tJTkRfUFJFU0VOQ0VfQ0hBTkdFRBADEh0KGUVWRU5UX0tJTkRfRlJJRU5EX0NIQU5HRUQQBBIcChhFVkVOVF9LSU5EX0dST1VQX0NIQU5HRUQQBRIjCh9FVkVOVF9LSU5EX0dST1VQX01FTUJFUl9DSEFOR0VEEAYSGwoXRVZFTlRfS0lORF9ST09NX0NIQU5HRUQQBxIiCh5FVkVOVF9LSU5EX1JPT01fTUVNQkVSX0NIQU5HRUQQCBIdChlFVkVOVF9LSU5EX1NZU1RFTV9NRVNTQUdFEAkSHQoZRVZFTlRfS0lORF9UWVBJTkdfQ0hBTkdFRBAKEiIKHkVWRU5UX0tJTkRfUkVBRF9NQVJLRVJfQ0hBTkdFRBALEh4KGkVWRU5UX0tJTkRfU0VTU0lPTl9SRVZPS0VEEAwSGwoXRVZFTlRfS0lORF9VU0VSX0NIQU5HRUQQDRIeChpFVkVOVF9LSU5EX0hJU1RPUllfQ0xFQVJFRBAyEiMKH0VWRU5UX0tJTkRfQ09OVkVSU0FUSU9OX0NIQU5HRUQQMypyCgpDaGFuZ2VLaW5kEhsKF0NIQU5HRV9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRQ0hBTkdFX0tJTkRfQURERUQQARIXChNDSEFOR0VfS0lORF9VUERBVEVEEAISFwoTQ0hBTkdFX0tJTkRfUkVNT1ZFRBADKv8BChRTZXNzaW9uUmV2b2tlZFJlYXNvbhImCiJTRVNTSU9OX1JFVk9LRURfUkVBU09OX1VOU1BFQ0lGSUVEEAASJQohU0VTU0lPTl9SRVZPS0VEX1JFQVNPTl9MT0dHRURfT1VUEAESIgoeU0VTU0lPTl9SRVZPS0VEX1JFQVNPTl9SRVZPS0VEEAISIgoeU0VTU0lPTl9SRVZPS0VEX1JFQVNPTl9FWFBJUkVEEAMSIwofU0VTU0lPTl9SRVZPS0VEX1JFQVNPTl9SRVBMQUNFRBAEEisKJ1NFU1NJT05fUkVWT0tFRF9SRUFTT05fUEFTU1dPUkRfQ0hBTkdFRBAHYgZwcm90bzM", [file_google_protobuf_timestamp, file_parley_v1_chat_message, file_parley_v1_group, file_parley_v1_peer, file_parley_v1_room, file_parley_v1_user]);
 
 /**
  * The thing that happened, as delivered by Subscribe and ListEvents. Durable events carry a cursor and come in one total order per app;
@@ -155,12 +155,28 @@ export type StreamEvent = Message<"parley.v1.StreamEvent"> & {
     case: "sessionRevoked";
   } | {
     /**
-     * The change of a user's profile: of the reader's own or of a friend's.
+     * The change of a user's profile: of the reader's own or of a friend's. Or the end of a user, told to everybody.
      *
      * @generated from field: parley.v1.UserChanged user_changed = 22;
      */
     value: UserChanged;
     case: "userChanged";
+  } | {
+    /**
+     * The history that can no longer be read.
+     *
+     * @generated from field: parley.v1.HistoryCleared history_cleared = 50;
+     */
+    value: HistoryCleared;
+    case: "historyCleared";
+  } | {
+    /**
+     * The conversation that left the reader's list, or whose history is another now.
+     *
+     * @generated from field: parley.v1.ConversationChanged conversation_changed = 51;
+     */
+    value: ConversationChanged;
+    case: "conversationChanged";
   } | { case: undefined; value?: undefined };
 };
 
@@ -585,17 +601,25 @@ export const SessionRevokedSchema: GenMessage<SessionRevoked> = /*@__PURE__*/
   messageDesc(file_parley_v1_stream_event, 12);
 
 /**
- * The event of a changed profile. It goes to the user's own devices and to its friends.
+ * The event of a changed profile, to the user's own devices and its friends; or of the deletion of a user, to everybody.
  *
  * @generated from message parley.v1.UserChanged
  */
 export type UserChanged = Message<"parley.v1.UserChanged"> & {
   /**
-   * The user as it is now.
+   * The user as it is now; its id alone when it was deleted.
    *
    * @generated from field: parley.v1.User user = 1;
    */
   user?: User | undefined;
+
+  /**
+   * The kind of change: UPDATED, or REMOVED when the user was deleted. Then each message of the user up to here is as it reads from now on: state DELETED, update_time that of this
+   * event, revision one higher, without content, remark, attributes, mentions and reply_to_message_id; it counts as unread no longer.
+   *
+   * @generated from field: parley.v1.ChangeKind change = 2;
+   */
+  change: ChangeKind;
 };
 
 /**
@@ -604,6 +628,91 @@ export type UserChanged = Message<"parley.v1.UserChanged"> & {
  */
 export const UserChangedSchema: GenMessage<UserChanged> = /*@__PURE__*/
   messageDesc(file_parley_v1_stream_event, 13);
+
+/**
+ * The event of history that can no longer be read: cleared by a group's owner, told to its members; or hidden by the reader itself, told to its own devices alone.
+ *
+ * @generated from message parley.v1.HistoryCleared
+ */
+export type HistoryCleared = Message<"parley.v1.HistoryCleared"> & {
+  /**
+   * The id of the conversation.
+   *
+   * @generated from field: string conversation_id = 1;
+   */
+  conversationId: string;
+
+  /**
+   * The conversation as the reader addresses it.
+   *
+   * @generated from field: parley.v1.Peer peer = 2;
+   */
+  peer?: Peer | undefined;
+
+  /**
+   * The seq up to which nothing can be read any more, and nothing counts as unread.
+   *
+   * @generated from field: uint32 up_to_seq = 3;
+   */
+  upToSeq: number;
+
+  /**
+   * The mark that only the reader's own view has changed.
+   *
+   * @generated from field: bool own = 4;
+   */
+  own: boolean;
+
+  /**
+   * The id of the user who did it; empty when the app's backend did.
+   *
+   * @generated from field: string actor_user_id = 5;
+   */
+  actorUserId: string;
+};
+
+/**
+ * Describes the message parley.v1.HistoryCleared.
+ * Use `create(HistoryClearedSchema)` to create a new message.
+ */
+export const HistoryClearedSchema: GenMessage<HistoryCleared> = /*@__PURE__*/
+  messageDesc(file_parley_v1_stream_event, 14);
+
+/**
+ * The event of a conversation that changed otherwise than by what is said in it.
+ *
+ * @generated from message parley.v1.ConversationChanged
+ */
+export type ConversationChanged = Message<"parley.v1.ConversationChanged"> & {
+  /**
+   * The id of the conversation.
+   *
+   * @generated from field: string conversation_id = 1;
+   */
+  conversationId: string;
+
+  /**
+   * The conversation as the reader addresses it.
+   *
+   * @generated from field: parley.v1.Peer peer = 2;
+   */
+  peer?: Peer | undefined;
+
+  /**
+   * The kind of change: REMOVED when the reader took it off its list, until the next message in it; UPDATED when messages of another system were put into it, to be read by
+   * HistoryService.ListMessages: no event tells them one by one.
+   *
+   * @generated from field: parley.v1.ChangeKind change = 3;
+   */
+  change: ChangeKind;
+};
+
+/**
+ * Describes the message parley.v1.ConversationChanged.
+ * Use `create(ConversationChangedSchema)` to create a new message.
+ */
+export const ConversationChangedSchema: GenMessage<ConversationChanged> = /*@__PURE__*/
+  messageDesc(file_parley_v1_stream_event, 15);
 
 /**
  * The kind of an event.
@@ -708,6 +817,20 @@ export enum EventKind {
    * @generated from enum value: EVENT_KIND_USER_CHANGED = 13;
    */
   USER_CHANGED = 13,
+
+  /**
+   * The kind of history_cleared.
+   *
+   * @generated from enum value: EVENT_KIND_HISTORY_CLEARED = 50;
+   */
+  HISTORY_CLEARED = 50,
+
+  /**
+   * The kind of conversation_changed.
+   *
+   * @generated from enum value: EVENT_KIND_CONVERSATION_CHANGED = 51;
+   */
+  CONVERSATION_CHANGED = 51,
 }
 
 /**

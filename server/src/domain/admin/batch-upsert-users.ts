@@ -23,12 +23,17 @@ export async function batchUpsertUsers(ctx: Ctx, caller: ServiceCaller, users: r
   return await ctx.committer.run(caller.appId, async (tx) => {
     const rows: UserRow[] = [];
     for (const [at, { userId, profile }] of plan.entries())
-      rows.push(await upsert(tx, userId, profile, `users[${at}]`));
+      rows.push(await upsertUser(tx, userId, profile, `users[${at}]`));
     return rows.map(userOf);
   });
 }
 
-function profileOf(ctx: Ctx, user: UserUpsert, field: string): Profile {
+/** What a request says of a profile. */
+export function profileOf(
+  ctx: Ctx,
+  user: Pick<UserUpsert, "displayName" | "avatarUrl" | "attributes">,
+  field: string,
+): Profile {
   return {
     ...(user.displayName !== undefined && { display_name: user.displayName }),
     ...(user.avatarUrl !== undefined && { avatar_url: user.avatarUrl }),
@@ -38,7 +43,8 @@ function profileOf(ctx: Ctx, user: UserUpsert, field: string): Profile {
   };
 }
 
-async function upsert(tx: Tx, userId: string, profile: Profile, field: string): Promise<UserRow> {
+/** Makes or updates one ordinary user. */
+export async function upsertUser(tx: Tx, userId: string, profile: Profile, field: string): Promise<UserRow> {
   const known = await findUser(tx.db, tx.appId, userId);
   if (known === undefined) {
     const blank = { display_name: "", avatar_url: "", attributes: null };

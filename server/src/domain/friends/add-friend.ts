@@ -21,6 +21,8 @@ export async function addFriend(ctx: Ctx, caller: Caller, friendId: string): Pro
     const user = await findUser(tx.db, appId, friendId);
     if (user === undefined) throw notFound("user", "user_id");
     if (user.kind === UserKind.GUEST) throw guestRefused("user_id");
+    // One who was deleted while this call was on its way is nobody's friend.
+    if ((await findUser(tx.db, appId, userId)) === undefined) throw notFound("user", "");
     const known = await findFriend(tx.db, appId, userId, friendId);
     if (known !== undefined) return friendOf(ctx, user, known.create_ms);
     await checkRoom(tx, userId, ctx.limits.friendsPerUser, "");
@@ -33,7 +35,8 @@ export async function addFriend(ctx: Ctx, caller: Caller, friendId: string): Pro
   });
 }
 
-async function checkRoom(tx: Tx, userId: string, most: number, field: string): Promise<void> {
+/** Refuses one more friend to a user who has as many as allowed. */
+export async function checkRoom(tx: Tx, userId: string, most: number, field: string): Promise<void> {
   if ((await countFriends(tx.db, tx.appId, userId)) < most) return;
   throw memberLimit(`${field === "" ? "you have" : "this user has"} as many friends as allowed`, field, most);
 }

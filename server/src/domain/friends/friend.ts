@@ -36,7 +36,7 @@ export async function wholeFriends(
   const ids = friends.map((friend) => friend.friend_id);
   const users = new Map((await findUsers(db, appId, ids)).map((user) => [user.user_id, user]));
   const conversations = ids.map((id) => directConversation(userId, id));
-  const newest = await findNewestMessages(db, appId, conversations, self?.created_pos ?? 0);
+  const newest = await findNewestMessages(db, appId, userId, conversations, self?.created_pos ?? 0);
   return friends.flatMap(({ friend_id, create_ms }) => {
     const user = users.get(friend_id);
     return user ? [friendOf(ctx, user, create_ms, newest.get(directConversation(userId, friend_id)))] : [];

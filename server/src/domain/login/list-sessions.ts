@@ -13,10 +13,11 @@ export async function listSessions(ctx: Ctx, caller: UserCaller, request: ListSe
   const before = newestFirst(request.pageToken);
   const rows = await listRows(ctx.read, caller.appId, caller.userId, before, limit + 1);
   const { items, nextPageToken } = nextPage(rows, limit, (row) => [row.create_ms, row.session_id]);
-  return { sessions: items.map((row) => sessionOf(ctx, caller, row)), nextPageToken };
+  return { sessions: items.map((row) => sessionOf(ctx, row, caller.sessionId)), nextPageToken };
 }
 
-function sessionOf(ctx: Ctx, caller: UserCaller, row: SessionRow): Session {
+/** A stored session in the form of the contract. */
+export function sessionOf(ctx: Ctx, row: SessionRow, currentId?: string): Session {
   return create(SessionSchema, {
     sessionId: row.session_id,
     userId: row.user_id,
@@ -25,7 +26,7 @@ function sessionOf(ctx: Ctx, caller: UserCaller, row: SessionRow): Session {
     createTime: timestampFromMs(row.create_ms),
     lastUsedTime: timestampFromMs(row.used_ms),
     expireTime: timestampFromMs(row.expire_ms),
-    current: row.session_id === caller.sessionId,
-    online: ctx.presence.hasStream(caller.appId, row.session_id),
+    current: row.session_id === currentId,
+    online: ctx.presence.hasStream(row.app_id, row.session_id),
   });
 }

@@ -1,5 +1,7 @@
 import { GroupRole } from "@parley/proto/parley/v1/group_pb.js";
 import { ChangeKind } from "@parley/proto/parley/v1/stream_event_pb.js";
+import { idOf } from "../../store/audience.js";
+import type { Tx } from "../../store/committer.js";
 import { dissolvePlace } from "../../store/members.js";
 import type { Caller } from "../caller.js";
 import type { Ctx } from "../context.js";
@@ -14,9 +16,12 @@ export async function deletePlace(ctx: Ctx, caller: Caller, kind: PlaceKind, id:
   await ctx.committer.run(by.appId, async (tx) => {
     const standing = await standingIn(tx.db, kind, id, by);
     requireRole(kind, standing, GroupRole.OWNER);
-    const { place, actorUserId } = standing;
-    const event = kind.changed({ id, change: ChangeKind.REMOVED, place: undefined, actorUserId });
-    const deletedPos = tx.emit(newEvent(tx.nowMs, [place.place], event));
-    await dissolvePlace(tx, place.place, deletedPos);
+    await dissolve(tx, kind, standing.place.place, standing.actorUserId);
   });
+}
+
+/** Takes a place away and tells its members. */
+export async function dissolve(tx: Tx, kind: PlaceKind, place: string, actorUserId: string): Promise<void> {
+  const event = kind.changed({ id: idOf(place), change: ChangeKind.REMOVED, place: undefined, actorUserId });
+  await dissolvePlace(tx, place, tx.emit(newEvent(tx.nowMs, [place], event)));
 }

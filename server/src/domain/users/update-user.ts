@@ -1,3 +1,4 @@
+import { ChangeKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import type { User } from "@parley/proto/parley/v1/user_pb.js";
 import type { UpdateUserRequest } from "@parley/proto/parley/v1/user_service_pb.js";
 import { userAudience } from "../../store/audience.js";
@@ -24,7 +25,7 @@ export async function updateUser(ctx: Ctx, caller: Caller, request: UpdateUserRe
     const user = userOf({ ...old, ...change });
     const friends = await listFriends(tx.db, appId, userId);
     const audiences = [userId, ...friends.map((friend) => friend.friend_id)].map(userAudience);
-    tx.emit(newEvent(tx.nowMs, audiences, { case: "userChanged", value: { user } }));
+    tx.emit(newEvent(tx.nowMs, audiences, { case: "userChanged", value: { user, change: ChangeKind.UPDATED } }));
     return user;
   });
 }
