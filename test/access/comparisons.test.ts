@@ -13,7 +13,13 @@ import { sized, TIER_2 } from "../support/proofs/tier.js";
 const NO_SECRETS: Record<string, string> = {
   "domain/answer-once.ts: if (requestHash.equals(known.request_hash)) return fromBinary(kept.schema, known.response);":
     "the caller's own request",
+  "domain/login/credentials/change-password.ts: if (current !== known.secret) throw wrongPassword();":
+    "two stored hashes, to see whether one was replaced",
   "domain/login/limits.ts: if (app?.clientKey !== clientKey)": "a client key is public",
+  'domain/login/oauth/oidc.ts: if (nonce !== raw && nonce !== createHash("sha256").update(raw).digest("hex")) throw wrongProof();':
+    "both are the caller's own",
+  "domain/login/password.ts: if (now?.secret !== credential.secret) return wrongPassword();":
+    "two stored hashes, to see whether one was replaced",
   'domain/login/signed-claims.ts: if (key.keyId !== "" && key.keyId !== header.kid) continue;': "the name of a key",
   'domain/page.ts: if (bytes.toString("base64url") !== token) return undefined;':
     "the form of a page token, which proves nothing",
