@@ -6,6 +6,7 @@ import { createDelivery, type Delivery } from "./delivery/delivery.js";
 import { createMemoryBus } from "./delivery/memory-bus.js";
 import { createAppCache } from "./domain/apps.js";
 import type { Ctx } from "./domain/context.js";
+import { countUnreadTotal } from "./domain/conversations.js";
 import { createPasswords } from "./domain/passwords.js";
 import { createPresenceAnnouncer } from "./domain/presence-announcer.js";
 import { startRetention } from "./domain/retention.js";
@@ -24,7 +25,9 @@ import type { Logger } from "./ops/logger.js";
 import { createMetrics, type Metrics } from "./ops/metrics.js";
 import { createSafeFetch } from "./ops/safe-fetch.js";
 import { createStamps } from "./ops/stamps.js";
-import type { PortErrors } from "./ports.js";
+import type { PortErrors, PushSender } from "./ports.js";
+import { createNoSender } from "./push/no-sender.js";
+import { startPushing } from "./push/pushing.js";
 import { createAddressOf } from "./rpc/client-address.js";
 import { createFunnel } from "./rpc/funnel.js";
 import { addHealth, createHealthBoard } from "./rpc/health.js";
@@ -54,6 +57,8 @@ export interface AppOptions {
   times?: Partial<Times> | undefined;
   /** Off, plain unary calls go through Connect like all others. */
   fastUnary?: boolean | undefined;
+  /** The way out to the push providers; absent, no app can push. */
+  pushSender?: PushSender | undefined;
   onFatal(error: StoreError): void;
 }
 
@@ -104,12 +109,26 @@ export async function createApp(options: AppOptions): Promise<App> {
     onPresence: announcer.announce,
     persistAcks: (appId, acked) => committer.run(appId, (tx) => persistAckedPositions(tx, acked)),
   });
+  const pushing = await startPushing({
+    read: store.read,
+    committer,
+    bus,
+    clock,
+    limits,
+    times,
+    logger,
+    metrics,
+    sender: options.pushSender ?? createNoSender(),
+    presence: delivery.presence,
+    unreadOf: (appId, userId) => countUnreadTotal(store, { appId, userId }),
+  });
   const ctx: Ctx = {
     read: store.read,
     longRead: store.longRead,
     committer,
     bus,
     presence: delivery.presence,
+    pushes: pushing,
     tail: delivery.tail,
     clock,
     limits,
@@ -195,6 +214,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       contentType: metrics.contentType,
       async text() {
         await delivery.hub.measure();
+        metrics.pushBreakers.set(pushing.openBreakers());
         return await metrics.text();
       },
     },
@@ -217,6 +237,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     async close() {
       load.close();
       await retention.close();
+      await pushing.close();
       await delivery.close();
       await announcer.settled();
       await committer.close();

@@ -12,6 +12,7 @@ import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
 import { createNetworks, isLoopback } from "./ops/address.js";
 import { type Clock, systemClock } from "./ops/clock.js";
 import { createLogger, type Logger } from "./ops/logger.js";
+import type { PushSender } from "./ports.js";
 import { checkFolder, type Finding } from "./store/check-folder.js";
 import { openSqlite } from "./store/sqlite.js";
 
@@ -38,6 +39,7 @@ export interface Overrides {
   times?: Partial<Times>;
   clock?: Clock;
   fastUnary?: boolean;
+  pushSender?: PushSender;
 }
 
 /** Starts a server on its data folder. Throws when the folder is locked, the store cannot be opened or the port is taken. */
@@ -64,6 +66,7 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
       limits: overrides.limits,
       times: overrides.times,
       fastUnary: overrides.fastUnary ?? settings.fastUnary,
+      pushSender: overrides.pushSender,
       onFatal(error) {
         logger.fatal({ err: error }, "the store can no longer be trusted: stopping");
         finish({ fatal: true });

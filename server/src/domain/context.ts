@@ -1,7 +1,7 @@
 import type { Limits, Times } from "../limits.js";
 import type { Clock } from "../ops/clock.js";
 import type { SafeFetch } from "../ops/safe-fetch.js";
-import type { Bus, Presence, Tail } from "../ports.js";
+import type { Bus, Presence, Pushes, Tail } from "../ports.js";
 import type { Committer } from "../store/committer.js";
 import type { Db } from "../store/schema.js";
 import type { AppCache } from "./apps.js";
@@ -19,6 +19,7 @@ export interface Ctx {
   committer: Committer;
   bus: Bus;
   presence: Presence;
+  pushes: Pushes;
   tail: Tail;
   clock: Clock;
   limits: Limits;

@@ -1,5 +1,6 @@
 import type { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
 import { batchUpsertUsers } from "../domain/admin/batch-upsert-users.js";
+import { getPushTemplates, setPushTemplates } from "../domain/admin/push-templates.js";
 import { createServiceKey, listServiceKeys, revokeServiceKey } from "../domain/admin/service-keys.js";
 import { setTokenKeys } from "../domain/admin/set-token-keys.js";
 import { getSettings, updateSettings } from "../domain/admin/settings.js";
@@ -32,5 +33,10 @@ export function adminHandlers(ctx: Ctx): Handlers<typeof AdminService> {
     updateSettings: async ({ caller }, request) => ({
       settings: await updateSettings(ctx, asService(caller), request.settings),
     }),
+    async setPushTemplates({ caller }, request) {
+      await setPushTemplates(ctx, asService(caller), request.templates);
+      return {};
+    },
+    getPushTemplates: async ({ caller }) => ({ templates: await getPushTemplates(ctx, asService(caller)) }),
   };
 }

@@ -1,6 +1,8 @@
 import type { MigrationProvider } from "kysely";
 import { core } from "./migrations/0001-core.js";
 import { dissolved } from "./migrations/0002-dissolved.js";
+import { installations } from "./migrations/0003-installations.js";
+import { pushJobs } from "./migrations/0004-push-jobs.js";
 import type { Dialect } from "./migrations/dialect.js";
 
 export type { Dialect };
@@ -10,6 +12,8 @@ export function migrations(dialect: Dialect): MigrationProvider {
   const all = {
     "0001_core": core(dialect),
     "0002_dissolved": dissolved(),
+    "0003_installations": installations(),
+    "0004_push_jobs": pushJobs(dialect),
   };
   return { getMigrations: async () => all };
 }

@@ -3,6 +3,7 @@ import { isLoopback } from "../../ops/address.js";
 import type { AppRecord } from "../apps.js";
 import type { Ctx } from "../context.js";
 import { DomainError, ErrorReason, invalidField } from "../errors.js";
+import { checkInstallation } from "../installations/check.js";
 import type { Admission } from "./admit-user.js";
 import { checkBareId } from "./bare-id.js";
 import { checkGuest } from "./guest.js";
@@ -15,10 +16,15 @@ import { checkSignedToken } from "./signed-token.js";
 export async function login(ctx: Ctx, request: LoginRequest, address: string): Promise<OpenedSession> {
   limitAddress(ctx, address);
   const app = await appForLogin(ctx, request.appId, request.clientKey);
+  const { installation } = request;
+  checkInstallation(ctx, installation);
   const admission = await checkCredential(ctx, app, request.credential, address);
-  return await ctx.committer.run(app.appId, async (tx) =>
-    openSession(ctx, tx, await admission(tx), request.installation),
+  const opened = await ctx.committer.run(app.appId, async (tx) =>
+    openSession(ctx, tx, await admission(tx), installation),
   );
+  // Whoever was logged in on the device before gets nothing there any more.
+  if (installation !== undefined) await ctx.pushes.settled(app.appId, installation.installationId);
+  return opened;
 }
 
 async function checkCredential(
