@@ -7,6 +7,7 @@ import type {
 import type { AppSettings, AppSettingsSchema, ServiceKey } from "@parley/proto/parley/v1/app_pb.js";
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { Peer } from "@parley/proto/parley/v1/peer_pb.js";
+import type { PushTemplates, PushTemplatesSchema } from "@parley/proto/parley/v1/push_templates_pb.js";
 import { type Content, type SendOptions, toMessageContent } from "./message-content.js";
 import { type PageOptions, present } from "./page.js";
 import type { ServiceRpc } from "./rpc.js";
@@ -34,6 +35,10 @@ export interface Admin {
   getSettings(): Promise<AppSettings>;
   /** Changes the settings that are named. */
   updateSettings(settings: MessageInitShape<typeof AppSettingsSchema>): Promise<AppSettings>;
+  /** Replaces the words of the app's pushes. Errors: INVALID_FIELD. */
+  setPushTemplates(templates: MessageInitShape<typeof PushTemplatesSchema>): Promise<void>;
+  /** Gets the words of the app's pushes, as they were set. */
+  getPushTemplates(): Promise<PushTemplates>;
 }
 
 /** Makes the calls of the administration. */
@@ -52,5 +57,7 @@ export function createAdmin({ admin }: ServiceRpc): Admin {
     revokeServiceKey: async (serviceKeyId) => void (await admin.revokeServiceKey({ serviceKeyId })),
     getSettings: async () => present((await admin.getSettings({})).settings),
     updateSettings: async (settings) => present((await admin.updateSettings({ settings })).settings),
+    setPushTemplates: async (templates) => void (await admin.setPushTemplates({ templates })),
+    getPushTemplates: async () => present((await admin.getPushTemplates({})).templates),
   };
 }

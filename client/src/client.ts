@@ -15,6 +15,7 @@ import { type ClientEvents, type ClientState, nameEvent } from "./events.js";
 import { createFriends, type Friends } from "./friends.js";
 import { createGroups, type Groups } from "./groups.js";
 import { createHistory, type History } from "./history.js";
+import { createInstallationKeeper, createInstallations, type Installations } from "./installations.js";
 import type { Scope } from "./key-value-store.js";
 import { createMessages, type Messages } from "./messages.js";
 import { createOutbox, type Outbox } from "./outbox.js";
@@ -49,6 +50,7 @@ export interface Client {
   readonly rooms: Rooms;
   readonly users: Users;
   readonly sessions: Sessions;
+  readonly installations: Installations;
   /** Every generated service, already authenticated. */
   readonly rpc: Rpc;
   /** Adds a listener and returns the function that takes it away. Add listeners before `login`, so that none misses the beginning. */
@@ -115,6 +117,11 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
   };
 
   const rpc = createRpc(platform.createTransport(baseUrl, [authenticate]));
+  const installation = createInstallationKeeper(
+    store,
+    { baseUrl, appId },
+    { platform: platform.kind, ...options.installation },
+  );
   const session = createSessionKeeper({
     rpc,
     clock,
@@ -122,7 +129,7 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     appId,
     clientKey,
     waitMs,
-    ...(options.installation && { installation: { platform: platform.kind, ...options.installation } }),
+    installation,
   });
   const loop = createStreamLoop({
     message: rpc.message,
@@ -285,6 +292,7 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     rooms: createRooms(rpc, (rooms) => currentUser && Object.assign(currentUser, { rooms })),
     users: createUsers(rpc),
     sessions: createSessions(rpc),
+    installations: createInstallations(rpc, installation, () => session.current !== undefined),
     rpc,
     on: emitter.on,
     events() {

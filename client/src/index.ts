@@ -25,6 +25,7 @@ export { Platform as PlatformKind, PushEnvironment, PushProvider } from "@parley
 export type { MessageContent } from "@parley/proto/parley/v1/message_content_pb.js";
 export { ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
 export type { Peer, Sender } from "@parley/proto/parley/v1/peer_pb.js";
+export type { PushTemplates } from "@parley/proto/parley/v1/push_templates_pb.js";
 export type { Room, RoomMember } from "@parley/proto/parley/v1/room_pb.js";
 export type {
   FriendChanged,
@@ -55,6 +56,7 @@ export type { ClientEvents, ClientState, FriendPresence } from "./events.js";
 export type { Friends } from "./friends.js";
 export type { GroupChange, GroupMemberChange, Groups, NewGroup } from "./groups.js";
 export type { History, HistoryOptions, HistoryPage } from "./history.js";
+export type { InstallationChange, Installations } from "./installations.js";
 export type { KeyValueStore, Scope } from "./key-value-store.js";
 export { memoryStore } from "./key-value-store.js";
 export type { Content, Media, SendOptions } from "./message-content.js";
@@ -63,6 +65,8 @@ export type { OutgoingMessage, SendStatus } from "./outgoing-message.js";
 export type { DetailOptions, PageOptions } from "./page.js";
 export { everyone, group, peerKey, room, system, user } from "./peer.js";
 export type { Platform } from "./platform.js";
+export type { PushData } from "./push-data.js";
+export { readPush } from "./push-data.js";
 export type { NewRoom, RoomChange, Rooms } from "./rooms.js";
 export type { Rpc, ServiceRpc } from "./rpc.js";
 export type { ActingUser, ServiceClient, ServiceClientOptions } from "./service-client.js";

@@ -4,6 +4,7 @@ import { backupCommand } from "./cli/backup.js";
 import { chatCommand } from "./cli/chat.js";
 import { doctorCommand } from "./cli/doctor.js";
 import { examples } from "./cli/options.js";
+import { pushCommand } from "./cli/push.js";
 import { restoreCommand } from "./cli/restore.js";
 import { serveCommand } from "./cli/serve.js";
 import { readVersion } from "./config.js";
@@ -17,6 +18,7 @@ await new Command("parley")
   .addCommand(backupCommand())
   .addCommand(restoreCommand())
   .addCommand(doctorCommand())
+  .addCommand(pushCommand())
   .addHelpText(
     "after",
     examples("parley serve", "parley chat --user Tom --to Jerry", "parley app list", "parley backup /mnt/parley.db"),

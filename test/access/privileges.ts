@@ -47,6 +47,8 @@ AdminService/ListServiceKeys                   u x u u u u u u u u u Y Y u
 AdminService/RevokeServiceKey                  u x u u u u u u u u u Y n u
 AdminService/GetSettings                       u x u u u u u u u u u Y Y u
 AdminService/UpdateSettings                    u x u u u u u u u u u Y Y u
+AdminService/SetPushTemplates                  u x u u u u u u u u u Y Y u
+AdminService/GetPushTemplates                  u x u u u u u u u u u Y Y u
 AuthService/CreateAccount                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/Login bare_id                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/Logout                             u x Y Y Y Y Y Y Y Y u u u u
@@ -83,6 +85,11 @@ HistoryService/ListMessages group_id           u x m m m m Y Y Y Y Y u u u
 HistoryService/ListMessages room_id            u x k k k k k k k k k u u u
 HistoryService/ListMessages system             u x Y Y Y Y Y Y Y Y Y u u u
 HistoryService/GetMessage                      u x n n n n Y Y Y Y Y u u u
+InstallationService/RegisterInstallation       u x Y Y Y Y Y Y Y Y u u u u
+InstallationService/ListInstallations          u x Y Y Y Y Y Y Y Y Y u u u
+InstallationService/RemoveInstallation         u x Y Y Y Y Y Y Y Y Y u u u
+InstallationService/ReportPushOpened push_id   u x n n n n n n n n u u u u
+InstallationService/ReportPushOpened message_id u x n n n n n n n n u u u u
 MessageService/SendMessage user_id             u x f f Y f f f f f f u u u
 MessageService/SendMessage group_id            u x r m m m Y s Y Y Y u u u
 MessageService/SendMessage room_id             u x r m m m Y Y Y Y Y u u u

@@ -24,6 +24,7 @@ export interface Ids {
   room_id: string;
   message_id: string;
   session_id: string;
+  installation_id: string;
   service_key_id: string;
 }
 
@@ -34,6 +35,10 @@ export async function furnish(app: TestServer): Promise<World> {
   await admin.batchUpsertUsers({ users: [{ userId: owner }, { userId: user }] });
   const [session, other] = await Promise.all([owner, owner].map((userId) => admin.createSession({ userId })));
   const { sessionToken: token, sessionId } = must(session);
+  const installation_id = `phone-${short()}`;
+  await withToken(app, must(other).sessionToken).installation.registerInstallation({
+    installation: { installationId: installation_id },
+  });
   const self: TestUser = { userId: owner, token, sessionId, rpc: withToken(app, token) };
   const friend = { userId: user } as TestUser;
   await self.rpc.friend.addFriend({ userId: user });
@@ -44,6 +49,7 @@ export async function furnish(app: TestServer): Promise<World> {
     room_id: await newRoom(self, [friend]),
     message_id: (await say(self, toUser(user), "hello")).messageId,
     session_id: must(other).sessionId,
+    installation_id,
     service_key_id: must((await admin.createServiceKey({ name: "k" })).record).serviceKeyId,
   };
   const { cursor } = await self.rpc.message.listEvents({});
@@ -52,7 +58,9 @@ export async function furnish(app: TestServer): Promise<World> {
 }
 
 /** The id that a field wants, if it wants one of a thing that can be there or not. */
-export function idFor(field: { name: string }, ids: Ids): string | undefined {
+export function idFor(field: { name: string; parent?: { name: string } }, ids: Ids): string | undefined {
+  // The app makes the id of an installation that it registers.
+  if (field.parent?.name === "Installation") return undefined;
   const kind = field.name.replace(/ids$/, "id");
   const found = Object.keys(ids).find((name) => kind === name || kind.endsWith(`_${name}`));
   return found === undefined || FOREIGN_NAMES.has(kind) ? undefined : ids[found as keyof Ids];
@@ -81,6 +89,8 @@ export function fillFrom({ app, ids, cursor, pageToken }: World): Fill {
       case "request_id":
       case "installation_id":
         return `x${short()}`;
+      case "push_id":
+        return randomUUID();
       case "phone_number":
         return "+8613800138000";
       case "code":

@@ -13,7 +13,15 @@ function createWorld(persist: (appId: string, acked: ReadonlyMap<string, number>
     tellMs: 0,
     onChange: ({ userId, online }) => void changes.push(`${userId} ${online ? "on" : "off"}`),
   });
-  const liveness = createLiveness({ clock, presence, quietMs: 60_000, persistMs: 5_000, persist });
+  const liveness = createLiveness({
+    clock,
+    presence,
+    quietMs: 60_000,
+    graceMs: 10_000,
+    bootGraceMs: 15_000,
+    persistMs: 5_000,
+    persist,
+  });
   const arrive = (sessionId: string, visible = true) =>
     liveness.arrive("a", { userId: "tom", sessionId } as Subscription, visible);
   return { clock, changes, liveness, arrive };
