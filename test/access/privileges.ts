@@ -89,7 +89,7 @@ InstallationService/RegisterInstallation       u x Y Y Y Y Y Y Y Y u u u u
 InstallationService/ListInstallations          u x Y Y Y Y Y Y Y Y Y u u u
 InstallationService/RemoveInstallation         u x Y Y Y Y Y Y Y Y Y u u u
 InstallationService/ReportPushOpened push_id   u x n n n n n n n n u u u u
-InstallationService/ReportPushOpened message_id u x n n n n n n n n u u u u
+InstallationService/ReportPushOpened message_id  u x n n n n n n n n u u u u
 MessageService/SendMessage user_id             u x f f Y f f f f f f u u u
 MessageService/SendMessage group_id            u x r m m m Y s Y Y Y u u u
 MessageService/SendMessage room_id             u x r m m m Y Y Y Y Y u u u

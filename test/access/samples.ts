@@ -1,7 +1,7 @@
 import type { DescField, DescMessage, DescMethod, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 
-/** Gives the value of a string field; undefined leaves it out. */
+/** Gives the value of a string field, or of an enum; undefined leaves it out. */
 export type Fill = (field: DescField) => string | undefined;
 
 /** One request of a method, in JSON, with the places of what it says. */
@@ -26,7 +26,7 @@ interface Way {
   name: string;
 }
 
-/** Requests of a method such that every field is set in one of them, and every case of every oneof is taken. Numbers and flags stay unset. */
+/** Requests of a method such that every field is set in one of them, and every case of every oneof is taken. Numbers, flags and most enums stay unset. */
 export function samplesOf(method: DescMethod, fill: Fill): Sample[] {
   return waysOf(method.input, fill).map(({ value, places, name }) => ({
     method,
@@ -69,6 +69,8 @@ function fieldWays(field: DescField, fill: Fill): Way[] {
       return field.scalar === ScalarType.STRING ? textWays(field, fill).map((way) => inside(way, false)) : [];
     case "message":
       return messageWays(field, field.message, fill).map((way) => inside(way, false));
+    case "enum":
+      return textWays(field, fill).map((way) => ({ ...inside(way, false), places: [] }));
     case "list":
       if (field.listKind === "message") return waysOf(field.message, fill).map((way) => inside(way, true));
       if (field.listKind !== "scalar" || field.scalar !== ScalarType.STRING) return [];

@@ -74,6 +74,8 @@ export function fillFrom({ app, ids, cursor, pageToken }: World): Fill {
   return (field) => {
     const id = idFor(field, ids);
     if (id !== undefined) return id;
+    // A token is nothing without the provider it is of; all other enums stay unset.
+    if (field.fieldKind === "enum") return field.name === "push_provider" ? "PUSH_PROVIDER_FCM" : undefined;
     switch (field.name) {
       case "app_id":
         return app.appId;
