@@ -42,6 +42,8 @@ interface Lease {
 /** How far a session has come. What is stored is kept for a round more: who read the store just before it was is told right. */
 interface Acked {
   pos: number;
+  /** What the store was given, and what it has. */
+  storingPos: number;
   storedPos: number;
 }
 
@@ -56,32 +58,34 @@ export function createLiveness(options: LivenessOptions): Liveness {
   /** The sessions that were here, or said that they go, since the start; kept while the grace of the start runs. */
   let seen: Set<string> | undefined = new Set();
   const bootEndMs = clock.mono() + options.bootGraceMs;
-  let storing: Promise<void> | undefined;
 
-  const store = async () => {
-    for (const [appId, sessions] of acked) {
+  const persist = async () => {
+    const rounds = [...acked].map(([appId, sessions]): [string, Map<string, number>] => {
       const dirty = new Map<string, number>();
-      for (const [sessionId, { pos, storedPos }] of sessions) {
-        if (pos > storedPos) dirty.set(sessionId, pos);
-        else sessions.delete(sessionId);
+      for (const [sessionId, session] of sessions) {
+        if (session.pos > session.storingPos) {
+          session.storingPos = session.pos;
+          dirty.set(sessionId, session.pos);
+        } else if (session.pos === session.storedPos) sessions.delete(sessionId);
       }
       if (sessions.size === 0) acked.delete(appId);
+      return [appId, dirty];
+    });
+    for (const [appId, dirty] of rounds) {
       if (dirty.size === 0) continue;
-      try {
-        await options.persist(appId, dirty);
-        for (const [sessionId, pos] of dirty) {
-          const session = sessions.get(sessionId);
-          if (session !== undefined) session.storedPos = pos;
-        }
-      } catch {
+      const stored = await options.persist(appId, dirty).then(
+        () => true,
         // The store is busy or full: they are kept for the next time.
+        () => false,
+      );
+      for (const [sessionId, pos] of dirty) {
+        const session = acked.get(appId)?.get(sessionId);
+        if (session === undefined) continue;
+        if (stored) session.storedPos = Math.max(session.storedPos, pos);
+        else if (session.storingPos === pos) session.storingPos = session.storedPos;
       }
     }
   };
-  const persist = () =>
-    (storing ??= store().finally(() => {
-      storing = undefined;
-    }));
   const isQuiet = (lease: Lease) => lease.lastAckMs !== undefined && clock.mono() - lease.lastAckMs >= quietMs;
   const see = (key: string) => {
     if (clock.mono() < bootEndMs) seen?.add(key);
@@ -140,11 +144,10 @@ export function createLiveness(options: LivenessOptions): Liveness {
       }
       if (pos === 0) return;
       const sessions = acked.get(appId) ?? new Map<string, Acked>();
-      const before = sessions.get(sessionId);
-      acked.set(
-        appId,
-        sessions.set(sessionId, { storedPos: before?.storedPos ?? 0, pos: Math.max(pos, before?.pos ?? 0) }),
-      );
+      acked.set(appId, sessions);
+      const session = sessions.get(sessionId);
+      if (session === undefined) sessions.set(sessionId, { pos, storingPos: 0, storedPos: 0 });
+      else session.pos = Math.max(session.pos, pos);
     },
     dismiss(appId, sessionId) {
       const key = `${appId}|${sessionId}`;
@@ -160,7 +163,6 @@ export function createLiveness(options: LivenessOptions): Liveness {
     },
     async close() {
       timer.cancel();
-      await storing;
       // What is lost here costs a needless push at most, and a full disk must not keep a server from stopping.
       await persist();
     },
