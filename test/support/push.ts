@@ -3,6 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type InstallationSchema, Platform, PushProvider } from "@parley/proto/parley/v1/installation_pb.js";
 import type { Push, PushOutcome, PushSender, PushTarget } from "../../server/src/ports.js";
 import { type Address, anonymous, type TestUser, withToken } from "./clients.js";
+import { eventually } from "./eventually.js";
 
 /** One push as it was handed over. */
 export interface Handed {
@@ -44,6 +45,14 @@ export interface TestPhone extends TestUser {
   installationId: string;
   pushToken: string;
 }
+
+/** Waits until a phone was pushed so often, and gives what. */
+export const pushesTo = async (sender: ScriptedSender, { pushToken }: Pick<TestPhone, "pushToken">, count = 1) =>
+  await eventually(() => {
+    const pushes = sender.to(pushToken);
+    if (pushes.length < count) throw new Error(`${pushes.length} pushes of ${count}`);
+    return pushes;
+  });
 
 /** A token that no other phone has. */
 export const newPushToken = (): string => randomUUID().replaceAll("-", "");

@@ -52,6 +52,10 @@ interface Reading {
   /** When more was done than is stored. */
   unstoredMs: number | undefined;
   readonly awaited: AwaitedList;
+  /** It begins where it was opened, whatever is stored: the app could not push before. */
+  readonly fresh: boolean;
+  /** The app can push no more. */
+  ended: boolean;
   running: Promise<void> | undefined;
   again: boolean;
   timer: Timer | undefined;
@@ -66,6 +70,8 @@ const RETRY_MS = 1_000;
 export async function startPushReader(options: PushReaderOptions): Promise<PushReader> {
   const { read, committer, clock, limits, times, logger, sender } = options;
   const readings = new Map<string, Reading>();
+  /** The apps that could push earlier in this process and then could not. */
+  const gaveUp = new Set<string>();
   const startMs = clock.now();
   const bootEndMs = clock.mono() + times.presenceBootGraceMs;
   let closed = false;
@@ -78,6 +84,8 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
       storedPos: undefined,
       unstoredMs: undefined,
       awaited: createAwaitedList(),
+      fresh: gaveUp.delete(appId),
+      ended: false,
       running: undefined,
       again: false,
       timer: undefined,
@@ -88,11 +96,11 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
 
   const wake = (reading: Reading): void => {
     reading.again = true;
-    if (reading.running !== undefined || closed) return;
+    if (reading.running !== undefined || reading.ended || closed) return;
     reading.timer?.cancel();
     reading.running = run(reading).then((waitMs) => {
       reading.running = undefined;
-      if (closed || readings.get(reading.appId) !== reading) return;
+      if (closed || reading.ended) return;
       if (waitMs === 0) wake(reading);
       else if (waitMs !== undefined) reading.timer = clock.setTimer(() => wake(reading), waitMs);
     });
@@ -105,8 +113,9 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
       if (!sender.canPush(reading.appId)) return await giveUp(reading);
       if (reading.storedPos === undefined) await load(reading);
       await decideDue(reading);
-      while (reading.pos < reading.head && reading.awaited.size < limits.pushesAwaited && !closed) await step(reading);
-      await keepInTime(reading);
+      while (reading.pos < reading.head && reading.awaited.size < limits.pushesAwaited && !isOver(reading))
+        await step(reading);
+      if (!reading.ended) await keepInTime(reading);
     } catch (error) {
       // The store is busy or full, or something is wrong with it: what was not decided is read again.
       if (!closed) logger.warn({ err: error, appId: reading.appId }, "pushes could not be decided yet");
@@ -117,19 +126,26 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
       reading.awaited.nextMs(),
       reading.unstoredMs === undefined ? undefined : reading.unstoredMs + times.pushCursorMs,
     ].filter((ms) => ms !== undefined);
-    return dueMs.length === 0 ? undefined : Math.max(1, Math.min(...dueMs) - clock.mono());
+    return dueMs.length === 0 ? undefined : Math.max(0, Math.min(...dueMs) - clock.mono());
   };
+
+  const isOver = (reading: Reading): boolean => closed || reading.ended;
 
   /** What is said in an app that cannot push is never pushed. */
   const giveUp = async (reading: Reading): Promise<undefined> => {
-    await committer.run(reading.appId, deletePushCursor);
+    reading.ended = true;
+    reading.timer?.cancel();
     readings.delete(reading.appId);
+    gaveUp.add(reading.appId);
+    await committer.run(reading.appId, deletePushCursor).catch((error: unknown) => {
+      logger.warn({ err: error, appId: reading.appId }, "the end of an app's pushes could not be stored");
+    });
   };
 
   /** Finds where to go on, or begins with what has just been said. The cursor may stand where retention has passed. */
   const load = async (reading: Reading): Promise<void> => {
     const { head, floor } = await readLogState(read, reading.appId);
-    const stored = await findPushCursor(read, reading.appId);
+    const stored = reading.fresh ? undefined : await findPushCursor(read, reading.appId);
     reading.head = Math.max(reading.head, head);
     reading.pos = Math.max(floor, Math.min(reading.pos, head, stored ?? reading.pos));
     if (stored !== reading.pos) await committer.run(reading.appId, (tx) => putPushCursor(tx, reading.pos));
@@ -188,7 +204,7 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
       for (const [waitMs, awaited] of waiting)
         reading.awaited.add({ pos, userIds: [...awaited], dueMs: monoMs + waitMs });
     }
-    if (jobs.length === 0) return;
+    if (jobs.length === 0 || reading.ended) return;
     // Not beyond the messages that are being decided: should it fail further on, they are decided again.
     const pos = Math.min(donePos(reading), (some[0]?.pos ?? 1) - 1);
     await committer.run(appId, async (tx) => {
@@ -230,8 +246,11 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
       const [first, last] = [events[0], events.at(-1)];
       if (closed || first === undefined || last === undefined) return;
       let reading = readings.get(appId);
-      if (reading === undefined && sender.canPush(appId)) reading = open(appId, first.pos - 1, last.pos);
-      if (reading === undefined) return;
+      if (!sender.canPush(appId)) {
+        if (reading !== undefined) void giveUp(reading);
+        return;
+      }
+      reading ??= open(appId, first.pos - 1, last.pos);
       reading.head = Math.max(reading.head, last.pos);
       wake(reading);
     },
