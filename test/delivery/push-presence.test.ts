@@ -82,9 +82,14 @@ async function play(draw: (below: number) => number): Promise<{ said: number; pu
   };
   const wait = async (ms: number) => {
     for (const { phone, stream } of devices) if (stream !== undefined) await phone.rpc.message.ackEvents({});
-    clock.advance(ms);
-    passMoments();
-    await settled();
+    const untilMs = clock.mono() + ms;
+    // Moment by moment: a word that comes while two are over is no later than both.
+    for (const dueMs of [...pending.map((one) => one.dueMs), untilMs].sort((a, b) => a - b)) {
+      if (dueMs > untilMs) break;
+      clock.advance(dueMs - clock.mono());
+      passMoments();
+      await settled();
+    }
   };
 
   const does: Record<string, (device: Device) => Promise<void>> = {

@@ -112,10 +112,12 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
     try {
       if (!sender.canPush(reading.appId)) return await giveUp(reading);
       if (reading.storedPos === undefined) await load(reading);
-      await decideDue(reading);
-      while (reading.pos < reading.head && reading.awaited.size < limits.pushesAwaited && !isOver(reading))
+      // Whose moment is over comes first, however much there is to read.
+      for (await decideDue(reading); hasMore(reading) && !isOver(reading); await decideDue(reading)) {
         await step(reading);
-      if (!reading.ended) await keepInTime(reading);
+        await keepInTime(reading);
+      }
+      await keepInTime(reading);
     } catch (error) {
       // The store is busy or full, or something is wrong with it: what was not decided is read again.
       if (!closed) logger.warn({ err: error, appId: reading.appId }, "pushes could not be decided yet");
@@ -129,6 +131,7 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
     return dueMs.length === 0 ? undefined : Math.max(0, Math.min(...dueMs) - clock.mono());
   };
 
+  const hasMore = ({ pos, head, awaited }: Reading): boolean => pos < head && awaited.size < limits.pushesAwaited;
   const isOver = (reading: Reading): boolean => closed || reading.ended;
 
   /** What is said in an app that cannot push is never pushed. */
@@ -226,6 +229,7 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
 
   /** Stores how far it has come, once in a while: what pushes nothing costs no write. */
   const keepInTime = async (reading: Reading): Promise<void> => {
+    if (reading.ended) return;
     if (donePos(reading) <= (reading.storedPos ?? 0)) reading.unstoredMs = undefined;
     else if (reading.unstoredMs === undefined) reading.unstoredMs = clock.mono();
     else if (clock.mono() - reading.unstoredMs >= times.pushCursorMs) await keepCursor(reading);
