@@ -26,8 +26,9 @@ import { createMetrics, type Metrics } from "./ops/metrics.js";
 import { createSafeFetch } from "./ops/safe-fetch.js";
 import { createStamps } from "./ops/stamps.js";
 import type { PortErrors, PushSender } from "./ports.js";
-import { createNoSender } from "./push/no-sender.js";
+import { startExpiryWarnings } from "./push/expiry-warnings.js";
 import { startPushing } from "./push/pushing.js";
+import { createPushSender } from "./push/sender.js";
 import { createAddressOf } from "./rpc/client-address.js";
 import { createFunnel } from "./rpc/funnel.js";
 import { addHealth, createHealthBoard } from "./rpc/health.js";
@@ -57,7 +58,9 @@ export interface AppOptions {
   times?: Partial<Times> | undefined;
   /** Off, plain unary calls go through Connect like all others. */
   fastUnary?: boolean | undefined;
-  /** The way out to the push providers; absent, no app can push. */
+  /** For tests: what Apple's certificate is checked with, in PEM, instead of the well-known authorities. */
+  pushCa?: string | undefined;
+  /** For tests: another way out to the push providers. */
   pushSender?: PushSender | undefined;
   onFatal(error: StoreError): void;
 }
@@ -109,6 +112,19 @@ export async function createApp(options: AppOptions): Promise<App> {
     onPresence: announcer.announce,
     persistAcks: (appId, acked) => committer.run(appId, (tx) => persistAckedPositions(tx, acked)),
   });
+  const secrets = createSecretBox(options.secretKey);
+  const ownSender = await createPushSender({
+    read: store.read,
+    unseal: secrets.open,
+    clock,
+    logger,
+    limits,
+    times,
+    apnsUrl: settings.apnsUrl,
+    fcmUrl: settings.fcmUrl,
+    ca: options.pushCa,
+  });
+  const pushSender = options.pushSender ?? ownSender;
   const pushing = await startPushing({
     read: store.read,
     committer,
@@ -118,7 +134,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     times,
     logger,
     metrics,
-    sender: options.pushSender ?? createNoSender(),
+    sender: pushSender,
     presence: delivery.presence,
     unreadOf: (appId, userId) => countUnreadTotal(store, { appId, userId }),
   });
@@ -138,13 +154,15 @@ export async function createApp(options: AppOptions): Promise<App> {
     sessions: createSessionCache(clock, { mostEntries: limits.cachedSessions, lifeMs: times.sessionCacheMs }),
     buckets: createTokenBuckets(clock),
     transients: createTransientMemory(clock, times.transientDedupMs),
-    secrets: createSecretBox(options.secretKey),
+    secrets,
     passwords: createPasswords(),
     fetch: createSafeFetch({
       allowedNetworks: settings.privateFetch,
       mostBytes: limits.fetchedBytes,
       timeoutMs: times.fetchMs,
     }),
+    pushSender,
+    pushCredentials: ownSender,
     operatorTokenHash: options.operatorTokenHash,
     version: options.version,
     newId: uuidv7,
@@ -155,6 +173,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     force: settings.retentionForce,
     onFloor: delivery.hub.raiseFloor,
   });
+  const expiryWarnings = startExpiryWarnings({ read: store.read, clock, logger, times });
   const health = createHealthBoard(SERVICES.map((service) => service.typeName));
   const load = createLoad({
     clock,
@@ -236,6 +255,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     async close() {
       load.close();
+      expiryWarnings.close();
       await retention.close();
       await pushing.close();
       await delivery.close();

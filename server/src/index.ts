@@ -39,6 +39,7 @@ export interface Overrides {
   times?: Partial<Times>;
   clock?: Clock;
   fastUnary?: boolean;
+  pushCa?: string;
   pushSender?: PushSender;
 }
 
@@ -66,6 +67,7 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
       limits: overrides.limits,
       times: overrides.times,
       fastUnary: overrides.fastUnary ?? settings.fastUnary,
+      pushCa: overrides.pushCa,
       pushSender: overrides.pushSender,
       onFatal(error) {
         logger.fatal({ err: error }, "the store can no longer be trusted: stopping");

@@ -132,8 +132,8 @@ export interface PushTarget {
   token: string;
 }
 
-/** What the provider said of a push. */
-export type PushOutcome =
+/** What the provider said of a push, with the HTTP status of its answer if there was one. */
+export type PushOutcome = { status?: number } & (
   | { kind: "sent" }
   /** The token is good no more, as of a time if the provider names one: one registered later stays. */
   | { kind: "dead_token"; reason: string; sinceMs?: number }
@@ -142,7 +142,8 @@ export type PushOutcome =
   /** This push can never be taken. */
   | { kind: "refused"; reason: string }
   /** The app's credential is refused or missing: no push of the app can be taken until it is changed. */
-  | { kind: "no_credential"; reason: string };
+  | { kind: "no_credential"; reason: string }
+);
 
 /** The way out to the push providers, with the credentials of each app. It keeps no queue, and never tries again by itself. */
 export interface PushSender {
@@ -151,6 +152,13 @@ export interface PushSender {
   /** Hands over one push; answers within the time-out whatever happens, and never throws. */
   send(appId: string, target: PushTarget, push: Push): Promise<PushOutcome>;
   close(): Promise<void>;
+}
+
+/** What the sender is told of the credentials it works with, in the tick of the commit. It must not throw. */
+export interface PushCredentials {
+  /** A credential was set: the next push uses it. */
+  set(appId: string, key: { provider: number; environment: number }): void;
+  remove(appId: string, key: { provider: number; environment: number }): void;
 }
 
 /** What the rules tell those who push. */

@@ -1,7 +1,7 @@
 import type { Limits, Times } from "../limits.js";
 import type { Clock } from "../ops/clock.js";
 import type { SafeFetch } from "../ops/safe-fetch.js";
-import type { Bus, Presence, Pushes, Tail } from "../ports.js";
+import type { Bus, Presence, PushCredentials, Pushes, PushSender, Tail } from "../ports.js";
 import type { Committer } from "../store/committer.js";
 import type { Db } from "../store/schema.js";
 import type { AppCache } from "./apps.js";
@@ -34,6 +34,9 @@ export interface Ctx {
   passwords: Passwords;
   /** The way out to addresses that apps have named. */
   fetch: SafeFetch;
+  pushSender: PushSender;
+  /** Who is told of a change of what an app pushes with. */
+  pushCredentials: PushCredentials;
   /** The SHA-256 of the operator token. */
   operatorTokenHash: Buffer;
   /** The version of the server. */

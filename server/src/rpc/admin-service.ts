@@ -1,7 +1,11 @@
 import type { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
 import { batchUpsertUsers } from "../domain/admin/batch-upsert-users.js";
+import { listPushCredentials } from "../domain/admin/list-push-credentials.js";
 import { getPushTemplates, setPushTemplates } from "../domain/admin/push-templates.js";
+import { removePushCredential } from "../domain/admin/remove-push-credential.js";
+import { sendTestPush } from "../domain/admin/send-test-push.js";
 import { createServiceKey, listServiceKeys, revokeServiceKey } from "../domain/admin/service-keys.js";
+import { setPushCredential } from "../domain/admin/set-push-credential.js";
 import { setTokenKeys } from "../domain/admin/set-token-keys.js";
 import { getSettings, updateSettings } from "../domain/admin/settings.js";
 import { asService } from "../domain/caller.js";
@@ -33,6 +37,15 @@ export function adminHandlers(ctx: Ctx): Handlers<typeof AdminService> {
     updateSettings: async ({ caller }, request) => ({
       settings: await updateSettings(ctx, asService(caller), request.settings),
     }),
+    setPushCredential: async ({ caller }, request) => ({
+      credential: await setPushCredential(ctx, asService(caller), request),
+    }),
+    listPushCredentials: async ({ caller }) => ({ credentials: await listPushCredentials(ctx, asService(caller)) }),
+    async removePushCredential({ caller }, request) {
+      await removePushCredential(ctx, asService(caller), request);
+      return {};
+    },
+    sendTestPush: async ({ caller }, request) => ({ results: await sendTestPush(ctx, asService(caller), request) }),
     async setPushTemplates({ caller }, request) {
       await setPushTemplates(ctx, asService(caller), request.templates);
       return {};

@@ -116,30 +116,29 @@ async function checkDatabase(db: Db, { quick, unseal }: CheckOptions, tell: Tell
   for (const fault of faults) tell("structure", "problem", fault);
   if (faults.length > 0) return;
   tell("structure", "ok", quick ? "whole, its indexes not compared" : "whole");
-  await checkSeals(db, unseal, tell);
+  await checkSeals(db, unseal, schema === "current", tell);
   if (quick || schema === "older") return;
   const broken = await checkLog(db);
   for (const { rule, text } of broken) tell(rule, "problem", text);
   if (broken.length === 0) await tellLog(db, tell);
 }
 
-/** Whether the key that seals the keys of signed tokens is still there. */
-async function checkSeals(db: Db, unseal: CheckOptions["unseal"], tell: Tell): Promise<void> {
-  const rows = await db
+/** Whether the key that seals the apps' secrets is still there. */
+async function checkSeals(db: Db, unseal: CheckOptions["unseal"], current: boolean, tell: Tell): Promise<void> {
+  const apps = await db
     .selectFrom("app")
     .select(["app_id", "token_keys"])
     .where("token_keys", "is not", null)
     .execute();
-  const closed = rows.filter(({ token_keys }) => token_keys !== null && !opens(unseal, token_keys));
-  const count = `the token keys of ${rows.length} apps`;
-  if (closed.length === 0) tell("secret key", "ok", rows.length > 0 ? `opens ${count}` : "nothing is sealed with it");
+  const credentials = current ? await db.selectFrom("push_credential").select(["app_id", "sealed"]).execute() : [];
+  const all = [...apps.map(({ app_id, token_keys }) => ({ app_id, sealed: token_keys })), ...credentials];
+  const closed = new Set(
+    all.filter(({ sealed }) => sealed !== null && !opens(unseal, sealed)).map((row) => row.app_id),
+  );
+  const count = `the token keys of ${apps.length} apps and ${credentials.length} push credentials`;
+  if (closed.size === 0) tell("secret key", "ok", all.length > 0 ? `opens ${count}` : "nothing is sealed with it");
   else if (unseal === undefined) tell("secret key", "problem", `it is gone, and ${count} are sealed with it`);
-  else
-    tell(
-      "secret key",
-      "problem",
-      `it does not open the token keys of app ${closed.map((row) => row.app_id).join(", ")}`,
-    );
+  else tell("secret key", "problem", `it does not open the secrets of app ${[...closed].join(", ")}`);
 }
 
 function opens(unseal: CheckOptions["unseal"], sealed: Uint8Array): boolean {

@@ -3,6 +3,7 @@ import { core } from "./migrations/0001-core.js";
 import { dissolved } from "./migrations/0002-dissolved.js";
 import { installations } from "./migrations/0003-installations.js";
 import { pushJobs } from "./migrations/0004-push-jobs.js";
+import { pushCredentials } from "./migrations/0005-push-credentials.js";
 import type { Dialect } from "./migrations/dialect.js";
 
 export type { Dialect };
@@ -14,6 +15,7 @@ export function migrations(dialect: Dialect): MigrationProvider {
     "0002_dissolved": dissolved(),
     "0003_installations": installations(),
     "0004_push_jobs": pushJobs(dialect),
+    "0005_push_credentials": pushCredentials(dialect),
   };
   return { getMigrations: async () => all };
 }

@@ -137,6 +137,20 @@ export interface Schema {
     token_ms: number;
     create_ms: number;
   };
+  /** What an app pushes with: one for each value of PushProvider and PushEnvironment; `sealed` holds a PushSecret. */
+  push_credential: {
+    app_id: string;
+    provider: number;
+    environment: number;
+    kind: number;
+    sealed: Uint8Array;
+    fingerprint: string;
+    topic: string;
+    project_id: string;
+    key_id: string;
+    expire_ms: number | null;
+    create_ms: number;
+  };
   /** How far the push reader has come in an app's log. An app without one has pushed nothing yet. */
   push_cursor: { app_id: string; pos: number };
   /** A push that is still to be handed over: of the message at a position, to an installation. */

@@ -2,19 +2,23 @@
 // @generated from file parley/v1/admin_service.proto (package parley.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { AppSettings, ServiceKey } from "./app_pb.js";
 import { file_parley_v1_app } from "./app_pb.js";
 import type { ChatMessage } from "./chat_message_pb.js";
 import { file_parley_v1_chat_message } from "./chat_message_pb.js";
+import type { PushEnvironment, PushProvider } from "./installation_pb.js";
+import { file_parley_v1_installation } from "./installation_pb.js";
 import type { MessageContent } from "./message_content_pb.js";
 import { file_parley_v1_message_content } from "./message_content_pb.js";
 import type { Peer } from "./peer_pb.js";
 import { file_parley_v1_peer } from "./peer_pb.js";
+import type { PushCredential } from "./push_credential_pb.js";
+import { file_parley_v1_push_credential } from "./push_credential_pb.js";
 import type { PushOptions } from "./push_options_pb.js";
 import { file_parley_v1_push_options } from "./push_options_pb.js";
 import type { PushTemplates } from "./push_templates_pb.js";
@@ -27,7 +31,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/admin_service.proto.
  */
 export const file_parley_v1_admin_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1wYXJsZXkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIJcGFybGV5LnYxIksKF0JhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0EjAKBXVzZXJzGAEgAygLMhUucGFybGV5LnYxLlVzZXJVcHNlcnRCCrpIB5IBBAgBEGQi4wEKClVzZXJVcHNlcnQSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSIwoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAAkgAiAEBEjMKCmF2YXRhcl91cmwYAyABKAlCGrpIF3IVKIAQMhBeKGh0dHBzPzovLy4qKT8kSAGIAQESKwoKYXR0cmlidXRlcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCDwoNX2Rpc3BsYXlfbmFtZUINCgtfYXZhdGFyX3VybCI6ChhCYXRjaFVwc2VydFVzZXJzUmVzcG9uc2USHgoFdXNlcnMYASADKAsyDy5wYXJsZXkudjEuVXNlciJGChRDcmVhdGVTZXNzaW9uUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCKVAQoVQ3JlYXRlU2Vzc2lvblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIqICChhTZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QSKQoIcmVjZWl2ZXIYASABKAsyDy5wYXJsZXkudjEuUGVlckIGukgDyAEBEjIKB2NvbnRlbnQYAiABKAsyGS5wYXJsZXkudjEuTWVzc2FnZUNvbnRlbnRCBrpIA8gBARIkCgRwdXNoGAMgASgLMhYucGFybGV5LnYxLlB1c2hPcHRpb25zEjoKEWNsaWVudF9tZXNzYWdlX2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhgKBnJlbWFyaxgFIAEoCUIIukgFcgMogAgSKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiWgoZU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlEhQKDGRlZHVwbGljYXRlZBgCIAEoCCJCChNTZXRUb2tlbktleXNSZXF1ZXN0EisKBGtleXMYASADKAsyEy5wYXJsZXkudjEuVG9rZW5LZXlCCLpIBZIBAhAKIqsBCghUb2tlbktleRIiCgxoczI1Nl9zZWNyZXQYASABKAlCCrpIB3IFICAogAhIABIlCg5wdWJsaWNfa2V5X3BlbRgCIAEoCUILukgIcgYQASiAgAFIABIsCghqd2tzX3VybBgDIAEoCUIYukgVchMQASiAEDIMXmh0dHBzPzovLy4qSAASGAoGa2V5X2lkGAQgASgJQgi6SAVyAyiAAUIMCgNrZXkSBbpIAggBIhYKFFNldFRva2VuS2V5c1Jlc3BvbnNlIjEKF0NyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACIlYKGENyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZRIlCgZyZWNvcmQYASABKAsyFS5wYXJsZXkudjEuU2VydmljZUtleRITCgtzZXJ2aWNlX2tleRgCIAEoCSJUChZMaXN0U2VydmljZUtleXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIl8KF0xpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlEisKDHNlcnZpY2Vfa2V5cxgBIAMoCzIVLnBhcmxleS52MS5TZXJ2aWNlS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJQChdSZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBI1Cg5zZXJ2aWNlX2tleV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiGgoYUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIhQKEkdldFNldHRpbmdzUmVxdWVzdCI/ChNHZXRTZXR0aW5nc1Jlc3BvbnNlEigKCHNldHRpbmdzGAEgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzIkkKFVVwZGF0ZVNldHRpbmdzUmVxdWVzdBIwCghzZXR0aW5ncxgBIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5nc0IGukgDyAEBIkIKFlVwZGF0ZVNldHRpbmdzUmVzcG9uc2USKAoIc2V0dGluZ3MYASABKAsyFi5wYXJsZXkudjEuQXBwU2V0dGluZ3MiTgoXU2V0UHVzaFRlbXBsYXRlc1JlcXVlc3QSMwoJdGVtcGxhdGVzGAEgASgLMhgucGFybGV5LnYxLlB1c2hUZW1wbGF0ZXNCBrpIA8gBASIaChhTZXRQdXNoVGVtcGxhdGVzUmVzcG9uc2UiGQoXR2V0UHVzaFRlbXBsYXRlc1JlcXVlc3QiRwoYR2V0UHVzaFRlbXBsYXRlc1Jlc3BvbnNlEisKCXRlbXBsYXRlcxgBIAEoCzIYLnBhcmxleS52MS5QdXNoVGVtcGxhdGVzMpEICgxBZG1pblNlcnZpY2USYAoQQmF0Y2hVcHNlcnRVc2VycxIiLnBhcmxleS52MS5CYXRjaFVwc2VydFVzZXJzUmVxdWVzdBojLnBhcmxleS52MS5CYXRjaFVwc2VydFVzZXJzUmVzcG9uc2UiA5ACAhJUCg1DcmVhdGVTZXNzaW9uEh8ucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXF1ZXN0GiAucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXNwb25zZSIAEmAKEVNlbmRTeXN0ZW1NZXNzYWdlEiMucGFybGV5LnYxLlNlbmRTeXN0ZW1NZXNzYWdlUmVxdWVzdBokLnBhcmxleS52MS5TZW5kU3lzdGVtTWVzc2FnZVJlc3BvbnNlIgASVAoMU2V0VG9rZW5LZXlzEh4ucGFybGV5LnYxLlNldFRva2VuS2V5c1JlcXVlc3QaHy5wYXJsZXkudjEuU2V0VG9rZW5LZXlzUmVzcG9uc2UiA5ACAhJdChBDcmVhdGVTZXJ2aWNlS2V5EiIucGFybGV5LnYxLkNyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0GiMucGFybGV5LnYxLkNyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZSIAEl0KD0xpc3RTZXJ2aWNlS2V5cxIhLnBhcmxleS52MS5MaXN0U2VydmljZUtleXNSZXF1ZXN0GiIucGFybGV5LnYxLkxpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlIgOQAgESYAoQUmV2b2tlU2VydmljZUtleRIiLnBhcmxleS52MS5SZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBojLnBhcmxleS52MS5SZXZva2VTZXJ2aWNlS2V5UmVzcG9uc2UiA5ACAhJRCgtHZXRTZXR0aW5ncxIdLnBhcmxleS52MS5HZXRTZXR0aW5nc1JlcXVlc3QaHi5wYXJsZXkudjEuR2V0U2V0dGluZ3NSZXNwb25zZSIDkAIBEloKDlVwZGF0ZVNldHRpbmdzEiAucGFybGV5LnYxLlVwZGF0ZVNldHRpbmdzUmVxdWVzdBohLnBhcmxleS52MS5VcGRhdGVTZXR0aW5nc1Jlc3BvbnNlIgOQAgISYAoQU2V0UHVzaFRlbXBsYXRlcxIiLnBhcmxleS52MS5TZXRQdXNoVGVtcGxhdGVzUmVxdWVzdBojLnBhcmxleS52MS5TZXRQdXNoVGVtcGxhdGVzUmVzcG9uc2UiA5ACAhJgChBHZXRQdXNoVGVtcGxhdGVzEiIucGFybGV5LnYxLkdldFB1c2hUZW1wbGF0ZXNSZXF1ZXN0GiMucGFybGV5LnYxLkdldFB1c2hUZW1wbGF0ZXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_app, file_parley_v1_chat_message, file_parley_v1_message_content, file_parley_v1_peer, file_parley_v1_push_options, file_parley_v1_push_templates, file_parley_v1_user]);
+  fileDesc("Ch1wYXJsZXkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIJcGFybGV5LnYxIksKF0JhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0EjAKBXVzZXJzGAEgAygLMhUucGFybGV5LnYxLlVzZXJVcHNlcnRCCrpIB5IBBAgBEGQi4wEKClVzZXJVcHNlcnQSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSIwoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAAkgAiAEBEjMKCmF2YXRhcl91cmwYAyABKAlCGrpIF3IVKIAQMhBeKGh0dHBzPzovLy4qKT8kSAGIAQESKwoKYXR0cmlidXRlcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCDwoNX2Rpc3BsYXlfbmFtZUINCgtfYXZhdGFyX3VybCI6ChhCYXRjaFVwc2VydFVzZXJzUmVzcG9uc2USHgoFdXNlcnMYASADKAsyDy5wYXJsZXkudjEuVXNlciJGChRDcmVhdGVTZXNzaW9uUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCKVAQoVQ3JlYXRlU2Vzc2lvblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIqICChhTZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QSKQoIcmVjZWl2ZXIYASABKAsyDy5wYXJsZXkudjEuUGVlckIGukgDyAEBEjIKB2NvbnRlbnQYAiABKAsyGS5wYXJsZXkudjEuTWVzc2FnZUNvbnRlbnRCBrpIA8gBARIkCgRwdXNoGAMgASgLMhYucGFybGV5LnYxLlB1c2hPcHRpb25zEjoKEWNsaWVudF9tZXNzYWdlX2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhgKBnJlbWFyaxgFIAEoCUIIukgFcgMogAgSKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiWgoZU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlEhQKDGRlZHVwbGljYXRlZBgCIAEoCCJCChNTZXRUb2tlbktleXNSZXF1ZXN0EisKBGtleXMYASADKAsyEy5wYXJsZXkudjEuVG9rZW5LZXlCCLpIBZIBAhAKIqsBCghUb2tlbktleRIiCgxoczI1Nl9zZWNyZXQYASABKAlCCrpIB3IFICAogAhIABIlCg5wdWJsaWNfa2V5X3BlbRgCIAEoCUILukgIcgYQASiAgAFIABIsCghqd2tzX3VybBgDIAEoCUIYukgVchMQASiAEDIMXmh0dHBzPzovLy4qSAASGAoGa2V5X2lkGAQgASgJQgi6SAVyAyiAAUIMCgNrZXkSBbpIAggBIhYKFFNldFRva2VuS2V5c1Jlc3BvbnNlIjEKF0NyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACIlYKGENyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZRIlCgZyZWNvcmQYASABKAsyFS5wYXJsZXkudjEuU2VydmljZUtleRITCgtzZXJ2aWNlX2tleRgCIAEoCSJUChZMaXN0U2VydmljZUtleXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIl8KF0xpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlEisKDHNlcnZpY2Vfa2V5cxgBIAMoCzIVLnBhcmxleS52MS5TZXJ2aWNlS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJQChdSZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBI1Cg5zZXJ2aWNlX2tleV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiGgoYUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIhQKEkdldFNldHRpbmdzUmVxdWVzdCI/ChNHZXRTZXR0aW5nc1Jlc3BvbnNlEigKCHNldHRpbmdzGAEgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzIkkKFVVwZGF0ZVNldHRpbmdzUmVxdWVzdBIwCghzZXR0aW5ncxgBIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5nc0IGukgDyAEBIkIKFlVwZGF0ZVNldHRpbmdzUmVzcG9uc2USKAoIc2V0dGluZ3MYASABKAsyFi5wYXJsZXkudjEuQXBwU2V0dGluZ3MivQIKGFNldFB1c2hDcmVkZW50aWFsUmVxdWVzdBI0CgphcG5zX3Rva2VuGAEgASgLMh4ucGFybGV5LnYxLkFwbnNUb2tlbkNyZWRlbnRpYWxIABJAChBhcG5zX2NlcnRpZmljYXRlGAIgASgLMiQucGFybGV5LnYxLkFwbnNDZXJ0aWZpY2F0ZUNyZWRlbnRpYWxIABInCgNmY20YAyABKAsyGC5wYXJsZXkudjEuRmNtQ3JlZGVudGlhbEgAEjAKCHdlYl9wdXNoGAQgASgLMhwucGFybGV5LnYxLldlYlB1c2hDcmVkZW50aWFsSAASOQoLZW52aXJvbm1lbnQYBSABKA4yGi5wYXJsZXkudjEuUHVzaEVudmlyb25tZW50Qgi6SAWCAQIQAUITCgpjcmVkZW50aWFsEgW6SAIIASKuAQoTQXBuc1Rva2VuQ3JlZGVudGlhbBIaCgZrZXlfcDgYASABKAlCCrpIB3IFEAEogCASJQoGa2V5X2lkGAIgASgJQhW6SBJyEDIOXltBLVowLTldezEwfSQSJgoHdGVhbV9pZBgDIAEoCUIVukgSchAyDl5bQS1aMC05XXsxMH0kEiwKBXRvcGljGAQgASgJQh26SBpyGDIWXltBLVphLXowLTkuLV17MSwyNTV9JCKCAQoZQXBuc0NlcnRpZmljYXRlQ3JlZGVudGlhbBIYCgNwMTIYASABKAxCC7pICHoGEAEYgIAEEhoKCHBhc3N3b3JkGAIgASgJQgi6SAVyAyiACBIvCgV0b3BpYxgDIAEoCUIgukgd2AEBchgyFl5bQS1aYS16MC05Li1dezEsMjU1fSQiOgoNRmNtQ3JlZGVudGlhbBIpChRzZXJ2aWNlX2FjY291bnRfanNvbhgBIAEoCUILukgIcgYQASiAgAEiEwoRV2ViUHVzaENyZWRlbnRpYWwiSgoZU2V0UHVzaENyZWRlbnRpYWxSZXNwb25zZRItCgpjcmVkZW50aWFsGAEgASgLMhkucGFybGV5LnYxLlB1c2hDcmVkZW50aWFsIhwKGkxpc3RQdXNoQ3JlZGVudGlhbHNSZXF1ZXN0Ik0KG0xpc3RQdXNoQ3JlZGVudGlhbHNSZXNwb25zZRIuCgtjcmVkZW50aWFscxgBIAMoCzIZLnBhcmxleS52MS5QdXNoQ3JlZGVudGlhbCKNAQobUmVtb3ZlUHVzaENyZWRlbnRpYWxSZXF1ZXN0EjMKCHByb3ZpZGVyGAEgASgOMhcucGFybGV5LnYxLlB1c2hQcm92aWRlckIIukgFggECEAESOQoLZW52aXJvbm1lbnQYAiABKA4yGi5wYXJsZXkudjEuUHVzaEVudmlyb25tZW50Qgi6SAWCAQIQASIeChxSZW1vdmVQdXNoQ3JlZGVudGlhbFJlc3BvbnNlIsMBChNTZW5kVGVzdFB1c2hSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kSAASOAoPaW5zdGFsbGF0aW9uX2lkGAIgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JEgAEhcKBXRpdGxlGAMgASgJQgi6SAVyAyiAAhIWCgRib2R5GAQgASgJQgi6SAVyAyiACEIPCgZ0YXJnZXQSBbpIAggBIkIKFFNlbmRUZXN0UHVzaFJlc3BvbnNlEioKB3Jlc3VsdHMYASADKAsyGS5wYXJsZXkudjEuVGVzdFB1c2hSZXN1bHQijwIKDlRlc3RQdXNoUmVzdWx0EhcKD2luc3RhbGxhdGlvbl9pZBgBIAEoCRIpCghwcm92aWRlchgCIAEoDjIXLnBhcmxleS52MS5QdXNoUHJvdmlkZXISLwoLZW52aXJvbm1lbnQYAyABKA4yGi5wYXJsZXkudjEuUHVzaEVudmlyb25tZW50EicKB291dGNvbWUYBCABKA4yFi5wYXJsZXkudjEuUHVzaE91dGNvbWUSDgoGc3RhdHVzGAUgASgFEg4KBnJlYXNvbhgGIAEoCRIPCgdwdXNoX2lkGAcgASgJEi4KC3JldHJ5X2RlbGF5GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIk4KF1NldFB1c2hUZW1wbGF0ZXNSZXF1ZXN0EjMKCXRlbXBsYXRlcxgBIAEoCzIYLnBhcmxleS52MS5QdXNoVGVtcGxhdGVzQga6SAPIAQEiGgoYU2V0UHVzaFRlbXBsYXRlc1Jlc3BvbnNlIhkKF0dldFB1c2hUZW1wbGF0ZXNSZXF1ZXN0IkcKGEdldFB1c2hUZW1wbGF0ZXNSZXNwb25zZRIrCgl0ZW1wbGF0ZXMYASABKAsyGC5wYXJsZXkudjEuUHVzaFRlbXBsYXRlcyqxAQoLUHVzaE91dGNvbWUSHAoYUFVTSF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASFQoRUFVTSF9PVVRDT01FX1NFTlQQARIbChdQVVNIX09VVENPTUVfREVBRF9UT0tFThACEhYKElBVU0hfT1VUQ09NRV9MQVRFUhADEhgKFFBVU0hfT1VUQ09NRV9SRUZVU0VEEAQSHgoaUFVTSF9PVVRDT01FX05PX0NSRURFTlRJQUwQBTKiCwoMQWRtaW5TZXJ2aWNlEmAKEEJhdGNoVXBzZXJ0VXNlcnMSIi5wYXJsZXkudjEuQmF0Y2hVcHNlcnRVc2Vyc1JlcXVlc3QaIy5wYXJsZXkudjEuQmF0Y2hVcHNlcnRVc2Vyc1Jlc3BvbnNlIgOQAgISVAoNQ3JlYXRlU2Vzc2lvbhIfLnBhcmxleS52MS5DcmVhdGVTZXNzaW9uUmVxdWVzdBogLnBhcmxleS52MS5DcmVhdGVTZXNzaW9uUmVzcG9uc2UiABJgChFTZW5kU3lzdGVtTWVzc2FnZRIjLnBhcmxleS52MS5TZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QaJC5wYXJsZXkudjEuU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZSIAElQKDFNldFRva2VuS2V5cxIeLnBhcmxleS52MS5TZXRUb2tlbktleXNSZXF1ZXN0Gh8ucGFybGV5LnYxLlNldFRva2VuS2V5c1Jlc3BvbnNlIgOQAgISXQoQQ3JlYXRlU2VydmljZUtleRIiLnBhcmxleS52MS5DcmVhdGVTZXJ2aWNlS2V5UmVxdWVzdBojLnBhcmxleS52MS5DcmVhdGVTZXJ2aWNlS2V5UmVzcG9uc2UiABJdCg9MaXN0U2VydmljZUtleXMSIS5wYXJsZXkudjEuTGlzdFNlcnZpY2VLZXlzUmVxdWVzdBoiLnBhcmxleS52MS5MaXN0U2VydmljZUtleXNSZXNwb25zZSIDkAIBEmAKEFJldm9rZVNlcnZpY2VLZXkSIi5wYXJsZXkudjEuUmV2b2tlU2VydmljZUtleVJlcXVlc3QaIy5wYXJsZXkudjEuUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIgOQAgISUQoLR2V0U2V0dGluZ3MSHS5wYXJsZXkudjEuR2V0U2V0dGluZ3NSZXF1ZXN0Gh4ucGFybGV5LnYxLkdldFNldHRpbmdzUmVzcG9uc2UiA5ACARJaCg5VcGRhdGVTZXR0aW5ncxIgLnBhcmxleS52MS5VcGRhdGVTZXR0aW5nc1JlcXVlc3QaIS5wYXJsZXkudjEuVXBkYXRlU2V0dGluZ3NSZXNwb25zZSIDkAICEmMKEVNldFB1c2hDcmVkZW50aWFsEiMucGFybGV5LnYxLlNldFB1c2hDcmVkZW50aWFsUmVxdWVzdBokLnBhcmxleS52MS5TZXRQdXNoQ3JlZGVudGlhbFJlc3BvbnNlIgOQAgISaQoTTGlzdFB1c2hDcmVkZW50aWFscxIlLnBhcmxleS52MS5MaXN0UHVzaENyZWRlbnRpYWxzUmVxdWVzdBomLnBhcmxleS52MS5MaXN0UHVzaENyZWRlbnRpYWxzUmVzcG9uc2UiA5ACARJsChRSZW1vdmVQdXNoQ3JlZGVudGlhbBImLnBhcmxleS52MS5SZW1vdmVQdXNoQ3JlZGVudGlhbFJlcXVlc3QaJy5wYXJsZXkudjEuUmVtb3ZlUHVzaENyZWRlbnRpYWxSZXNwb25zZSIDkAICElEKDFNlbmRUZXN0UHVzaBIeLnBhcmxleS52MS5TZW5kVGVzdFB1c2hSZXF1ZXN0Gh8ucGFybGV5LnYxLlNlbmRUZXN0UHVzaFJlc3BvbnNlIgASYAoQU2V0UHVzaFRlbXBsYXRlcxIiLnBhcmxleS52MS5TZXRQdXNoVGVtcGxhdGVzUmVxdWVzdBojLnBhcmxleS52MS5TZXRQdXNoVGVtcGxhdGVzUmVzcG9uc2UiA5ACAhJgChBHZXRQdXNoVGVtcGxhdGVzEiIucGFybGV5LnYxLkdldFB1c2hUZW1wbGF0ZXNSZXF1ZXN0GiMucGFybGV5LnYxLkdldFB1c2hUZW1wbGF0ZXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_app, file_parley_v1_chat_message, file_parley_v1_installation, file_parley_v1_message_content, file_parley_v1_peer, file_parley_v1_push_credential, file_parley_v1_push_options, file_parley_v1_push_templates, file_parley_v1_user]);
 
 /**
  * The request of AdminService.BatchUpsertUsers.
@@ -576,6 +580,422 @@ export const UpdateSettingsResponseSchema: GenMessage<UpdateSettingsResponse> = 
   messageDesc(file_parley_v1_admin_service, 19);
 
 /**
+ * The request of AdminService.SetPushCredential.
+ *
+ * @generated from message parley.v1.SetPushCredentialRequest
+ */
+export type SetPushCredentialRequest = Message<"parley.v1.SetPushCredentialRequest"> & {
+  /**
+   * The credential.
+   *
+   * @generated from oneof parley.v1.SetPushCredentialRequest.credential
+   */
+  credential: {
+    /**
+     * The token key of an Apple developer team.
+     *
+     * @generated from field: parley.v1.ApnsTokenCredential apns_token = 1;
+     */
+    value: ApnsTokenCredential;
+    case: "apnsToken";
+  } | {
+    /**
+     * The certificate of one app at Apple.
+     *
+     * @generated from field: parley.v1.ApnsCertificateCredential apns_certificate = 2;
+     */
+    value: ApnsCertificateCredential;
+    case: "apnsCertificate";
+  } | {
+    /**
+     * The service account of a Firebase project.
+     *
+     * @generated from field: parley.v1.FcmCredential fcm = 3;
+     */
+    value: FcmCredential;
+    case: "fcm";
+  } | {
+    /**
+     * The credential of the Web Push standard: UNSUPPORTED in this version.
+     *
+     * @generated from field: parley.v1.WebPushCredential web_push = 4;
+     */
+    value: WebPushCredential;
+    case: "webPush";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The environment it is for. Unspecified: with a token key both; with a certificate those that Apple issued it for. FCM has but one, so SANDBOX is
+   * refused for it.
+   *
+   * @generated from field: parley.v1.PushEnvironment environment = 5;
+   */
+  environment: PushEnvironment;
+};
+
+/**
+ * Describes the message parley.v1.SetPushCredentialRequest.
+ * Use `create(SetPushCredentialRequestSchema)` to create a new message.
+ */
+export const SetPushCredentialRequestSchema: GenMessage<SetPushCredentialRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 20);
+
+/**
+ * The token key of an Apple developer team.
+ *
+ * @generated from message parley.v1.ApnsTokenCredential
+ */
+export type ApnsTokenCredential = Message<"parley.v1.ApnsTokenCredential"> & {
+  /**
+   * The content of the .p8 file, a private key of the curve P-256 in PEM form, at most 4 KiB. It is never returned.
+   *
+   * @generated from field: string key_p8 = 1;
+   */
+  keyP8: string;
+
+  /**
+   * The id of the key, 10 of A-Z 0-9.
+   *
+   * @generated from field: string key_id = 2;
+   */
+  keyId: string;
+
+  /**
+   * The id of the team, 10 of A-Z 0-9.
+   *
+   * @generated from field: string team_id = 3;
+   */
+  teamId: string;
+
+  /**
+   * The topic of the pushes: the bundle id of the app, 1 to 255 of A-Z a-z 0-9 . -.
+   *
+   * @generated from field: string topic = 4;
+   */
+  topic: string;
+};
+
+/**
+ * Describes the message parley.v1.ApnsTokenCredential.
+ * Use `create(ApnsTokenCredentialSchema)` to create a new message.
+ */
+export const ApnsTokenCredentialSchema: GenMessage<ApnsTokenCredential> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 21);
+
+/**
+ * The certificate of one app at Apple with its private key.
+ *
+ * @generated from message parley.v1.ApnsCertificateCredential
+ */
+export type ApnsCertificateCredential = Message<"parley.v1.ApnsCertificateCredential"> & {
+  /**
+   * The content of the .p12 file, at most 64 KiB. It is never returned.
+   *
+   * @generated from field: bytes p12 = 1;
+   */
+  p12: Uint8Array;
+
+  /**
+   * The password of the file, at most 1,024 bytes; empty: none. It is used once and not kept.
+   *
+   * @generated from field: string password = 2;
+   */
+  password: string;
+
+  /**
+   * The topic of the pushes, one that the certificate is for, of A-Z a-z 0-9 . -; empty: the certificate's own.
+   *
+   * @generated from field: string topic = 3;
+   */
+  topic: string;
+};
+
+/**
+ * Describes the message parley.v1.ApnsCertificateCredential.
+ * Use `create(ApnsCertificateCredentialSchema)` to create a new message.
+ */
+export const ApnsCertificateCredentialSchema: GenMessage<ApnsCertificateCredential> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 22);
+
+/**
+ * The service account of a Firebase project.
+ *
+ * @generated from message parley.v1.FcmCredential
+ */
+export type FcmCredential = Message<"parley.v1.FcmCredential"> & {
+  /**
+   * The content of the key file in JSON that Google gave, at most 16 KiB. It is never returned.
+   *
+   * @generated from field: string service_account_json = 1;
+   */
+  serviceAccountJson: string;
+};
+
+/**
+ * Describes the message parley.v1.FcmCredential.
+ * Use `create(FcmCredentialSchema)` to create a new message.
+ */
+export const FcmCredentialSchema: GenMessage<FcmCredential> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 23);
+
+/**
+ * The credential of the Web Push standard, which this version does not offer.
+ *
+ * @generated from message parley.v1.WebPushCredential
+ */
+export type WebPushCredential = Message<"parley.v1.WebPushCredential"> & {
+};
+
+/**
+ * Describes the message parley.v1.WebPushCredential.
+ * Use `create(WebPushCredentialSchema)` to create a new message.
+ */
+export const WebPushCredentialSchema: GenMessage<WebPushCredential> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 24);
+
+/**
+ * The response of AdminService.SetPushCredential.
+ *
+ * @generated from message parley.v1.SetPushCredentialResponse
+ */
+export type SetPushCredentialResponse = Message<"parley.v1.SetPushCredentialResponse"> & {
+  /**
+   * The credential as stored.
+   *
+   * @generated from field: parley.v1.PushCredential credential = 1;
+   */
+  credential?: PushCredential | undefined;
+};
+
+/**
+ * Describes the message parley.v1.SetPushCredentialResponse.
+ * Use `create(SetPushCredentialResponseSchema)` to create a new message.
+ */
+export const SetPushCredentialResponseSchema: GenMessage<SetPushCredentialResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 25);
+
+/**
+ * The request of AdminService.ListPushCredentials.
+ *
+ * @generated from message parley.v1.ListPushCredentialsRequest
+ */
+export type ListPushCredentialsRequest = Message<"parley.v1.ListPushCredentialsRequest"> & {
+};
+
+/**
+ * Describes the message parley.v1.ListPushCredentialsRequest.
+ * Use `create(ListPushCredentialsRequestSchema)` to create a new message.
+ */
+export const ListPushCredentialsRequestSchema: GenMessage<ListPushCredentialsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 26);
+
+/**
+ * The response of AdminService.ListPushCredentials.
+ *
+ * @generated from message parley.v1.ListPushCredentialsResponse
+ */
+export type ListPushCredentialsResponse = Message<"parley.v1.ListPushCredentialsResponse"> & {
+  /**
+   * The credentials.
+   *
+   * @generated from field: repeated parley.v1.PushCredential credentials = 1;
+   */
+  credentials: PushCredential[];
+};
+
+/**
+ * Describes the message parley.v1.ListPushCredentialsResponse.
+ * Use `create(ListPushCredentialsResponseSchema)` to create a new message.
+ */
+export const ListPushCredentialsResponseSchema: GenMessage<ListPushCredentialsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 27);
+
+/**
+ * The request of AdminService.RemovePushCredential.
+ *
+ * @generated from message parley.v1.RemovePushCredentialRequest
+ */
+export type RemovePushCredentialRequest = Message<"parley.v1.RemovePushCredentialRequest"> & {
+  /**
+   * The provider.
+   *
+   * @generated from field: parley.v1.PushProvider provider = 1;
+   */
+  provider: PushProvider;
+
+  /**
+   * The environment, as ListPushCredentials tells it.
+   *
+   * @generated from field: parley.v1.PushEnvironment environment = 2;
+   */
+  environment: PushEnvironment;
+};
+
+/**
+ * Describes the message parley.v1.RemovePushCredentialRequest.
+ * Use `create(RemovePushCredentialRequestSchema)` to create a new message.
+ */
+export const RemovePushCredentialRequestSchema: GenMessage<RemovePushCredentialRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 28);
+
+/**
+ * The response of AdminService.RemovePushCredential.
+ *
+ * @generated from message parley.v1.RemovePushCredentialResponse
+ */
+export type RemovePushCredentialResponse = Message<"parley.v1.RemovePushCredentialResponse"> & {
+};
+
+/**
+ * Describes the message parley.v1.RemovePushCredentialResponse.
+ * Use `create(RemovePushCredentialResponseSchema)` to create a new message.
+ */
+export const RemovePushCredentialResponseSchema: GenMessage<RemovePushCredentialResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 29);
+
+/**
+ * The request of AdminService.SendTestPush.
+ *
+ * @generated from message parley.v1.SendTestPushRequest
+ */
+export type SendTestPushRequest = Message<"parley.v1.SendTestPushRequest"> & {
+  /**
+   * The target: the installations of a user that have a push token, or one installation.
+   *
+   * @generated from oneof parley.v1.SendTestPushRequest.target
+   */
+  target: {
+    /**
+     * The id of the user.
+     *
+     * @generated from field: string user_id = 1;
+     */
+    value: string;
+    case: "userId";
+  } | {
+    /**
+     * The id of the installation.
+     *
+     * @generated from field: string installation_id = 2;
+     */
+    value: string;
+    case: "installationId";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The title of the alert, at most 256 bytes; empty: none.
+   *
+   * @generated from field: string title = 3;
+   */
+  title: string;
+
+  /**
+   * The text of the alert, at most 1,024 bytes; empty: "Test".
+   *
+   * @generated from field: string body = 4;
+   */
+  body: string;
+};
+
+/**
+ * Describes the message parley.v1.SendTestPushRequest.
+ * Use `create(SendTestPushRequestSchema)` to create a new message.
+ */
+export const SendTestPushRequestSchema: GenMessage<SendTestPushRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 30);
+
+/**
+ * The response of AdminService.SendTestPush.
+ *
+ * @generated from message parley.v1.SendTestPushResponse
+ */
+export type SendTestPushResponse = Message<"parley.v1.SendTestPushResponse"> & {
+  /**
+   * The result for each installation, by id; none when nobody has a push token.
+   *
+   * @generated from field: repeated parley.v1.TestPushResult results = 1;
+   */
+  results: TestPushResult[];
+};
+
+/**
+ * Describes the message parley.v1.SendTestPushResponse.
+ * Use `create(SendTestPushResponseSchema)` to create a new message.
+ */
+export const SendTestPushResponseSchema: GenMessage<SendTestPushResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 31);
+
+/**
+ * The result of a test push to one installation.
+ *
+ * @generated from message parley.v1.TestPushResult
+ */
+export type TestPushResult = Message<"parley.v1.TestPushResult"> & {
+  /**
+   * The id of the installation.
+   *
+   * @generated from field: string installation_id = 1;
+   */
+  installationId: string;
+
+  /**
+   * The provider.
+   *
+   * @generated from field: parley.v1.PushProvider provider = 2;
+   */
+  provider: PushProvider;
+
+  /**
+   * The environment.
+   *
+   * @generated from field: parley.v1.PushEnvironment environment = 3;
+   */
+  environment: PushEnvironment;
+
+  /**
+   * The outcome.
+   *
+   * @generated from field: parley.v1.PushOutcome outcome = 4;
+   */
+  outcome: PushOutcome;
+
+  /**
+   * The HTTP status that the provider answered; 0 when it did not answer, or was not asked.
+   *
+   * @generated from field: int32 status = 5;
+   */
+  status: number;
+
+  /**
+   * The reason in the provider's words, such as BadDeviceToken or UNREGISTERED, or what kept it from being asked; empty when it was sent.
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+
+  /**
+   * The id of the push: at Apple the apns-id.
+   *
+   * @generated from field: string push_id = 7;
+   */
+  pushId: string;
+
+  /**
+   * The time to wait that the provider asked for.
+   *
+   * @generated from field: google.protobuf.Duration retry_delay = 8;
+   */
+  retryDelay?: Duration | undefined;
+};
+
+/**
+ * Describes the message parley.v1.TestPushResult.
+ * Use `create(TestPushResultSchema)` to create a new message.
+ */
+export const TestPushResultSchema: GenMessage<TestPushResult> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 32);
+
+/**
  * The request of AdminService.SetPushTemplates.
  *
  * @generated from message parley.v1.SetPushTemplatesRequest
@@ -594,7 +1014,7 @@ export type SetPushTemplatesRequest = Message<"parley.v1.SetPushTemplatesRequest
  * Use `create(SetPushTemplatesRequestSchema)` to create a new message.
  */
 export const SetPushTemplatesRequestSchema: GenMessage<SetPushTemplatesRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_admin_service, 20);
+  messageDesc(file_parley_v1_admin_service, 33);
 
 /**
  * The response of AdminService.SetPushTemplates.
@@ -609,7 +1029,7 @@ export type SetPushTemplatesResponse = Message<"parley.v1.SetPushTemplatesRespon
  * Use `create(SetPushTemplatesResponseSchema)` to create a new message.
  */
 export const SetPushTemplatesResponseSchema: GenMessage<SetPushTemplatesResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_admin_service, 21);
+  messageDesc(file_parley_v1_admin_service, 34);
 
 /**
  * The request of AdminService.GetPushTemplates.
@@ -624,7 +1044,7 @@ export type GetPushTemplatesRequest = Message<"parley.v1.GetPushTemplatesRequest
  * Use `create(GetPushTemplatesRequestSchema)` to create a new message.
  */
 export const GetPushTemplatesRequestSchema: GenMessage<GetPushTemplatesRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_admin_service, 22);
+  messageDesc(file_parley_v1_admin_service, 35);
 
 /**
  * The response of AdminService.GetPushTemplates.
@@ -645,7 +1065,62 @@ export type GetPushTemplatesResponse = Message<"parley.v1.GetPushTemplatesRespon
  * Use `create(GetPushTemplatesResponseSchema)` to create a new message.
  */
 export const GetPushTemplatesResponseSchema: GenMessage<GetPushTemplatesResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_admin_service, 23);
+  messageDesc(file_parley_v1_admin_service, 36);
+
+/**
+ * The outcome of a push.
+ *
+ * @generated from enum parley.v1.PushOutcome
+ */
+export enum PushOutcome {
+  /**
+   * The outcome is not known.
+   *
+   * @generated from enum value: PUSH_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The provider has taken it.
+   *
+   * @generated from enum value: PUSH_OUTCOME_SENT = 1;
+   */
+  SENT = 1,
+
+  /**
+   * The token is good no more.
+   *
+   * @generated from enum value: PUSH_OUTCOME_DEAD_TOKEN = 2;
+   */
+  DEAD_TOKEN = 2,
+
+  /**
+   * The provider is busy, cannot be reached or did not answer.
+   *
+   * @generated from enum value: PUSH_OUTCOME_LATER = 3;
+   */
+  LATER = 3,
+
+  /**
+   * The provider can never take this push.
+   *
+   * @generated from enum value: PUSH_OUTCOME_REFUSED = 4;
+   */
+  REFUSED = 4,
+
+  /**
+   * The app's credential is missing or refused.
+   *
+   * @generated from enum value: PUSH_OUTCOME_NO_CREDENTIAL = 5;
+   */
+  NO_CREDENTIAL = 5,
+}
+
+/**
+ * Describes the enum parley.v1.PushOutcome.
+ */
+export const PushOutcomeSchema: GenEnum<PushOutcome> = /*@__PURE__*/
+  enumDesc(file_parley_v1_admin_service, 0);
 
 /**
  * The service of the app's backend. The caller is a service key, without `parley-acting-user`; it acts on its own app only.
@@ -744,6 +1219,48 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof UpdateSettingsRequestSchema;
     output: typeof UpdateSettingsResponseSchema;
+  },
+  /**
+   * The call that sets the credential for one push provider and environment, in place of the one before; the next push uses it. It is checked as far as
+   * that goes without the provider; SendTestPush asks the provider. Errors: INVALID_FIELD naming what is wrong, UNSUPPORTED for Web Push, SERVER_BUSY.
+   *
+   * @generated from rpc parley.v1.AdminService.SetPushCredential
+   */
+  setPushCredential: {
+    methodKind: "unary";
+    input: typeof SetPushCredentialRequestSchema;
+    output: typeof SetPushCredentialResponseSchema;
+  },
+  /**
+   * The call that lists the push credentials, by provider and environment; an app has one for each at most, so there are no pages.
+   *
+   * @generated from rpc parley.v1.AdminService.ListPushCredentials
+   */
+  listPushCredentials: {
+    methodKind: "unary";
+    input: typeof ListPushCredentialsRequestSchema;
+    output: typeof ListPushCredentialsResponseSchema;
+  },
+  /**
+   * The call that removes a push credential; the provider is used no more from the moment of the answer. Errors: NOT_FOUND.
+   *
+   * @generated from rpc parley.v1.AdminService.RemovePushCredential
+   */
+  removePushCredential: {
+    methodKind: "unary";
+    input: typeof RemovePushCredentialRequestSchema;
+    output: typeof RemovePushCredentialResponseSchema;
+  },
+  /**
+   * The call that pushes one alert to the installations of a user, or to one, and tells what the provider answered for each. It is sent at once and once,
+   * whether the user is online or not, and changes nothing that is stored. Errors: NOT_FOUND.
+   *
+   * @generated from rpc parley.v1.AdminService.SendTestPush
+   */
+  sendTestPush: {
+    methodKind: "unary";
+    input: typeof SendTestPushRequestSchema;
+    output: typeof SendTestPushResponseSchema;
   },
   /**
    * The call that replaces the words of the app's pushes. It holds for pushes handed over from now on. Errors: INVALID_FIELD.
