@@ -1,12 +1,16 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   CreateSessionResponse,
+  SetPushCredentialRequestSchema,
+  TestPushResult,
   TokenKeySchema,
   UserUpsertSchema,
 } from "@parley/proto/parley/v1/admin_service_pb.js";
 import type { AppSettings, AppSettingsSchema, ServiceKey } from "@parley/proto/parley/v1/app_pb.js";
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
+import { PushEnvironment, type PushProvider } from "@parley/proto/parley/v1/installation_pb.js";
 import type { Peer } from "@parley/proto/parley/v1/peer_pb.js";
+import type { PushCredential } from "@parley/proto/parley/v1/push_credential_pb.js";
 import type { PushTemplates, PushTemplatesSchema } from "@parley/proto/parley/v1/push_templates_pb.js";
 import { type Content, type SendOptions, toMessageContent } from "./message-content.js";
 import { type PageOptions, present } from "./page.js";
@@ -14,6 +18,9 @@ import type { ServiceRpc } from "./rpc.js";
 
 /** What may go with a system message. */
 export type SystemMessageOptions = Pick<SendOptions, "remark" | "attributes" | "push" | "clientMessageId">;
+
+/** What an app pushes with: `{ case: "apnsToken" | "apnsCertificate" | "fcm", value }`. */
+export type PushCredentialInit = NonNullable<MessageInitShape<typeof SetPushCredentialRequestSchema>["credential"]>;
 
 /** The administration of the app. */
 export interface Admin {
@@ -35,6 +42,20 @@ export interface Admin {
   getSettings(): Promise<AppSettings>;
   /** Changes the settings that are named. */
   updateSettings(settings: MessageInitShape<typeof AppSettingsSchema>): Promise<AppSettings>;
+  /**
+   * Sets what the app pushes with through one provider, for one environment or for all that the credential serves. Secrets are never
+   * told again. Errors: INVALID_FIELD naming what is wrong, UNSUPPORTED, SERVER_BUSY.
+   */
+  setPushCredential(credential: PushCredentialInit, environment?: PushEnvironment): Promise<PushCredential>;
+  /** Lists what the app pushes with, by provider and environment. */
+  listPushCredentials(): Promise<PushCredential[]>;
+  /** Removes what the app pushes with, under the environment that the list tells. Errors: NOT_FOUND. */
+  removePushCredential(provider: PushProvider, environment?: PushEnvironment): Promise<void>;
+  /** Pushes an alert to every phone of a user, or to one installation, and tells what the provider answered for each. Errors: NOT_FOUND. */
+  sendTestPush(
+    target: { userId: string } | { installationId: string },
+    alert?: { title?: string; body?: string },
+  ): Promise<TestPushResult[]>;
   /** Replaces the words of the app's pushes. Errors: INVALID_FIELD. */
   setPushTemplates(templates: MessageInitShape<typeof PushTemplatesSchema>): Promise<void>;
   /** Gets the words of the app's pushes, as they were set. */
@@ -57,6 +78,18 @@ export function createAdmin({ admin }: ServiceRpc): Admin {
     revokeServiceKey: async (serviceKeyId) => void (await admin.revokeServiceKey({ serviceKeyId })),
     getSettings: async () => present((await admin.getSettings({})).settings),
     updateSettings: async (settings) => present((await admin.updateSettings({ settings })).settings),
+    setPushCredential: async (credential, environment = PushEnvironment.UNSPECIFIED) =>
+      present((await admin.setPushCredential({ credential, environment })).credential),
+    listPushCredentials: async () => (await admin.listPushCredentials({})).credentials,
+    removePushCredential: async (provider, environment = PushEnvironment.UNSPECIFIED) =>
+      void (await admin.removePushCredential({ provider, environment })),
+    async sendTestPush(to, alert = {}) {
+      const target =
+        "userId" in to
+          ? { case: "userId" as const, value: to.userId }
+          : { case: "installationId" as const, value: to.installationId };
+      return (await admin.sendTestPush({ target, ...alert })).results;
+    },
     setPushTemplates: async (templates) => void (await admin.setPushTemplates({ templates })),
     getPushTemplates: async () => present((await admin.getPushTemplates({})).templates),
   };

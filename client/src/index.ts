@@ -14,6 +14,8 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   return buildServiceClient(options, options.platform ?? platform);
 }
 
+export type { TestPushResult } from "@parley/proto/parley/v1/admin_service_pb.js";
+export { PushOutcome } from "@parley/proto/parley/v1/admin_service_pb.js";
 export type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 export { MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
 export type { Conversation } from "@parley/proto/parley/v1/conversation_pb.js";
@@ -25,6 +27,8 @@ export { Platform as PlatformKind, PushEnvironment, PushProvider } from "@parley
 export type { MessageContent } from "@parley/proto/parley/v1/message_content_pb.js";
 export { ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
 export type { Peer, Sender } from "@parley/proto/parley/v1/peer_pb.js";
+export type { PushCredential } from "@parley/proto/parley/v1/push_credential_pb.js";
+export { PushCredentialKind } from "@parley/proto/parley/v1/push_credential_pb.js";
 export type { PushTemplates } from "@parley/proto/parley/v1/push_templates_pb.js";
 export type { Room, RoomMember } from "@parley/proto/parley/v1/room_pb.js";
 export type {
@@ -41,7 +45,7 @@ export type {
 export { ChangeKind, EventKind, SessionRevokedReason } from "@parley/proto/parley/v1/stream_event_pb.js";
 export type { Presence, User } from "@parley/proto/parley/v1/user_pb.js";
 export { UserKind } from "@parley/proto/parley/v1/user_pb.js";
-export type { Admin, SystemMessageOptions } from "./admin.js";
+export type { Admin, PushCredentialInit, SystemMessageOptions } from "./admin.js";
 export type { Client } from "./client.js";
 export type { ClientOptions } from "./client-options.js";
 export type { Clock } from "./clock.js";

@@ -15,10 +15,10 @@ await new Command("parley")
   .addCommand(serveCommand())
   .addCommand(appCommand())
   .addCommand(chatCommand())
+  .addCommand(pushCommand())
   .addCommand(backupCommand())
   .addCommand(restoreCommand())
   .addCommand(doctorCommand())
-  .addCommand(pushCommand())
   .addHelpText(
     "after",
     examples("parley serve", "parley chat --user Tom --to Jerry", "parley app list", "parley backup /mnt/parley.db"),

@@ -11,11 +11,13 @@ import type { Answer } from "./answer.js";
 import { asBackend, type BackendOptions, backendCommand } from "./backend.js";
 import { CommandFailure } from "./failure.js";
 import { examples } from "./options.js";
+import { addPushCredentials } from "./push-credentials.js";
 
 /** `parley push`: the offline pushes of an app. */
 export function pushCommand(): Command {
   const push = new Command("push").description("configure the offline pushes of an app");
   push.addCommand(templatesCommand());
+  addPushCredentials(push);
   return push;
 }
 
