@@ -49,6 +49,12 @@ AdminService/GetSettings                       u x u u u u u u u u u Y Y u
 AdminService/UpdateSettings                    u x u u u u u u u u u Y Y u
 AdminService/SetPushTemplates                  u x u u u u u u u u u Y Y u
 AdminService/GetPushTemplates                  u x u u u u u u u u u Y Y u
+AdminService/SetPushCredential apns_token      u x u u u u u u u u u Y Y u
+AdminService/SetPushCredential web_push        u x u u u u u u u u u k k u
+AdminService/SetPushCredential fcm             u x u u u u u u u u u Y Y u
+AdminService/ListPushCredentials               u x u u u u u u u u u Y Y u
+AdminService/RemovePushCredential              u x u u u u u u u u u n n u
+AdminService/SendTestPush user_id              u x u u u u u u u u u Y n u
 AuthService/CreateAccount                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/Login bare_id                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/Logout                             u x Y Y Y Y Y Y Y Y u u u u

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from "node:crypto";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { backend, type TestServer, type TestUser, withToken } from "../support/index.js";
 import { must, newGroup, newRoom, say, toUser } from "../support/messaging.js";
@@ -109,6 +109,15 @@ export function fillFrom({ app, ids, cursor, pageToken }: World): Fill {
         return "https://example.org/keys";
       case "locale":
         return "en";
+      case "key_p8":
+        return P8;
+      case "key_id":
+      case "team_id":
+        return "ABCDE12345";
+      case "topic":
+        return "com.example.chat";
+      case "service_account_json":
+        return serviceAccount();
       default:
         return "words";
     }
@@ -141,6 +150,20 @@ export function callerOf(method: DescMethod, { app, owner }: Pick<World, "app" |
     default:
       return method.name === "Login" || method.name === "CreateAccount" ? {} : bearer(owner.token);
   }
+}
+
+const pemOf = (key: KeyObject): string => key.export({ type: "pkcs8", format: "pem" }).toString();
+const P8 = pemOf(generateKeyPairSync("ec", { namedCurve: "prime256v1" }).privateKey);
+
+let account: string | undefined;
+/** Made when it is asked for: an RSA key takes a moment. */
+function serviceAccount(): string {
+  account ??= JSON.stringify({
+    project_id: "project-one",
+    client_email: "push@example.org",
+    private_key: pemOf(generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey),
+  });
+  return account;
 }
 
 const short = () => randomUUID().slice(0, 12);

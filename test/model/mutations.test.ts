@@ -14,8 +14,9 @@ import { GROUPS } from "./mutations-groups.js";
 import { INSTALLATIONS } from "./mutations-installations.js";
 import { MESSAGES } from "./mutations-messages.js";
 import { OTHERS } from "./mutations-others.js";
+import { PUSH_CREDENTIALS } from "./mutations-push-credentials.js";
 
-const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...INSTALLATIONS];
+const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...INSTALLATIONS, ...PUSH_CREDENTIALS];
 
 let server: TestServer;
 beforeAll(async () => {
