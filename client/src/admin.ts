@@ -5,14 +5,19 @@ import type {
   GetSmsGatewayResponse,
   ImportMessagesRequestSchema,
   ImportMessagesResponse,
+  SetPushCredentialRequestSchema,
   SetSmsGatewayRequestSchema,
+  TestPushResult,
   TokenKeySchema,
   UserUpsertSchema,
 } from "@parley/proto/parley/v1/admin_service_pb.js";
 import type { AppSettings, AppSettingsSchema, ServiceKey } from "@parley/proto/parley/v1/app_pb.js";
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
+import { PushEnvironment, type PushProvider } from "@parley/proto/parley/v1/installation_pb.js";
 import type { OauthProvider, OauthProviderSchema } from "@parley/proto/parley/v1/oauth_provider_pb.js";
 import type { Peer } from "@parley/proto/parley/v1/peer_pb.js";
+import type { PushCredential } from "@parley/proto/parley/v1/push_credential_pb.js";
+import type { PushTemplates, PushTemplatesSchema } from "@parley/proto/parley/v1/push_templates_pb.js";
 import type { UserDetail } from "@parley/proto/parley/v1/user_detail_pb.js";
 import type { ImportedUserSchema, ImportUserResult } from "@parley/proto/parley/v1/user_import_pb.js";
 import type { ExportOptions } from "./history.js";
@@ -22,6 +27,9 @@ import type { ServiceRpc } from "./rpc.js";
 
 /** What may go with a system message. */
 export type SystemMessageOptions = Pick<SendOptions, "remark" | "attributes" | "push" | "clientMessageId">;
+
+/** What an app pushes with: `{ case: "apnsToken" | "apnsCertificate" | "fcm", value }`. */
+export type PushCredentialInit = NonNullable<MessageInitShape<typeof SetPushCredentialRequestSchema>["credential"]>;
 
 /** The administration of the app. */
 export interface Admin {
@@ -70,6 +78,24 @@ export interface Admin {
   importUsers(users: readonly MessageInitShape<typeof ImportedUserSchema>[]): Promise<ImportUserResult[]>;
   /** Brings up to 500 messages, rising in time, into the history of two users or of a group. All or none; what is there already is passed over. */
   importMessages(request: MessageInitShape<typeof ImportMessagesRequestSchema>): Promise<ImportMessagesResponse>;
+  /**
+   * Sets what the app pushes with through one provider, for one environment or for all that the credential serves. Secrets are never
+   * told again. Errors: INVALID_FIELD naming what is wrong, UNSUPPORTED, SERVER_BUSY.
+   */
+  setPushCredential(credential: PushCredentialInit, environment?: PushEnvironment): Promise<PushCredential>;
+  /** Lists what the app pushes with, by provider and environment. */
+  listPushCredentials(): Promise<PushCredential[]>;
+  /** Removes what the app pushes with, under the environment that the list tells. Errors: NOT_FOUND. */
+  removePushCredential(provider: PushProvider, environment?: PushEnvironment): Promise<void>;
+  /** Pushes an alert to every phone of a user, or to one installation, and tells what the provider answered for each. Errors: NOT_FOUND. */
+  sendTestPush(
+    target: { userId: string } | { installationId: string },
+    alert?: { title?: string; body?: string },
+  ): Promise<TestPushResult[]>;
+  /** Replaces the words of the app's pushes. Errors: INVALID_FIELD. */
+  setPushTemplates(templates: MessageInitShape<typeof PushTemplatesSchema>): Promise<void>;
+  /** Gets the words of the app's pushes, as they were set. */
+  getPushTemplates(): Promise<PushTemplates>;
 }
 
 /** Makes the calls of the administration. */
@@ -101,5 +127,19 @@ export function createAdmin({ admin }: ServiceRpc): Admin {
       admin.exportUser({ userId, checkpoint }, signal && { signal }),
     importUsers: async (users) => (await admin.importUsers({ users: [...users] })).results,
     importMessages: (request) => admin.importMessages(request),
+    setPushCredential: async (credential, environment = PushEnvironment.UNSPECIFIED) =>
+      present((await admin.setPushCredential({ credential, environment })).credential),
+    listPushCredentials: async () => (await admin.listPushCredentials({})).credentials,
+    removePushCredential: async (provider, environment = PushEnvironment.UNSPECIFIED) =>
+      void (await admin.removePushCredential({ provider, environment })),
+    async sendTestPush(to, alert = {}) {
+      const target =
+        "userId" in to
+          ? { case: "userId" as const, value: to.userId }
+          : { case: "installationId" as const, value: to.installationId };
+      return (await admin.sendTestPush({ target, ...alert })).results;
+    },
+    setPushTemplates: async (templates) => void (await admin.setPushTemplates({ templates })),
+    getPushTemplates: async () => present((await admin.getPushTemplates({})).templates),
   };
 }

@@ -1,8 +1,7 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { InstallationSchema } from "@parley/proto/parley/v1/installation_pb.js";
 import type { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import type { Clock } from "./clock.js";
 import type { CursorStore } from "./cursor-store.js";
+import type { InstallationChange } from "./installations.js";
 import type { KeyValueStore } from "./key-value-store.js";
 import type { Platform } from "./platform.js";
 
@@ -19,8 +18,8 @@ export interface ClientOptions {
   readonly reconnectAttempts?: number;
   /** The base of the back-off in milliseconds, by default 300: it doubles up to 30 s, of which a random part is waited. */
   readonly reconnectWait?: number;
-  /** The install of the app on this device. Without one there is no offline push. */
-  readonly installation?: MessageInitShape<typeof InstallationSchema>;
+  /** The install of the app on this device, as far as it is known now; `installations.register` adds to it. Without one there is no offline push. */
+  readonly installation?: InstallationChange;
   /** The presence to show to friends while the stream is open; by default `online`. */
   readonly presence?: "online" | "invisible";
   /** The kinds of events to receive; by default all. */

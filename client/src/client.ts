@@ -16,6 +16,7 @@ import { type ClientEvents, type ClientState, nameEvent } from "./events.js";
 import { createFriends, type Friends } from "./friends.js";
 import { createGroups, type Groups } from "./groups.js";
 import { createHistory, type History } from "./history.js";
+import { createInstallationKeeper, createInstallations, type Installations } from "./installations.js";
 import type { Scope } from "./key-value-store.js";
 import { createMessages, type Messages } from "./messages.js";
 import { createOutbox, type Outbox } from "./outbox.js";
@@ -50,6 +51,7 @@ export interface Client extends AccountCalls {
   readonly users: Users;
   readonly sessions: Sessions;
   readonly credentials: Credentials;
+  readonly installations: Installations;
   /** Every generated service, already authenticated. */
   readonly rpc: Rpc;
   /** Adds a listener and returns the function that takes it away. Add listeners before `login`, so that none misses the beginning. */
@@ -114,6 +116,11 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
   };
 
   const rpc = createRpc(platform.createTransport(baseUrl, [authenticate]));
+  const installation = createInstallationKeeper(
+    store,
+    { baseUrl, appId },
+    { platform: platform.kind, ...options.installation },
+  );
   const session = createSessionKeeper({
     rpc,
     clock,
@@ -121,7 +128,7 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     appId,
     clientKey,
     waitMs,
-    ...(options.installation && { installation: { platform: platform.kind, ...options.installation } }),
+    installation,
   });
   const loop = createStreamLoop({
     message: rpc.message,
@@ -295,6 +302,7 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     users: createUsers(rpc),
     sessions: createSessions(rpc),
     credentials: createCredentials(rpc),
+    installations: createInstallations(rpc, installation, () => session.current !== undefined),
     rpc,
     on: emitter.on,
     events() {

@@ -14,6 +14,8 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   return buildServiceClient(options, options.platform ?? platform);
 }
 
+export type { TestPushResult } from "@parley/proto/parley/v1/admin_service_pb.js";
+export { PushOutcome } from "@parley/proto/parley/v1/admin_service_pb.js";
 export type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 export { MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
 export type { Conversation } from "@parley/proto/parley/v1/conversation_pb.js";
@@ -27,6 +29,9 @@ export { CredentialKind } from "@parley/proto/parley/v1/linked_credential_pb.js"
 export type { MessageContent } from "@parley/proto/parley/v1/message_content_pb.js";
 export { ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
 export type { Peer, Sender } from "@parley/proto/parley/v1/peer_pb.js";
+export type { PushCredential } from "@parley/proto/parley/v1/push_credential_pb.js";
+export { PushCredentialKind } from "@parley/proto/parley/v1/push_credential_pb.js";
+export type { PushTemplates } from "@parley/proto/parley/v1/push_templates_pb.js";
 export type { Room, RoomMember } from "@parley/proto/parley/v1/room_pb.js";
 export type {
   ConversationChanged,
@@ -48,7 +53,7 @@ export type { ImportedMessage, ImportedUser, ImportUserResult } from "@parley/pr
 export type { Presence, User } from "@parley/proto/parley/v1/user_pb.js";
 export { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 export type { AccountCalls, SentCode } from "./account.js";
-export type { Admin, SystemMessageOptions } from "./admin.js";
+export type { Admin, PushCredentialInit, SystemMessageOptions } from "./admin.js";
 export type { Client } from "./client.js";
 export type { ClientOptions } from "./client-options.js";
 export type { Clock } from "./clock.js";
@@ -64,6 +69,7 @@ export type { ClientEvents, ClientState, FriendPresence } from "./events.js";
 export type { Friends } from "./friends.js";
 export type { GroupChange, GroupMemberChange, Groups, NewGroup } from "./groups.js";
 export type { ExportOptions, History, HistoryExportOptions, HistoryOptions, HistoryPage } from "./history.js";
+export type { InstallationChange, Installations } from "./installations.js";
 export type { KeyValueStore, Scope } from "./key-value-store.js";
 export { memoryStore } from "./key-value-store.js";
 export type { Content, Media, SendOptions } from "./message-content.js";
@@ -72,6 +78,8 @@ export type { OutgoingMessage, SendStatus } from "./outgoing-message.js";
 export type { DetailOptions, PageOptions } from "./page.js";
 export { everyone, group, peerKey, room, system, user } from "./peer.js";
 export type { Platform } from "./platform.js";
+export type { PushData } from "./push-data.js";
+export { readPush } from "./push-data.js";
 export type { NewRoom, RoomChange, Rooms } from "./rooms.js";
 export type { Rpc, ServiceRpc } from "./rpc.js";
 export type { ActingUser, ServiceClient, ServiceClientOptions } from "./service-client.js";

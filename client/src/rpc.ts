@@ -6,6 +6,7 @@ import { ConversationService } from "@parley/proto/parley/v1/conversation_servic
 import { FriendService } from "@parley/proto/parley/v1/friend_service_pb.js";
 import { GroupService } from "@parley/proto/parley/v1/group_service_pb.js";
 import { HistoryService } from "@parley/proto/parley/v1/history_service_pb.js";
+import { InstallationService } from "@parley/proto/parley/v1/installation_service_pb.js";
 import { MessageService } from "@parley/proto/parley/v1/message_service_pb.js";
 import { RoomService } from "@parley/proto/parley/v1/room_service_pb.js";
 import { ServerService } from "@parley/proto/parley/v1/server_service_pb.js";
@@ -19,6 +20,7 @@ export interface Rpc {
   readonly friend: Client<typeof FriendService>;
   readonly group: Client<typeof GroupService>;
   readonly history: Client<typeof HistoryService>;
+  readonly installation: Client<typeof InstallationService>;
   readonly message: Client<typeof MessageService>;
   readonly room: Client<typeof RoomService>;
   readonly server: Client<typeof ServerService>;
@@ -90,6 +92,9 @@ export function createRpc(transport: Transport): Rpc {
     },
     get history() {
       return serviceOf(HistoryService);
+    },
+    get installation() {
+      return serviceOf(InstallationService);
     },
     get message() {
       return serviceOf(MessageService);

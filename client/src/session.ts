@@ -1,8 +1,7 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { InstallationSchema } from "@parley/proto/parley/v1/installation_pb.js";
 import type { Clock } from "./clock.js";
 import { type Credential, type SessionCredential, toLoginCredential } from "./credential.js";
 import { ParleyError, rejectsSession, toParleyError } from "./errors.js";
+import type { InstallationKeeper } from "./installations.js";
 import { reconnectWait } from "./reconnect-policy.js";
 import { bearer, type Rpc } from "./rpc.js";
 import type { Session, SessionStore } from "./session-store.js";
@@ -14,7 +13,8 @@ export interface SessionPorts {
   readonly store: SessionStore;
   readonly appId: string;
   readonly clientKey: string;
-  readonly installation?: MessageInitShape<typeof InstallationSchema>;
+  /** What this device is; named by each login. */
+  readonly installation: Pick<InstallationKeeper, "current">;
   /** The bound of the first real wait before a logout is told again, in milliseconds. */
   readonly waitMs: number;
 }
@@ -53,7 +53,8 @@ export function createSessionKeeper({ rpc, clock, store, waitMs, ...app }: Sessi
   }
 
   async function open(credential: Credential): Promise<Session & { created: boolean }> {
-    const { appId, clientKey, installation } = app;
+    const { appId, clientKey } = app;
+    const installation = await app.installation.current();
     const response = await rpc.auth.login({
       appId,
       clientKey,

@@ -6,6 +6,7 @@ import { createDelivery, type Delivery } from "./delivery/delivery.js";
 import { createMemoryBus } from "./delivery/memory-bus.js";
 import { createAppCache } from "./domain/apps.js";
 import type { Ctx } from "./domain/context.js";
+import { countUnreadTotal } from "./domain/conversations.js";
 import { createOutwardGate } from "./domain/outward-gate.js";
 import { createPasswords } from "./domain/passwords.js";
 import { createPresenceAnnouncer } from "./domain/presence-announcer.js";
@@ -25,7 +26,10 @@ import type { Logger } from "./ops/logger.js";
 import { createMetrics, type Metrics } from "./ops/metrics.js";
 import { createSafeFetch } from "./ops/safe-fetch.js";
 import { createStamps } from "./ops/stamps.js";
-import type { PortErrors } from "./ports.js";
+import type { PortErrors, PushSender } from "./ports.js";
+import { startExpiryWarnings } from "./push/expiry-warnings.js";
+import { startPushing } from "./push/pushing.js";
+import { createPushSender } from "./push/sender.js";
 import { createAddressOf } from "./rpc/client-address.js";
 import { createFunnel } from "./rpc/funnel.js";
 import { addHealth, createHealthBoard } from "./rpc/health.js";
@@ -57,6 +61,10 @@ export interface AppOptions {
   fastUnary?: boolean | undefined;
   /** Where the console gateway of SMS prints. */
   print(text: string): void;
+  /** For tests: what Apple's certificate is checked with, in PEM, instead of the well-known authorities. */
+  pushCa?: string | undefined;
+  /** For tests: another way out to the push providers. */
+  pushSender?: PushSender | undefined;
   onFatal(error: StoreError): void;
 }
 
@@ -107,12 +115,39 @@ export async function createApp(options: AppOptions): Promise<App> {
     onPresence: announcer.announce,
     persistAcks: (appId, acked) => committer.run(appId, (tx) => persistAckedPositions(tx, acked)),
   });
+  const secrets = createSecretBox(options.secretKey);
+  const ownSender = await createPushSender({
+    read: store.read,
+    unseal: secrets.open,
+    clock,
+    logger,
+    limits,
+    times,
+    apnsUrl: settings.apnsUrl,
+    fcmUrl: settings.fcmUrl,
+    ca: options.pushCa,
+  });
+  const pushSender = options.pushSender ?? ownSender;
+  const pushing = await startPushing({
+    read: store.read,
+    committer,
+    bus,
+    clock,
+    limits,
+    times,
+    logger,
+    metrics,
+    sender: pushSender,
+    presence: delivery.presence,
+    unreadOf: (appId, userId) => countUnreadTotal(store, { appId, userId }),
+  });
   const ctx: Ctx = {
     read: store.read,
     longRead: store.longRead,
     committer,
     bus,
     presence: delivery.presence,
+    pushes: pushing,
     tail: delivery.tail,
     clock,
     limits,
@@ -122,7 +157,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     sessions: createSessionCache(clock, { mostEntries: limits.cachedSessions, lifeMs: times.sessionCacheMs }),
     buckets: createTokenBuckets(clock),
     transients: createTransientMemory(clock, times.transientDedupMs),
-    secrets: createSecretBox(options.secretKey),
+    secrets,
     passwords: createPasswords(),
     fetch: createSafeFetch({
       allowedNetworks: settings.privateFetch,
@@ -135,6 +170,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       retryDelayMs: times.fetchMs,
     }),
     print: options.print,
+    pushSender,
+    pushCredentials: ownSender,
     operatorTokenHash: options.operatorTokenHash,
     version: options.version,
     newId: uuidv7,
@@ -145,6 +182,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     force: settings.retentionForce,
     onFloor: delivery.hub.raiseFloor,
   });
+  const expiryWarnings = startExpiryWarnings({ read: store.read, clock, logger, times });
   const health = createHealthBoard(SERVICES.map((service) => service.typeName));
   const load = createLoad({
     clock,
@@ -204,6 +242,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       contentType: metrics.contentType,
       async text() {
         await delivery.hub.measure();
+        metrics.pushBreakers.set(pushing.openBreakers());
         return await metrics.text();
       },
     },
@@ -225,7 +264,9 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     async close() {
       load.close();
+      expiryWarnings.close();
       await retention.close();
+      await pushing.close();
       await delivery.close();
       await announcer.settled();
       await committer.close();

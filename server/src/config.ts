@@ -21,6 +21,9 @@ export interface Settings {
   trustedProxies: string[];
   /** Networks that may be fetched from, on behalf of apps, though they are not public. */
   privateFetch: string[];
+  /** Where pushes for Apple's and Google's services go instead, such as a relay. */
+  apnsUrl: URL | undefined;
+  fcmUrl: URL | undefined;
   logLevel: (typeof LOG_LEVELS)[number];
   /** Connections open at once from one address, this machine and trusted proxies apart; 0 = no limit. */
   connectionsPerAddress: number;
@@ -117,6 +120,18 @@ export const SETTINGS = {
     value: "list",
     help: "addresses or networks that are not public, yet apps may name (key documents, SMS webhooks, third parties), with commas",
   },
+  apnsUrl: {
+    env: "PARLEY_APNS_URL",
+    flag: "--apns-url",
+    value: "url",
+    help: "address that takes Apple's place for pushes, https; for relays and tests",
+  },
+  fcmUrl: {
+    env: "PARLEY_FCM_URL",
+    flag: "--fcm-url",
+    value: "url",
+    help: "address that takes Google's place for pushes and their access tokens; for relays and tests",
+  },
   logLevel: {
     env: "PARLEY_LOG_LEVEL",
     flag: "--log-level",
@@ -153,6 +168,14 @@ const list = z
       .filter((item) => item !== ""),
   );
 const networks = list.refine((items) => items.every(isNetwork), "must be addresses or networks such as 10.0.0.0/8");
+const origin = (protocols: RegExp, message: string) =>
+  z
+    .string()
+    .refine((text) => {
+      const url = urlOf(text);
+      return url !== undefined && protocols.test(url.protocol) && url.href === `${url.origin}/`;
+    }, message)
+    .transform((text) => new URL(text));
 const wholeNumber = z
   .string()
   .regex(/^\d{1,9}$/, "must be a whole number")
@@ -215,6 +238,8 @@ const schema = z
     ),
     trustedProxies: networks,
     privateFetch: networks,
+    apnsUrl: origin(/^https:$/, "must be an https URL without a path").optional(),
+    fcmUrl: origin(/^https?:$/, "must be an http or https URL without a path").optional(),
     logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default("info"),
     connectionsPerAddress: wholeNumber.default(2000),
     sendRate: wholeNumber.default(20),
@@ -242,8 +267,8 @@ export function parseSettings(
   if (!result.success) return { ok: false, problems: result.error.issues.map(problemOf) };
   const { databaseUrl: _, natsUrl: __, tlsCert, tlsKey, ...rest } = result.data;
   const tls = tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey };
-  const { operatorToken, secretKey, publicUrl } = rest;
-  return { ok: true, settings: { ...rest, operatorToken, secretKey, publicUrl, tls } };
+  const { operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl } = rest;
+  return { ok: true, settings: { ...rest, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl, tls } };
 }
 
 /** The version in the package's manifest. */

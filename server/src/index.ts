@@ -12,6 +12,7 @@ import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
 import { createNetworks, isLoopback } from "./ops/address.js";
 import { type Clock, systemClock } from "./ops/clock.js";
 import { createLogger, type Logger } from "./ops/logger.js";
+import type { PushSender } from "./ports.js";
 import { checkFolder, type Finding } from "./store/check-folder.js";
 import { openSqlite } from "./store/sqlite.js";
 
@@ -40,6 +41,8 @@ export interface Overrides {
   fastUnary?: boolean;
   /** Where the console gateway of SMS prints; stdout when absent. */
   print?: (text: string) => void;
+  pushCa?: string;
+  pushSender?: PushSender;
 }
 
 /** Starts a server on its data folder. Throws when the folder is locked, the store cannot be opened or the port is taken. */
@@ -67,6 +70,8 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
       times: overrides.times,
       fastUnary: overrides.fastUnary ?? settings.fastUnary,
       print: overrides.print ?? ((text) => void process.stdout.write(`${text}\n`)),
+      pushCa: overrides.pushCa,
+      pushSender: overrides.pushSender,
       onFatal(error) {
         logger.fatal({ err: error }, "the store can no longer be trusted: stopping");
         finish({ fatal: true });

@@ -58,6 +58,14 @@ export const LIMITS = {
   commitBatchItems: 256,
   commitQueueItems: 2000,
   diskReserveBytes: 20 * 1024 * 1024,
+  pushAnswerBytes: 64 * 1024,
+  apnsTokenDigits: 200,
+  pushTemplates: 50,
+  pushPayloadBytes: 4096,
+  pushTries: 8,
+  pushesInFlight: 100,
+  pushesAwaited: 100_000,
+  pushCredentialFailures: 5,
 } as const;
 
 /** The spans of time that hold for every app, in milliseconds. */
@@ -93,6 +101,19 @@ export const TIMES = {
   smsResendMs: 60_000,
   smsDayMs: 86_400_000,
   fetchMs: 5_000,
+  pushMs: 10_000,
+  pushIdleMs: 600_000,
+  p12ReadMs: 5_000,
+  credentialExpiryWarningMs: 30 * 86_400_000,
+  credentialCheckMs: 86_400_000,
+  pushAwaitMs: 3_000,
+  pushRetryMs: 1_000,
+  pushRetryMostMs: 600_000,
+  pushLifeMs: 86_400_000,
+  pushBreakerMs: 300_000,
+  pushHandOverMs: 3_000,
+  pushCursorMs: 5_000,
+  pushOpenedMs: 7 * 86_400_000,
 } as const;
 
 /** What an app starts with. Durations are milliseconds, 0 keeps for ever. */

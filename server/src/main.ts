@@ -6,6 +6,7 @@ import { doctorCommand } from "./cli/doctor.js";
 import { messagesCommand } from "./cli/messages.js";
 import { oauthCommand } from "./cli/oauth.js";
 import { examples } from "./cli/options.js";
+import { pushCommand } from "./cli/push.js";
 import { restoreCommand } from "./cli/restore.js";
 import { serveCommand } from "./cli/serve.js";
 import { smsCommand } from "./cli/sms.js";
@@ -28,6 +29,7 @@ await new Command("parley")
   .addCommand(usersCommand())
   .addCommand(messagesCommand())
   .addCommand(systemCommand())
+  .addCommand(pushCommand())
   .addCommand(backupCommand())
   .addCommand(restoreCommand())
   .addCommand(doctorCommand())

@@ -56,12 +56,28 @@ export interface Presence {
   of(appId: string, userId: string): { online: boolean; lastActiveMs: number | undefined };
   /** Whether a session has an open stream. */
   hasStream(appId: string, sessionId: string): boolean;
+  /** How the client of a session stands, visible or not. Answered from memory. */
+  standing(appId: string, sessionId: string): Standing;
   /** Ends a session's stream and takes it offline without grace. */
   pause(appId: string, userId: string, sessionId: string): void;
   /** The number of open streams of a user. */
   streamsOf(appId: string, userId: string): number;
   /** Ends all streams of a user by goodbye{DISCONNECTED}, takes it offline without grace, and gives their number. */
   disconnect(appId: string, userId: string): number;
+}
+
+/** How the client of a session stands to the log. */
+export interface Standing {
+  /** The farthest position it has acknowledged of late; how far it had come before is stored. */
+  ackedPos: number;
+  client: /** A stream is open whose client does not acknowledge at all. */
+    | "receiving"
+    /** A stream is open, or was until less than the grace ago, and its client is not silent for too long. */
+    | "awaited"
+    /** Paused, long gone, or silent for too long. */
+    | "away"
+    /** Not seen yet since this server started, and the grace for those who come back is running. */
+    | "unseen";
 }
 
 /** What the rules may ask of the live end of the log. */
@@ -142,8 +158,8 @@ export interface PushTarget {
   token: string;
 }
 
-/** What the provider said of a push. */
-export type PushOutcome =
+/** What the provider said of a push, with the HTTP status of its answer if there was one. */
+export type PushOutcome = { status?: number } & (
   | { kind: "sent" }
   /** The token is good no more, as of a time if the provider names one: one registered later stays. */
   | { kind: "dead_token"; reason: string; sinceMs?: number }
@@ -152,7 +168,8 @@ export type PushOutcome =
   /** This push can never be taken. */
   | { kind: "refused"; reason: string }
   /** The app's credential is refused or missing: no push of the app can be taken until it is changed. */
-  | { kind: "no_credential"; reason: string };
+  | { kind: "no_credential"; reason: string }
+);
 
 /** The way out to the push providers, with the credentials of each app. It keeps no queue, and never tries again by itself. */
 export interface PushSender {
@@ -161,6 +178,23 @@ export interface PushSender {
   /** Hands over one push; answers within the time-out whatever happens, and never throws. */
   send(appId: string, target: PushTarget, push: Push): Promise<PushOutcome>;
   close(): Promise<void>;
+}
+
+/** What the sender is told of the credentials it works with, in the tick of the commit. It must not throw. */
+export interface PushCredentials {
+  /** A credential was set: the next push uses it. */
+  set(appId: string, key: { provider: number; environment: number }): void;
+  remove(appId: string, key: { provider: number; environment: number }): void;
+}
+
+/** What the rules tell those who push. */
+export interface Pushes {
+  /** From this tick on nothing is handed over by what the store said of an installation before. Called after a commit that unbinds it or changes its token. */
+  withdraw(appId: string, installationId: string): void;
+  /** Resolves when what was being handed over for a withdrawn installation is over, or after a bounded wait. */
+  settled(appId: string, installationId: string): Promise<void>;
+  /** The app's credential was changed: what was put off because of the old one is tried at once. */
+  credentialChanged(appId: string): void;
 }
 
 /** How a user stands to a message of the log, as the push decision asks it. */

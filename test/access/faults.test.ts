@@ -7,6 +7,7 @@ import { fakeClock } from "../support/fake-clock.js";
 import { openStream, startTestServer, type TestServer } from "../support/index.js";
 import { figure } from "../support/proofs/figure.js";
 import { TIER_2 } from "../support/proofs/tier.js";
+import { scriptedSender } from "../support/push.js";
 import { openRows, type Rows, rowsDiff } from "../support/rows.js";
 import { tempFolder } from "../support/temp-store.js";
 import { call, METHODS } from "./call.js";
@@ -40,7 +41,15 @@ describe("A20: a call in which a statement fails", () => {
     const limits = { changeBurst: 1e6, loginTries: 1e6 };
     // Its timers never ring, so nothing but the calls themselves uses the store.
     const clock = fakeClock(Date.now());
-    server = await startTestServer({ clock, limits, settings: { dataDir: folder.path, logLevel: "silent" } });
+    // Nobody is pushed: the reader of the log and its worker would use the store too.
+    const pushSender = scriptedSender();
+    pushSender.can = () => false;
+    server = await startTestServer({
+      clock,
+      limits,
+      pushSender,
+      settings: { dataDir: folder.path, logLevel: "silent" },
+    });
     rows = openRows(server.dataDir);
     // Its data_version changes with every commit of another connection that wrote anything.
     store = new Database(join(server.dataDir, "parley.db"), { readonly: true });
@@ -74,6 +83,8 @@ describe("A20: a call in which a statement fails", () => {
         if (done) expect(rowsDiff(before, rows.all(OF_CALLS)), `${what} had done half of it`).toEqual([]);
         return at;
       }
+      // Who waited for a credential is looked for behind the call that sets one.
+      if (answer.ok && /from "push_(job|template)"/.test(failed)) continue;
       // A stream that has begun ends by a goodbye instead: the next test.
       if (answer.ok && method.methodKind === "server_streaming") continue;
       expect(answer, what).toMatchObject({ ok: false, code: kind.code, reason: kind.reason });

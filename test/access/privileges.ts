@@ -60,6 +60,14 @@ AdminService/ExportUser                        u x u u u u u u u u u Y n u
 AdminService/ImportUsers                       u x u u u u u u u u u Y Y u
 AdminService/ImportMessages users              u x u u u u u u u u u Y n u
 AdminService/ImportMessages group_id           u x u u u u u u u u u Y n u
+AdminService/SetPushTemplates                  u x u u u u u u u u u Y Y u
+AdminService/GetPushTemplates                  u x u u u u u u u u u Y Y u
+AdminService/SetPushCredential apns_token      u x u u u u u u u u u Y Y u
+AdminService/SetPushCredential web_push        u x u u u u u u u u u k k u
+AdminService/SetPushCredential fcm             u x u u u u u u u u u Y Y u
+AdminService/ListPushCredentials               u x u u u u u u u u u Y Y u
+AdminService/RemovePushCredential              u x u u u u u u u u u n n u
+AdminService/SendTestPush user_id              u x u u u u u u u u u Y n u
 AuthService/CreateAccount                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/Login bare_id                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/RequestSmsCode                     Y x Y Y Y Y Y Y Y Y Y Y Y Y
@@ -117,6 +125,11 @@ HistoryService/HideHistory user_id             u x Y Y Y Y Y Y Y Y Y u u u
 HistoryService/HideHistory group_id            u x m m m m Y Y Y Y Y u u u
 HistoryService/HideHistory room_id             u x k k k k k k k k k u u u
 HistoryService/HideHistory system              u x Y Y Y Y Y Y Y Y Y u u u
+InstallationService/RegisterInstallation       u x Y Y Y Y Y Y Y Y u u u u
+InstallationService/ListInstallations          u x Y Y Y Y Y Y Y Y Y u u u
+InstallationService/RemoveInstallation         u x Y Y Y Y Y Y Y Y Y u u u
+InstallationService/ReportPushOpened push_id   u x n n n n n n n n u u u u
+InstallationService/ReportPushOpened message_id  u x n n n n n n n n u u u u
 MessageService/SendMessage user_id             u x f f Y f f f f f f u u u
 MessageService/SendMessage group_id            u x r m m m Y s Y Y Y u u u
 MessageService/SendMessage room_id             u x r m m m Y Y Y Y Y u u u

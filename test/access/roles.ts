@@ -29,6 +29,8 @@ export const ROLE_NAMES = Object.keys(ROLES) as Role[];
 const USERS = ["stranger", "friend", "removed", "member", "muted", "admin", "owner"] as const;
 /** The name of the user who acts in a role. */
 const nameOf = (role: Role): string => (role === "acting" ? "member" : role);
+/** The phone of a user, by its name. */
+const installationOf = (name: string): string => `phone-of-${name}`;
 const MEMBERS = ["removed", "member", "muted", "admin"] as const;
 
 /** An app with somebody of every role, and a user named `target` that they try their calls on. */
@@ -46,13 +48,19 @@ export async function gather(server: TestServer, clock: FakeClock, sessionMs: nu
   const users = new Map<string, TestUser>();
   const enter = async (userId: string) => {
     const { sessionToken: token, sessionId } = await admin.createSession({ userId });
-    users.set(userId, { userId, token, sessionId, rpc: withToken(server, token) });
+    const rpc = withToken(server, token);
+    users.set(userId, { userId, token, sessionId, rpc });
+    await rpc.installation.registerInstallation({ installation: { installationId: installationOf(userId) } });
   };
   await admin.updateSettings({ settings: { allowStrangerMessages: false } });
   await enter("expired");
   clock.advance(sessionMs);
   for (const user of [...USERS, "target"]) await enter(user);
-  const enterGuest = async () => void users.set("guest", await newGuest(server));
+  const enterGuest = async () => {
+    const guest = await newGuest(server);
+    users.set("guest", guest);
+    await guest.rpc.installation.registerInstallation({ installation: { installationId: installationOf("guest") } });
+  };
   await enterGuest();
   const user = (name: string) => must(users.get(name));
   const ids = { user_id: "target" } as Ids;
@@ -101,6 +109,7 @@ export async function gather(server: TestServer, clock: FakeClock, sessionMs: nu
       if (role === "operator") return bearer(server.operatorToken);
       // A call that names a session names the caller's own.
       ids.session_id = user(nameOf(role)).sessionId;
+      ids.installation_id = installationOf(nameOf(role));
       if (role === "acting") return { ...bearer(server.serviceKey), "parley-acting-user": nameOf(role) };
       return bearer(user(role).token);
     },
@@ -108,7 +117,8 @@ export async function gather(server: TestServer, clock: FakeClock, sessionMs: nu
       // In the other app nobody may have the name of the user.
       if (role === "foreign") foreign = await otherApp(server);
       if (/^(Add|Remove)Friend$/.test(method)) await makeFriends(role);
-      else if (/^(Logout|RevokeSession)$/.test(method)) await (role === "guest" ? enterGuest() : enter(nameOf(role)));
+      else if (/^(Logout|RevokeSession|(Register|Remove)Installation)$/.test(method))
+        await (role === "guest" ? enterGuest() : enter(nameOf(role)));
       else if (/ServiceKey$/.test(method)) await makeKey();
       else if (method === "DeleteUser" && role !== "foreign") await makeTarget();
       else if (method === "ImportUsers" && role !== "foreign") {

@@ -2,7 +2,7 @@ import type { DescField, DescMessage, DescMethod, JsonObject, JsonValue } from "
 import { getOption, ScalarType } from "@bufbuild/protobuf";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
-/** Gives the value of a string field; undefined leaves it out. */
+/** Gives the value of a string field, or of an enum; undefined leaves it out. */
 export type Fill = (field: DescField) => string | undefined;
 
 /** One request of a method, in JSON, with the places of what it says. */
@@ -28,6 +28,7 @@ interface Way {
 }
 
 /** Requests of a method such that every field is set in one of them, and every case of every oneof is taken. Numbers and flags stay unset, and enums that may. */
+/** Requests of a method such that every field is set in one of them, and every case of every oneof is taken. Numbers, flags and most enums stay unset. */
 export function samplesOf(method: DescMethod, fill: Fill): Sample[] {
   return waysOf(method.input, fill).map(({ value, places, name }) => ({
     method,
@@ -73,7 +74,10 @@ function fieldWays(field: DescField, fill: Fill): Way[] {
     case "message":
       return messageWays(field, field.message, fill).map((way) => inside(way, false));
     case "enum":
-      return mustBeSet(field) ? [{ value: { [key]: field.enum.values.at(-1)?.name ?? 0 }, places: [], name: "" }] : [];
+      return enumWays(field, fill, field.enum.values.at(-1)?.name).map((way) => ({
+        ...inside(way, false),
+        places: [],
+      }));
     case "list":
       if (field.listKind === "message") return waysOf(field.message, fill).map((way) => inside(way, true));
       if (field.listKind !== "scalar" || field.scalar !== ScalarType.STRING) return [];
@@ -87,6 +91,13 @@ function fieldWays(field: DescField, fill: Fill): Way[] {
 function mustBeSet(field: DescField): boolean {
   const { type } = getOption(field, fieldRules);
   return type.case === "enum" && type.value.notIn.includes(0);
+}
+
+/** The value that fits the others; else any where one must be set. */
+function enumWays(field: DescField, fill: Fill, any: string | undefined): Way[] {
+  const filled = textWays(field, fill);
+  if (filled.length > 0 || !mustBeSet(field)) return filled;
+  return [{ value: any ?? 0, places: [], name: "" }];
 }
 
 function textWays(field: DescField, fill: Fill): Way[] {

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from "node:crypto";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { backend, type TestServer, type TestUser, withToken } from "../support/index.js";
 import { must, newGroup, newRoom, say, toUser } from "../support/messaging.js";
@@ -25,6 +25,7 @@ export interface Ids {
   room_id: string;
   message_id: string;
   session_id: string;
+  installation_id: string;
   service_key_id: string;
 }
 
@@ -35,6 +36,10 @@ export async function furnish(app: TestServer): Promise<World> {
   await admin.batchUpsertUsers({ users: [{ userId: owner }, { userId: user }] });
   const [session, other] = await Promise.all([owner, owner].map((userId) => admin.createSession({ userId })));
   const { sessionToken: token, sessionId } = must(session);
+  const installation_id = `phone-${short()}`;
+  await withToken(app, must(other).sessionToken).installation.registerInstallation({
+    installation: { installationId: installation_id },
+  });
   const self: TestUser = { userId: owner, token, sessionId, rpc: withToken(app, token) };
   const friend = { userId: user } as TestUser;
   await self.rpc.friend.addFriend({ userId: user });
@@ -45,6 +50,7 @@ export async function furnish(app: TestServer): Promise<World> {
     room_id: await newRoom(self, [friend]),
     message_id: (await say(self, toUser(user), "hello")).messageId,
     session_id: must(other).sessionId,
+    installation_id,
     service_key_id: must((await admin.createServiceKey({ name: "k" })).record).serviceKeyId,
   };
   const { cursor } = await self.rpc.message.listEvents({});
@@ -53,7 +59,9 @@ export async function furnish(app: TestServer): Promise<World> {
 }
 
 /** The id that a field wants, if it wants one of a thing that can be there or not. */
-export function idFor(field: { name: string }, ids: Ids): string | undefined {
+export function idFor(field: { name: string; parent?: { name: string } }, ids: Ids): string | undefined {
+  // The app makes the id of an installation that it registers.
+  if (field.parent?.name === "Installation") return undefined;
   const kind = field.name.replace(/ids$/, "id");
   const found = Object.keys(ids).find((name) => kind === name || kind.endsWith(`_${name}`));
   return found === undefined || FOREIGN_NAMES.has(kind) ? undefined : ids[found as keyof Ids];
@@ -69,6 +77,8 @@ export function fillFrom({ app, owner, ids, cursor, pageToken }: Omit<World, "ow
     if (field.name === "friend_user_ids") return owner?.userId;
     const id = idFor(field, ids);
     if (id !== undefined) return id;
+    // A token is nothing without the provider it is of; all other enums stay unset.
+    if (field.fieldKind === "enum") return field.name === "push_provider" ? "PUSH_PROVIDER_FCM" : undefined;
     switch (field.name) {
       case "app_id":
         return app.appId;
@@ -87,6 +97,8 @@ export function fillFrom({ app, owner, ids, cursor, pageToken }: Omit<World, "ow
       case "request_id":
       case "installation_id":
         return `x${short()}`;
+      case "push_id":
+        return randomUUID();
       case "phone_number":
         return newPhoneNumber();
       case "code":
@@ -106,6 +118,15 @@ export function fillFrom({ app, owner, ids, cursor, pageToken }: Omit<World, "ow
         return "https://example.org/keys";
       case "locale":
         return "en";
+      case "key_p8":
+        return P8;
+      case "key_id":
+      case "team_id":
+        return "ABCDE12345";
+      case "topic":
+        return "com.example.chat";
+      case "service_account_json":
+        return serviceAccount();
       default:
         return "words";
     }
@@ -145,6 +166,20 @@ export function callerOf(method: DescMethod, { app, owner }: Pick<World, "app" |
     default:
       return OPEN_TO_ALL.has(method.name) ? {} : bearer(owner.token);
   }
+}
+
+const pemOf = (key: KeyObject): string => key.export({ type: "pkcs8", format: "pem" }).toString();
+const P8 = pemOf(generateKeyPairSync("ec", { namedCurve: "prime256v1" }).privateKey);
+
+let account: string | undefined;
+/** Made when it is asked for: an RSA key takes a moment. */
+function serviceAccount(): string {
+  account ??= JSON.stringify({
+    project_id: "project-one",
+    client_email: "push@example.org",
+    private_key: pemOf(generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey),
+  });
+  return account;
 }
 
 const short = () => randomUUID().slice(0, 12);

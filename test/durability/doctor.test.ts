@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { examineFolder, type Finding } from "@parley/server";
@@ -156,9 +157,24 @@ describe("parley doctor", () => {
     await other.close();
   });
 
-  test("secrets that others can read, and a secret key that is gone or another one", async () => {
+  test.each([
+    [
+      "token keys",
+      (app: TestServer) =>
+        backend(app).admin.setTokenKeys({ keys: [{ key: { case: "hs256Secret", value: "x".repeat(32) } }] }),
+    ],
+    [
+      "a push credential",
+      (app: TestServer) => {
+        const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+        const keyP8 = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+        const value = { keyP8, keyId: "ABCDE12345", teamId: "ABCDE12345", topic: "com.example.chat" };
+        return backend(app).admin.setPushCredential({ credential: { case: "apnsToken", value } });
+      },
+    ],
+  ])("secrets that others can read, and a secret key of %s that is gone or another one", async (_what, set) => {
     const app = await startTestServer({ settings: { logLevel: "silent" } });
-    await backend(app).admin.setTokenKeys({ keys: [{ key: { case: "hs256Secret", value: "x".repeat(32) } }] });
+    await set(app);
     await app.running.close();
     expect(problems(await examine(app.dataDir))).toEqual([]);
     chmodSync(app.dataDir, 0o755);

@@ -271,6 +271,7 @@ const ITEMS: Readonly<Record<string, unknown>> = {
   },
   requests: { receiver: { userId: "a" }, content: { text: { text: "x" } } },
   keys: { hs256Secret: "a secret of thirty-two bytes or more" },
+  templates: { locale: "en" },
 };
 
 it("H13: RATE_LIMITED has the same code and is told apart: it may be retried, after a delay", async () => {

@@ -6,20 +6,23 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, openStream, startTestServer, type TestServer, type TestUser } from "../support/index.js";
 import { eventsAfter, newDevice, newUsers } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
+import { scriptedSender } from "../support/push.js";
 import { applyEvents, type ToFetch } from "./apply-events.js";
 import { type ClientState, fetchState } from "./apply-events-state.js";
 import { worldOf } from "./mutations-case.js";
 import { GROUPS } from "./mutations-groups.js";
+import { INSTALLATIONS } from "./mutations-installations.js";
 import { LOGINS } from "./mutations-logins.js";
 import { MESSAGES } from "./mutations-messages.js";
 import { OTHERS } from "./mutations-others.js";
+import { PUSH_CREDENTIALS } from "./mutations-push-credentials.js";
 import { USERS } from "./mutations-users.js";
 
-const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...LOGINS, ...USERS];
+const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...LOGINS, ...USERS, ...INSTALLATIONS, ...PUSH_CREDENTIALS];
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ pushSender: scriptedSender() });
 });
 afterAll(() => server.close());
 

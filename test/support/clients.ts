@@ -7,6 +7,7 @@ import { ConversationService } from "@parley/proto/parley/v1/conversation_servic
 import { FriendService } from "@parley/proto/parley/v1/friend_service_pb.js";
 import { GroupService } from "@parley/proto/parley/v1/group_service_pb.js";
 import { HistoryService } from "@parley/proto/parley/v1/history_service_pb.js";
+import { InstallationService } from "@parley/proto/parley/v1/installation_service_pb.js";
 import { MessageService } from "@parley/proto/parley/v1/message_service_pb.js";
 import { OperatorService } from "@parley/proto/parley/v1/operator_service_pb.js";
 import { RoomService } from "@parley/proto/parley/v1/room_service_pb.js";
@@ -48,6 +49,7 @@ export function rpcOver(transport: Transport) {
     friend: createClient(FriendService, transport),
     group: createClient(GroupService, transport),
     history: createClient(HistoryService, transport),
+    installation: createClient(InstallationService, transport),
     message: createClient(MessageService, transport),
     operator: createClient(OperatorService, transport),
     room: createClient(RoomService, transport),

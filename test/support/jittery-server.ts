@@ -8,6 +8,7 @@ import { ensureDevelopmentApp } from "../../server/src/domain/development-app.js
 import type { Limits, Times } from "../../server/src/limits.js";
 import type { Clock } from "../../server/src/ops/clock.js";
 import { createLogger } from "../../server/src/ops/logger.js";
+import type { PushSender } from "../../server/src/ports.js";
 import type { Db } from "../../server/src/store/schema.js";
 import { openSqlite } from "../../server/src/store/sqlite.js";
 import type { Address } from "./clients.js";
@@ -34,6 +35,7 @@ export interface JitteryOptions {
   clock?: Clock;
   limits?: Partial<Limits>;
   times?: Partial<Times>;
+  pushSender?: PushSender;
 }
 
 export async function startJitteryServer({
@@ -41,6 +43,7 @@ export async function startJitteryServer({
   clock = fakeClock(),
   limits,
   times,
+  pushSender,
 }: JitteryOptions): Promise<JitteryServer> {
   const folder = tempFolder();
   const store = await openSqlite({ dataDir: folder.path, busyTimeoutMs: 20 });
@@ -64,6 +67,7 @@ export async function startJitteryServer({
     limits: { eventLoopBusyMs: 1e9, eventLoopFloodedMs: 1e9, ...limits },
     times,
     print: () => undefined,
+    pushSender,
     onFatal(error) {
       throw error;
     },

@@ -4,7 +4,8 @@ import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { AuthService, type LoginRequest } from "@parley/proto/parley/v1/auth_service_pb.js";
 import { type ChatMessage, ChatMessageSchema } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { type ErrorDetail, ErrorDetailSchema, ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
-import { Platform as PlatformKind } from "@parley/proto/parley/v1/installation_pb.js";
+import { type Installation, Platform as PlatformKind } from "@parley/proto/parley/v1/installation_pb.js";
+import { InstallationService } from "@parley/proto/parley/v1/installation_service_pb.js";
 import {
   type GoodbyeReason,
   MessageService,
@@ -60,6 +61,9 @@ export function createFakeServer() {
     /** What was called, with what mattered. */
     calls: [] as string[],
     logins: [] as LoginRequest[],
+    /** The installations that were registered, and the reports of opened pushes, in JSON. */
+    installations: [] as Installation[],
+    opened: [] as string[],
     /** The cursors that were asked for, by each Subscribe. */
     subscriptions: [] as string[],
     acks: [] as string[],
@@ -228,6 +232,18 @@ export function createFakeServer() {
               const token = check("listSessions", context.requestHeader);
               const userId = tokens.get(token) ?? "";
               return { sessions: [{ sessionId: "other" }, { sessionId: `session-${token}`, userId, current: true }] };
+            },
+          });
+          service(InstallationService, {
+            registerInstallation({ installation }, context) {
+              check("registerInstallation", context.requestHeader);
+              if (installation) server.installations.push(installation);
+              return installation ? { installation: { ...installation, pushToken: "" } } : {};
+            },
+            reportPushOpened({ push, installationId }, context) {
+              check("reportPushOpened", context.requestHeader);
+              server.opened.push(`${push.case}:${push.value} on ${installationId}`);
+              return {};
             },
           });
           service(MessageService, {

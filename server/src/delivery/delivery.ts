@@ -46,6 +46,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     clock,
     presence: board,
     quietMs: times.ackQuietMs,
+    graceMs: times.presenceGraceMs,
+    bootGraceMs: times.presenceBootGraceMs,
     persistMs: times.ackPersistMs,
     persist: options.persistAcks,
   });
@@ -58,6 +60,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       pause(appId, userId, sessionId) {
         for (const stream of [...(hub.known(appId)?.ofSession(sessionId) ?? [])])
           stream.end({ reason: GoodbyeReason.PAUSED, reconnect: false });
+        liveness.dismiss(appId, sessionId);
         // The stream may have been lost before, and its grace be running.
         board.leave(appId, userId, sessionId, "once");
       },
@@ -67,6 +70,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         for (const stream of streams) stream.end({ reason: GoodbyeReason.DISCONNECTED, reconnect: false });
         return streams.length;
       },
+      standing: liveness.standing,
     },
     tail: {
       state: async (appId) => (await hub.tail(appId)).state(),

@@ -13,7 +13,15 @@ function createWorld(persist: (appId: string, acked: ReadonlyMap<string, number>
     tellMs: 0,
     onChange: ({ userId, online }) => void changes.push(`${userId} ${online ? "on" : "off"}`),
   });
-  const liveness = createLiveness({ clock, presence, quietMs: 60_000, persistMs: 5_000, persist });
+  const liveness = createLiveness({
+    clock,
+    presence,
+    quietMs: 60_000,
+    graceMs: 10_000,
+    bootGraceMs: 15_000,
+    persistMs: 5_000,
+    persist,
+  });
   const arrive = (sessionId: string, visible = true) =>
     liveness.arrive("a", { userId: "tom", sessionId } as Subscription, visible);
   return { clock, changes, liveness, arrive };
@@ -129,5 +137,86 @@ describe("liveness", () => {
       clock.advance(5_000);
     }
     expect(tries).toBe(3);
+  });
+
+  test("the client of a session is receiving, awaited or away by what its stream and its words say", () => {
+    const { clock, liveness, arrive } = createWorld();
+    const client = () => liveness.standing("a", "1").client;
+    clock.advance(15_000);
+    expect(client()).toBe("away");
+    let close = arrive("1", false);
+    clock.advance(600_000);
+    expect(client()).toBe("receiving");
+    liveness.ack("a", "1", 0);
+    clock.advance(59_999);
+    expect(client()).toBe("awaited");
+    clock.advance(1);
+    expect(client()).toBe("away");
+    liveness.ack("a", "1", 0);
+    expect(client()).toBe("awaited");
+    close("grace");
+    clock.advance(9_999);
+    expect(client()).toBe("awaited");
+    clock.advance(1);
+    expect(client()).toBe("away");
+    close = arrive("1");
+    close("once");
+    expect(client()).toBe("away");
+  });
+
+  test("a stream that had fallen silent for too long leaves nobody who is awaited", () => {
+    const { clock, liveness, arrive } = createWorld();
+    const close = arrive("1");
+    liveness.ack("a", "1", 0);
+    clock.advance(60_000);
+    close("grace");
+    expect(liveness.standing("a", "1").client).toBe("away");
+  });
+
+  test("who says that it goes is away at once, whether its stream is open, lost or was never there", () => {
+    const { clock, changes, liveness, arrive } = createWorld();
+    const standing = (sessionId: string) => liveness.standing("a", sessionId).client;
+    const close = arrive("1");
+    liveness.dismiss("a", "1");
+    expect(standing("1")).toBe("away");
+    clock.advance(0);
+    expect(changes).toEqual(["tom on", "tom off"]);
+    close("grace");
+    expect(standing("1")).toBe("away");
+    arrive("2")("grace");
+    liveness.dismiss("a", "2");
+    expect(standing("2")).toBe("away");
+    expect(standing("3")).toBe("unseen");
+    liveness.dismiss("a", "3");
+    expect(standing("3")).toBe("away");
+    clock.advance(60_000);
+  });
+
+  test("after a start, whoever has not been seen may come back for 15 s", () => {
+    const { clock, liveness, arrive } = createWorld();
+    const standing = (sessionId: string) => liveness.standing("a", sessionId).client;
+    arrive("1");
+    expect([standing("1"), standing("2")]).toEqual(["receiving", "unseen"]);
+    clock.advance(14_999);
+    expect(standing("2")).toBe("unseen");
+    clock.advance(1);
+    expect(standing("2")).toBe("away");
+  });
+
+  test("an acknowledgement is known from its word until after it was stored, and is never lost between", async () => {
+    let stored = () => {};
+    const { clock, liveness } = createWorld(() => new Promise<void>((resolve) => (stored = resolve)));
+    const acked = () => liveness.standing("a", "1").ackedPos;
+    liveness.ack("a", "1", 7);
+    liveness.ack("a", "1", 5);
+    expect(acked()).toBe(7);
+    clock.advance(5_000);
+    expect(acked()).toBe(7);
+    stored();
+    await new Promise((resolve) => setImmediate(resolve));
+    // Whoever read the store just before that is told right for one round more.
+    expect(acked()).toBe(7);
+    clock.advance(5_000);
+    expect(acked()).toBe(0);
   });
 });

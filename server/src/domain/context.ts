@@ -1,7 +1,7 @@
 import type { Limits, Times } from "../limits.js";
 import type { Clock } from "../ops/clock.js";
 import type { SafeFetch } from "../ops/safe-fetch.js";
-import type { Bus, Presence, Tail } from "../ports.js";
+import type { Bus, Presence, PushCredentials, Pushes, PushSender, Tail } from "../ports.js";
 import type { Committer } from "../store/committer.js";
 import type { Db } from "../store/schema.js";
 import type { AppCache } from "./apps.js";
@@ -20,6 +20,7 @@ export interface Ctx {
   committer: Committer;
   bus: Bus;
   presence: Presence;
+  pushes: Pushes;
   tail: Tail;
   clock: Clock;
   limits: Limits;
@@ -38,6 +39,9 @@ export interface Ctx {
   outward: OutwardGate;
   /** Says something to the one who watches the server: what the console gateway of SMS sends. */
   print(text: string): void;
+  pushSender: PushSender;
+  /** Who is told of a change of what an app pushes with. */
+  pushCredentials: PushCredentials;
   /** The SHA-256 of the operator token. */
   operatorTokenHash: Buffer;
   /** The version of the server. */

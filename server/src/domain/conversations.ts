@@ -98,6 +98,20 @@ export async function getConversation(ctx: Ctx, caller: UserCaller, peer: Peer |
   });
 }
 
+/** The number of messages that a user has not read, over all its conversations. */
+export async function countUnreadTotal(
+  ctx: Pick<Ctx, "read" | "longRead">,
+  caller: Pick<UserCaller, "appId" | "userId">,
+): Promise<number> {
+  return await counting(ctx, async (db, lane) => {
+    const unread = await listUnreadConversations(db, caller.appId, caller.userId);
+    if (lane.isTooLong(unread)) return undefined;
+    let total = 0;
+    for (const row of unread) total += await unreadOf(db, caller, row, lane);
+    return total;
+  });
+}
+
 async function conversationView(db: Db, caller: UserCaller, row: Row, lane: Lane): Promise<Conversation> {
   const afterPos = await visibleAfter(db, caller.appId, caller.userId, row.conversation_id);
   const range = { afterSeq: row.floor_seq, beforeSeq: undefined, beforeMs: undefined, afterPos };
@@ -114,7 +128,12 @@ async function conversationView(db: Db, caller: UserCaller, row: Row, lane: Lane
 }
 
 /** The exact number of unread messages up to the row's head, counted from what is stored. */
-export async function unreadOf(db: Db, caller: Reader, row: Row, lane: Lane): Promise<number> {
+export async function unreadOf(
+  db: Db,
+  caller: Pick<UserCaller, "appId" | "userId">,
+  row: Row,
+  lane: Lane,
+): Promise<number> {
   if (row.read_seq >= row.head_seq) return 0;
   const visiblePos = await visibleAfter(db, caller.appId, caller.userId, row.conversation_id);
   // What stood in it when it was taken off the list counts no longer.

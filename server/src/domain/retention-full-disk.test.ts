@@ -44,6 +44,7 @@ test("on a full disk retention goes on, with what was said in deleted places too
     clock,
     apps: createAppCache(read),
     sessions: { find: () => undefined, mark: () => 0, keep: () => {}, forget: () => {}, forgetUser: () => {} },
+    pushes: { withdraw: () => {}, settled: async () => {}, credentialChanged: () => {} },
     times: TIMES,
   };
   const options = { intervalMs: DAY, force: true, onFloor: () => {} };

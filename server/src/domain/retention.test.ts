@@ -91,6 +91,7 @@ async function createWorld(rules: Partial<AppRules> = {}) {
         clock,
         apps: createAppCache(read),
         sessions: { find: () => undefined, mark: () => 0, keep: () => {}, forget, forgetUser: () => {} },
+        pushes: { withdraw: () => {}, settled: async () => {}, credentialChanged: () => {} },
         times: TIMES,
       };
       return startRetention(ctx, logger, {

@@ -57,7 +57,7 @@ export interface Retention {
   close(): Promise<void>;
 }
 
-type RetentionCtx = Pick<Ctx, "read" | "committer" | "clock" | "apps" | "sessions" | "times">;
+type RetentionCtx = Pick<Ctx, "read" | "committer" | "clock" | "apps" | "sessions" | "pushes" | "times">;
 
 const FIRST_RUN_MS = 5_000;
 const SAME_STOP_MS = 3_600_000;

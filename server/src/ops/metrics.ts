@@ -77,6 +77,23 @@ export function createMetrics(options: { readonly process: boolean } = { process
       labelNames: ["reason"] as const,
       registers,
     }),
+    pushes: new Counter({
+      name: "parley_pushes_total",
+      help: "The tries of offline pushes, by what became of each: sent, again (tried later), failed (given up), dead_token, or dropped (nobody to push any more).",
+      labelNames: ["outcome"] as const,
+      registers,
+    }),
+    pushLag: new Histogram({
+      name: "parley_push_lag_seconds",
+      help: "The time from a message to the provider's word that it has the push, the time in which it might have been acknowledged included.",
+      buckets: [...secondsBuckets, 300, 1800, 7200, 86_400],
+      registers,
+    }),
+    pushBreakers: new Gauge({
+      name: "parley_push_breakers_open",
+      help: "The apps whose pushes wait because the provider refuses their credential.",
+      registers,
+    }),
     invariantViolations: new Counter({
       name: "parley_invariant_violations_total",
       help: "The cheap checks of the running server that failed, by invariant. Anything above zero is a bug.",

@@ -1,7 +1,12 @@
 import type { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
 import { batchUpsertUsers } from "../domain/admin/batch-upsert-users.js";
+import { listPushCredentials } from "../domain/admin/list-push-credentials.js";
 import { listOauthProviders, setOauthProviders } from "../domain/admin/oauth-providers.js";
+import { getPushTemplates, setPushTemplates } from "../domain/admin/push-templates.js";
+import { removePushCredential } from "../domain/admin/remove-push-credential.js";
+import { sendTestPush } from "../domain/admin/send-test-push.js";
 import { createServiceKey, listServiceKeys, revokeServiceKey } from "../domain/admin/service-keys.js";
+import { setPushCredential } from "../domain/admin/set-push-credential.js";
 import { setTokenKeys } from "../domain/admin/set-token-keys.js";
 import { getSettings, updateSettings } from "../domain/admin/settings.js";
 import { getSmsGateway, setSmsGateway } from "../domain/admin/sms-gateway.js";
@@ -51,5 +56,19 @@ export function adminHandlers(ctx: Ctx, report: (error: unknown, call: Call) => 
     updateSettings: async ({ caller }, request) => ({
       settings: await updateSettings(ctx, asService(caller), request.settings),
     }),
+    setPushCredential: async ({ caller }, request) => ({
+      credential: await setPushCredential(ctx, asService(caller), request),
+    }),
+    listPushCredentials: async ({ caller }) => ({ credentials: await listPushCredentials(ctx, asService(caller)) }),
+    async removePushCredential({ caller }, request) {
+      await removePushCredential(ctx, asService(caller), request);
+      return {};
+    },
+    sendTestPush: async ({ caller }, request) => ({ results: await sendTestPush(ctx, asService(caller), request) }),
+    async setPushTemplates({ caller }, request) {
+      await setPushTemplates(ctx, asService(caller), request.templates);
+      return {};
+    },
+    getPushTemplates: async ({ caller }) => ({ templates: await getPushTemplates(ctx, asService(caller)) }),
   };
 }

@@ -7,6 +7,7 @@ import { ConversationService } from "@parley/proto/parley/v1/conversation_servic
 import { FriendService } from "@parley/proto/parley/v1/friend_service_pb.js";
 import { GroupService } from "@parley/proto/parley/v1/group_service_pb.js";
 import { HistoryService } from "@parley/proto/parley/v1/history_service_pb.js";
+import { InstallationService } from "@parley/proto/parley/v1/installation_service_pb.js";
 import { MessageService } from "@parley/proto/parley/v1/message_service_pb.js";
 import { OperatorService } from "@parley/proto/parley/v1/operator_service_pb.js";
 import { RoomService } from "@parley/proto/parley/v1/room_service_pb.js";
@@ -24,6 +25,7 @@ import { friendHandlers } from "./friend-service.js";
 import type { Funnel } from "./funnel.js";
 import { groupHandlers } from "./group-service.js";
 import { historyHandlers } from "./history-service.js";
+import { installationHandlers } from "./installation-service.js";
 import { messageHandlers } from "./message-service.js";
 import { operatorHandlers } from "./operator-service.js";
 import { roomHandlers } from "./room-service.js";
@@ -40,6 +42,7 @@ export const SERVICES: readonly DescService[] = [
   FriendService,
   GroupService,
   HistoryService,
+  InstallationService,
   MessageService,
   OperatorService,
   RoomService,
@@ -81,6 +84,7 @@ export function createRpcHandler(options: RpcOptions): (request: Request, respon
   table.add(FriendService, friendHandlers(ctx));
   table.add(GroupService, groupHandlers(ctx));
   table.add(HistoryService, historyHandlers(ctx));
+  table.add(InstallationService, installationHandlers(ctx));
   table.add(MessageService, messageHandlers(ctx, reportSend));
   table.add(OperatorService, operatorHandlers(ctx));
   table.add(RoomService, roomHandlers(ctx));

@@ -130,23 +130,24 @@ async function checkSeals(
   unseal: CheckOptions["unseal"],
   tell: Tell,
 ): Promise<void> {
-  const all: { app_id: string; token_keys: Uint8Array | null; sms_gateway?: Uint8Array | null }[] = await db
+  const apps: { app_id: string; token_keys: Uint8Array | null; sms_gateway?: Uint8Array | null }[] = await db
     .selectFrom("app")
     // An older schema may not have the others yet.
     .select(schema === "older" ? ["app_id", "token_keys"] : ["app_id", "token_keys", "sms_gateway"])
     .execute();
-  const rows = all.map(({ app_id, token_keys, sms_gateway = null }) => ({
-    app_id,
-    sealed: [token_keys, sms_gateway].filter((bytes) => bytes !== null),
-  }));
-  const sealing = rows.filter(({ sealed }) => sealed.length > 0);
-  const closed = sealing.filter(({ sealed }) => sealed.some((bytes) => !opens(unseal, bytes)));
-  const count = `the secrets of ${sealing.length} apps`;
-  if (closed.length === 0)
-    tell("secret key", "ok", sealing.length > 0 ? `opens ${count}` : "nothing is sealed with it");
+  const credentials =
+    schema === "older" ? [] : await db.selectFrom("push_credential").select(["app_id", "sealed"]).execute();
+  const sealed = [
+    ...apps.flatMap(({ app_id, token_keys, sms_gateway = null }) =>
+      [token_keys, sms_gateway].filter((bytes) => bytes !== null).map((bytes) => ({ app_id, bytes })),
+    ),
+    ...credentials.map((row) => ({ app_id: row.app_id, bytes: row.sealed })),
+  ];
+  const closed = new Set(sealed.filter(({ bytes }) => !opens(unseal, bytes)).map((row) => row.app_id));
+  const count = `the secrets of ${new Set(sealed.map((row) => row.app_id)).size} apps`;
+  if (closed.size === 0) tell("secret key", "ok", sealed.length > 0 ? `opens ${count}` : "nothing is sealed with it");
   else if (unseal === undefined) tell("secret key", "problem", `it is gone, and ${count} are sealed with it`);
-  else
-    tell("secret key", "problem", `it does not open the secrets of app ${closed.map((row) => row.app_id).join(", ")}`);
+  else tell("secret key", "problem", `it does not open the secrets of app ${[...closed].join(", ")}`);
 }
 
 function opens(unseal: CheckOptions["unseal"], sealed: Uint8Array): boolean {

@@ -1,6 +1,9 @@
 import type { MigrationProvider } from "kysely";
 import { core } from "./migrations/0001-core.js";
 import { dissolved } from "./migrations/0002-dissolved.js";
+import { installations } from "./migrations/0003-installations.js";
+import { pushJobs } from "./migrations/0004-push-jobs.js";
+import { pushCredentials } from "./migrations/0005-push-credentials.js";
 import { logins } from "./migrations/0006-logins.js";
 import { users } from "./migrations/0010-users.js";
 import type { Dialect } from "./migrations/dialect.js";
@@ -14,6 +17,9 @@ export function migrations(dialect: Dialect): MigrationProvider {
     "0002_dissolved": dissolved(),
     "0006_logins": logins(dialect),
     "0010_users": users(),
+    "0003_installations": installations(),
+    "0004_push_jobs": pushJobs(dialect),
+    "0005_push_credentials": pushCredentials(dialect),
   };
   return { getMigrations: async () => all };
 }

@@ -204,9 +204,9 @@ export async function findFriendPairs(
   return new Set(rows.map((row) => `${row.user_id}:${row.friend_id}`));
 }
 
-/** Whether an app keeps a session, a single-use token or an answer whose time is over. */
+/** Whether an app keeps a session, a single-use token, an answer or a taken push whose time is over. */
 export async function hasExpired(db: Db, appId: string, nowMs: number): Promise<boolean> {
-  for (const table of ["session", "used_token", "answered", "sms_number"] as const) {
+  for (const table of ["session", "used_token", "answered", "sms_number", "push_sent"] as const) {
     const found = await db
       .selectFrom(table)
       .select("expire_ms")
@@ -219,7 +219,7 @@ export async function hasExpired(db: Db, appId: string, nowMs: number): Promise<
   return false;
 }
 
-/** Forgets single-use tokens, answers and numbers of phones whose time is over, at most `most` of each, and gives their number. */
+/** Forgets single-use tokens, answers, numbers of phones and taken pushes whose time is over, at most `most` of each, and gives their number. */
 export async function deleteExpired(tx: Tx, most: number): Promise<number> {
   const tokens = await tx.db
     .selectFrom("used_token")
@@ -270,7 +270,24 @@ export async function deleteExpired(tx: Tx, most: number): Promise<number> {
         rows.map((row) => row.number_hash),
       )
       .execute();
-  return tokens.length + answers.length + numbers.length;
+  const pushes = await tx.db
+    .selectFrom("push_sent")
+    .select("push_id")
+    .where("app_id", "=", tx.appId)
+    .where("expire_ms", "<=", tx.nowMs)
+    .limit(most)
+    .execute();
+  for (const rows of chunks(pushes))
+    await tx.db
+      .deleteFrom("push_sent")
+      .where("app_id", "=", tx.appId)
+      .where(
+        "push_id",
+        "in",
+        rows.map((row) => row.push_id),
+      )
+      .execute();
+  return tokens.length + answers.length + numbers.length + pushes.length;
 }
 
 /** The rows before the first that is not older than a time. */

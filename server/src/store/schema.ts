@@ -168,6 +168,53 @@ export interface Schema {
     events: number;
     messages: number;
   };
+  /** The install of the app on a device, as long as a user's session is on it. A token belongs to one installation. */
+  installation: {
+    app_id: string;
+    installation_id: string;
+    user_id: string;
+    platform: number;
+    locale: string;
+    push_provider: number;
+    /** A secret; empty when there is none. */
+    push_token: string;
+    push_environment: number;
+    /** When the app last told the token. */
+    token_ms: number;
+    create_ms: number;
+  };
+  /** What an app pushes with: one for each value of PushProvider and PushEnvironment; `sealed` holds a PushSecret. */
+  push_credential: {
+    app_id: string;
+    provider: number;
+    environment: number;
+    kind: number;
+    sealed: Uint8Array;
+    fingerprint: string;
+    topic: string;
+    project_id: string;
+    key_id: string;
+    expire_ms: number | null;
+    create_ms: number;
+  };
+  /** How far the push reader has come in an app's log. An app without one has pushed nothing yet. */
+  push_cursor: { app_id: string; pos: number };
+  /** A push that is still to be handed over: of the message at a position, to an installation. */
+  push_job: {
+    app_id: string;
+    pos: number;
+    installation_id: string;
+    user_id: string;
+    run_ms: number;
+    tries: number;
+    expire_ms: number;
+  };
+  /** A push that a provider took; `opened` is 1 once its user has opened it. */
+  push_sent: { app_id: string; push_id: string; installation_id: string; opened: number; expire_ms: number };
+  /** Pushes by day, counted from 1970 in UTC. */
+  push_count: { app_id: string; day: number; sent: number; opened: number; failed: number };
+  /** Encoded PushTemplates. */
+  push_template: { app_id: string; templates: Uint8Array };
   meta: { name: string; value: string };
 }
 

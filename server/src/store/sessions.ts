@@ -111,12 +111,29 @@ export async function touchSession(tx: Tx, sessionId: string, expireMs: number):
     .execute();
 }
 
-/** Deletes a session and says whether there was one. */
-export async function deleteSession(tx: Tx, sessionId: string): Promise<boolean> {
-  const result = await tx.db
+/** Puts a session on another installation, or on none. */
+export async function moveSession(
+  tx: Tx,
+  sessionId: string,
+  to: Pick<SessionRow, "installation_id" | "platform">,
+): Promise<void> {
+  await tx.db
+    .updateTable("session")
+    .set(to)
+    .where("app_id", "=", tx.appId)
+    .where("session_id", "=", sessionId)
+    .execute();
+}
+
+/** Deletes a session and gives what it was; undefined when there was none. */
+export async function deleteSession(
+  tx: Tx,
+  sessionId: string,
+): Promise<Pick<SessionRow, "installation_id"> | undefined> {
+  return await tx.db
     .deleteFrom("session")
     .where("app_id", "=", tx.appId)
     .where("session_id", "=", sessionId)
+    .returning("installation_id")
     .executeTakeFirst();
-  return result.numDeletedRows > 0n;
 }

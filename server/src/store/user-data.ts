@@ -34,6 +34,15 @@ export const USER_DATA: Readonly<Record<keyof Schema, Fate>> = {
   answered: "removed",
   dissolved: "none",
   erasure: "kept",
+  // It goes with the session that is on it.
+  installation: "ended",
+  push_credential: "none",
+  push_cursor: "none",
+  // Of installations that are gone: none is handed over, and each ends by itself.
+  push_job: "kept",
+  push_sent: "kept",
+  push_count: "none",
+  push_template: "none",
   meta: "none",
 };
 

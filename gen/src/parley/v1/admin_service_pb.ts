@@ -2,23 +2,29 @@
 // @generated from file parley/v1/admin_service.proto (package parley.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { AppSettings, ServiceKey } from "./app_pb.js";
 import { file_parley_v1_app } from "./app_pb.js";
 import type { ChatMessage } from "./chat_message_pb.js";
 import { file_parley_v1_chat_message } from "./chat_message_pb.js";
+import type { PushEnvironment, PushProvider } from "./installation_pb.js";
+import { file_parley_v1_installation } from "./installation_pb.js";
 import type { MessageContent } from "./message_content_pb.js";
 import { file_parley_v1_message_content } from "./message_content_pb.js";
 import type { OauthProvider } from "./oauth_provider_pb.js";
 import { file_parley_v1_oauth_provider } from "./oauth_provider_pb.js";
 import type { Peer } from "./peer_pb.js";
 import { file_parley_v1_peer } from "./peer_pb.js";
+import type { PushCredential } from "./push_credential_pb.js";
+import { file_parley_v1_push_credential } from "./push_credential_pb.js";
 import type { PushOptions } from "./push_options_pb.js";
 import { file_parley_v1_push_options } from "./push_options_pb.js";
+import type { PushTemplates } from "./push_templates_pb.js";
+import { file_parley_v1_push_templates } from "./push_templates_pb.js";
 import type { NoSmsGateway, SmsConsole, SmsWebhook } from "./sms_gateway_pb.js";
 import { file_parley_v1_sms_gateway } from "./sms_gateway_pb.js";
 import type { User } from "./user_pb.js";
@@ -35,7 +41,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/admin_service.proto.
  */
 export const file_parley_v1_admin_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1wYXJsZXkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIJcGFybGV5LnYxIksKF0JhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0EjAKBXVzZXJzGAEgAygLMhUucGFybGV5LnYxLlVzZXJVcHNlcnRCCrpIB5IBBAgBEGQi4wEKClVzZXJVcHNlcnQSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSIwoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAAkgAiAEBEjMKCmF2YXRhcl91cmwYAyABKAlCGrpIF3IVKIAQMhBeKGh0dHBzPzovLy4qKT8kSAGIAQESKwoKYXR0cmlidXRlcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCDwoNX2Rpc3BsYXlfbmFtZUINCgtfYXZhdGFyX3VybCI6ChhCYXRjaFVwc2VydFVzZXJzUmVzcG9uc2USHgoFdXNlcnMYASADKAsyDy5wYXJsZXkudjEuVXNlciJGChRDcmVhdGVTZXNzaW9uUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCKVAQoVQ3JlYXRlU2Vzc2lvblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIqICChhTZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QSKQoIcmVjZWl2ZXIYASABKAsyDy5wYXJsZXkudjEuUGVlckIGukgDyAEBEjIKB2NvbnRlbnQYAiABKAsyGS5wYXJsZXkudjEuTWVzc2FnZUNvbnRlbnRCBrpIA8gBARIkCgRwdXNoGAMgASgLMhYucGFybGV5LnYxLlB1c2hPcHRpb25zEjoKEWNsaWVudF9tZXNzYWdlX2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhgKBnJlbWFyaxgFIAEoCUIIukgFcgMogAgSKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiWgoZU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlEhQKDGRlZHVwbGljYXRlZBgCIAEoCCJCChNTZXRUb2tlbktleXNSZXF1ZXN0EisKBGtleXMYASADKAsyEy5wYXJsZXkudjEuVG9rZW5LZXlCCLpIBZIBAhAKIqsBCghUb2tlbktleRIiCgxoczI1Nl9zZWNyZXQYASABKAlCCrpIB3IFICAogAhIABIlCg5wdWJsaWNfa2V5X3BlbRgCIAEoCUILukgIcgYQASiAgAFIABIsCghqd2tzX3VybBgDIAEoCUIYukgVchMQASiAEDIMXmh0dHBzPzovLy4qSAASGAoGa2V5X2lkGAQgASgJQgi6SAVyAyiAAUIMCgNrZXkSBbpIAggBIhYKFFNldFRva2VuS2V5c1Jlc3BvbnNlIjEKF0NyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACIlYKGENyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZRIlCgZyZWNvcmQYASABKAsyFS5wYXJsZXkudjEuU2VydmljZUtleRITCgtzZXJ2aWNlX2tleRgCIAEoCSJUChZMaXN0U2VydmljZUtleXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIl8KF0xpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlEisKDHNlcnZpY2Vfa2V5cxgBIAMoCzIVLnBhcmxleS52MS5TZXJ2aWNlS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJQChdSZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBI1Cg5zZXJ2aWNlX2tleV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiGgoYUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIhQKEkdldFNldHRpbmdzUmVxdWVzdCI/ChNHZXRTZXR0aW5nc1Jlc3BvbnNlEigKCHNldHRpbmdzGAEgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzIkkKFVVwZGF0ZVNldHRpbmdzUmVxdWVzdBIwCghzZXR0aW5ncxgBIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5nc0IGukgDyAEBIkIKFlVwZGF0ZVNldHRpbmdzUmVzcG9uc2USKAoIc2V0dGluZ3MYASABKAsyFi5wYXJsZXkudjEuQXBwU2V0dGluZ3MipQEKFFNldFNtc0dhdGV3YXlSZXF1ZXN0EigKB2NvbnNvbGUYASABKAsyFS5wYXJsZXkudjEuU21zQ29uc29sZUgAEigKB3dlYmhvb2sYAiABKAsyFS5wYXJsZXkudjEuU21zV2ViaG9va0gAEicKBG5vbmUYAyABKAsyFy5wYXJsZXkudjEuTm9TbXNHYXRld2F5SABCEAoHZ2F0ZXdheRIFukgCCAEiFwoVU2V0U21zR2F0ZXdheVJlc3BvbnNlIhYKFEdldFNtc0dhdGV3YXlSZXF1ZXN0Ip8BChVHZXRTbXNHYXRld2F5UmVzcG9uc2USKAoHY29uc29sZRgBIAEoCzIVLnBhcmxleS52MS5TbXNDb25zb2xlSAASKAoHd2ViaG9vaxgCIAEoCzIVLnBhcmxleS52MS5TbXNXZWJob29rSAASJwoEbm9uZRgDIAEoCzIXLnBhcmxleS52MS5Ob1Ntc0dhdGV3YXlIAEIJCgdnYXRld2F5IlEKGFNldE9hdXRoUHJvdmlkZXJzUmVxdWVzdBI1Cglwcm92aWRlcnMYASADKAsyGC5wYXJsZXkudjEuT2F1dGhQcm92aWRlckIIukgFkgECEAoiGwoZU2V0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIbChlMaXN0T2F1dGhQcm92aWRlcnNSZXF1ZXN0IkkKGkxpc3RPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlEisKCXByb3ZpZGVycxgBIAMoCzIYLnBhcmxleS52MS5PYXV0aFByb3ZpZGVyImgKFFJlc2V0UGFzc3dvcmRSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEiAKDG5ld19wYXNzd29yZBgCIAEoCUIKukgHcgUQASiACCIXChVSZXNldFBhc3N3b3JkUmVzcG9uc2UiRgoUR2V0VXNlckRldGFpbFJlcXVlc3QSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiPgoVR2V0VXNlckRldGFpbFJlc3BvbnNlEiUKBmRldGFpbBgBIAEoCzIVLnBhcmxleS52MS5Vc2VyRGV0YWlsImAKFURpc2Nvbm5lY3RVc2VyUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIXCg9yZXZva2Vfc2Vzc2lvbnMYAiABKAgiOwoWRGlzY29ubmVjdFVzZXJSZXNwb25zZRIPCgdzdHJlYW1zGAEgASgNEhAKCHNlc3Npb25zGAIgASgNIkMKEURlbGV0ZVVzZXJSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIhQKEkRlbGV0ZVVzZXJSZXNwb25zZSJIChZHZXRVc2VyRGVsZXRpb25SZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIkwKF0dldFVzZXJEZWxldGlvblJlc3BvbnNlEg8KB3BlbmRpbmcYASABKAgSDgoGZXZlbnRzGAIgASgNEhAKCG1lc3NhZ2VzGAMgASgNImEKEUV4cG9ydFVzZXJSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEhwKCmNoZWNrcG9pbnQYAiABKAlCCLpIBXIDKIAIIlEKEkV4cG9ydFVzZXJSZXNwb25zZRInCgRpdGVtGAEgASgLMhkucGFybGV5LnYxLlVzZXJFeHBvcnRJdGVtEhIKCmNoZWNrcG9pbnQYAiABKAkiSQoSSW1wb3J0VXNlcnNSZXF1ZXN0EjMKBXVzZXJzGAEgAygLMhcucGFybGV5LnYxLkltcG9ydGVkVXNlckILukgIkgEFCAEQ9AMiQwoTSW1wb3J0VXNlcnNSZXNwb25zZRIsCgdyZXN1bHRzGAEgAygLMhsucGFybGV5LnYxLkltcG9ydFVzZXJSZXN1bHQi1wEKFUltcG9ydE1lc3NhZ2VzUmVxdWVzdBIkCgV1c2VycxgBIAEoCzITLnBhcmxleS52MS5Vc2VyUGFpckgAEjEKCGdyb3VwX2lkGAIgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JEgAEjkKCG1lc3NhZ2VzGAMgAygLMhoucGFybGV5LnYxLkltcG9ydGVkTWVzc2FnZUILukgIkgEFCAEQ9AMSEwoLYWxsb3dfYWZ0ZXIYBCABKAhCFQoMY29udmVyc2F0aW9uEgW6SAIIASJSChZJbXBvcnRNZXNzYWdlc1Jlc3BvbnNlEhAKCGltcG9ydGVkGAEgASgNEhQKDGRlZHVwbGljYXRlZBgCIAEoDRIQCghoZWFkX3NlcRgDIAEoDTKHDwoMQWRtaW5TZXJ2aWNlEmAKEEJhdGNoVXBzZXJ0VXNlcnMSIi5wYXJsZXkudjEuQmF0Y2hVcHNlcnRVc2Vyc1JlcXVlc3QaIy5wYXJsZXkudjEuQmF0Y2hVcHNlcnRVc2Vyc1Jlc3BvbnNlIgOQAgISVAoNQ3JlYXRlU2Vzc2lvbhIfLnBhcmxleS52MS5DcmVhdGVTZXNzaW9uUmVxdWVzdBogLnBhcmxleS52MS5DcmVhdGVTZXNzaW9uUmVzcG9uc2UiABJgChFTZW5kU3lzdGVtTWVzc2FnZRIjLnBhcmxleS52MS5TZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QaJC5wYXJsZXkudjEuU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZSIAElQKDFNldFRva2VuS2V5cxIeLnBhcmxleS52MS5TZXRUb2tlbktleXNSZXF1ZXN0Gh8ucGFybGV5LnYxLlNldFRva2VuS2V5c1Jlc3BvbnNlIgOQAgISVwoNU2V0U21zR2F0ZXdheRIfLnBhcmxleS52MS5TZXRTbXNHYXRld2F5UmVxdWVzdBogLnBhcmxleS52MS5TZXRTbXNHYXRld2F5UmVzcG9uc2UiA5ACAhJXCg1HZXRTbXNHYXRld2F5Eh8ucGFybGV5LnYxLkdldFNtc0dhdGV3YXlSZXF1ZXN0GiAucGFybGV5LnYxLkdldFNtc0dhdGV3YXlSZXNwb25zZSIDkAIBEmMKEVNldE9hdXRoUHJvdmlkZXJzEiMucGFybGV5LnYxLlNldE9hdXRoUHJvdmlkZXJzUmVxdWVzdBokLnBhcmxleS52MS5TZXRPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlIgOQAgISZgoSTGlzdE9hdXRoUHJvdmlkZXJzEiQucGFybGV5LnYxLkxpc3RPYXV0aFByb3ZpZGVyc1JlcXVlc3QaJS5wYXJsZXkudjEuTGlzdE9hdXRoUHJvdmlkZXJzUmVzcG9uc2UiA5ACARJXCg1SZXNldFBhc3N3b3JkEh8ucGFybGV5LnYxLlJlc2V0UGFzc3dvcmRSZXF1ZXN0GiAucGFybGV5LnYxLlJlc2V0UGFzc3dvcmRSZXNwb25zZSIDkAICEl0KEENyZWF0ZVNlcnZpY2VLZXkSIi5wYXJsZXkudjEuQ3JlYXRlU2VydmljZUtleVJlcXVlc3QaIy5wYXJsZXkudjEuQ3JlYXRlU2VydmljZUtleVJlc3BvbnNlIgASXQoPTGlzdFNlcnZpY2VLZXlzEiEucGFybGV5LnYxLkxpc3RTZXJ2aWNlS2V5c1JlcXVlc3QaIi5wYXJsZXkudjEuTGlzdFNlcnZpY2VLZXlzUmVzcG9uc2UiA5ACARJgChBSZXZva2VTZXJ2aWNlS2V5EiIucGFybGV5LnYxLlJldm9rZVNlcnZpY2VLZXlSZXF1ZXN0GiMucGFybGV5LnYxLlJldm9rZVNlcnZpY2VLZXlSZXNwb25zZSIDkAICElEKC0dldFNldHRpbmdzEh0ucGFybGV5LnYxLkdldFNldHRpbmdzUmVxdWVzdBoeLnBhcmxleS52MS5HZXRTZXR0aW5nc1Jlc3BvbnNlIgOQAgESWgoOVXBkYXRlU2V0dGluZ3MSIC5wYXJsZXkudjEuVXBkYXRlU2V0dGluZ3NSZXF1ZXN0GiEucGFybGV5LnYxLlVwZGF0ZVNldHRpbmdzUmVzcG9uc2UiA5ACAhJXCg1HZXRVc2VyRGV0YWlsEh8ucGFybGV5LnYxLkdldFVzZXJEZXRhaWxSZXF1ZXN0GiAucGFybGV5LnYxLkdldFVzZXJEZXRhaWxSZXNwb25zZSIDkAIBEloKDkRpc2Nvbm5lY3RVc2VyEiAucGFybGV5LnYxLkRpc2Nvbm5lY3RVc2VyUmVxdWVzdBohLnBhcmxleS52MS5EaXNjb25uZWN0VXNlclJlc3BvbnNlIgOQAgISSwoKRGVsZXRlVXNlchIcLnBhcmxleS52MS5EZWxldGVVc2VyUmVxdWVzdBodLnBhcmxleS52MS5EZWxldGVVc2VyUmVzcG9uc2UiABJdCg9HZXRVc2VyRGVsZXRpb24SIS5wYXJsZXkudjEuR2V0VXNlckRlbGV0aW9uUmVxdWVzdBoiLnBhcmxleS52MS5HZXRVc2VyRGVsZXRpb25SZXNwb25zZSIDkAIBElAKCkV4cG9ydFVzZXISHC5wYXJsZXkudjEuRXhwb3J0VXNlclJlcXVlc3QaHS5wYXJsZXkudjEuRXhwb3J0VXNlclJlc3BvbnNlIgOQAgEwARJRCgtJbXBvcnRVc2VycxIdLnBhcmxleS52MS5JbXBvcnRVc2Vyc1JlcXVlc3QaHi5wYXJsZXkudjEuSW1wb3J0VXNlcnNSZXNwb25zZSIDkAICEloKDkltcG9ydE1lc3NhZ2VzEiAucGFybGV5LnYxLkltcG9ydE1lc3NhZ2VzUmVxdWVzdBohLnBhcmxleS52MS5JbXBvcnRNZXNzYWdlc1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_app, file_parley_v1_chat_message, file_parley_v1_message_content, file_parley_v1_oauth_provider, file_parley_v1_peer, file_parley_v1_push_options, file_parley_v1_sms_gateway, file_parley_v1_user, file_parley_v1_user_detail, file_parley_v1_user_export, file_parley_v1_user_import]);
+  fileDesc("Ch1wYXJsZXkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIJcGFybGV5LnYxIksKF0JhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0EjAKBXVzZXJzGAEgAygLMhUucGFybGV5LnYxLlVzZXJVcHNlcnRCCrpIB5IBBAgBEGQi4wEKClVzZXJVcHNlcnQSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSIwoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAAkgAiAEBEjMKCmF2YXRhcl91cmwYAyABKAlCGrpIF3IVKIAQMhBeKGh0dHBzPzovLy4qKT8kSAGIAQESKwoKYXR0cmlidXRlcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCDwoNX2Rpc3BsYXlfbmFtZUINCgtfYXZhdGFyX3VybCI6ChhCYXRjaFVwc2VydFVzZXJzUmVzcG9uc2USHgoFdXNlcnMYASADKAsyDy5wYXJsZXkudjEuVXNlciJGChRDcmVhdGVTZXNzaW9uUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCKVAQoVQ3JlYXRlU2Vzc2lvblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIqICChhTZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QSKQoIcmVjZWl2ZXIYASABKAsyDy5wYXJsZXkudjEuUGVlckIGukgDyAEBEjIKB2NvbnRlbnQYAiABKAsyGS5wYXJsZXkudjEuTWVzc2FnZUNvbnRlbnRCBrpIA8gBARIkCgRwdXNoGAMgASgLMhYucGFybGV5LnYxLlB1c2hPcHRpb25zEjoKEWNsaWVudF9tZXNzYWdlX2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhgKBnJlbWFyaxgFIAEoCUIIukgFcgMogAgSKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiWgoZU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlEhQKDGRlZHVwbGljYXRlZBgCIAEoCCJCChNTZXRUb2tlbktleXNSZXF1ZXN0EisKBGtleXMYASADKAsyEy5wYXJsZXkudjEuVG9rZW5LZXlCCLpIBZIBAhAKIqsBCghUb2tlbktleRIiCgxoczI1Nl9zZWNyZXQYASABKAlCCrpIB3IFICAogAhIABIlCg5wdWJsaWNfa2V5X3BlbRgCIAEoCUILukgIcgYQASiAgAFIABIsCghqd2tzX3VybBgDIAEoCUIYukgVchMQASiAEDIMXmh0dHBzPzovLy4qSAASGAoGa2V5X2lkGAQgASgJQgi6SAVyAyiAAUIMCgNrZXkSBbpIAggBIhYKFFNldFRva2VuS2V5c1Jlc3BvbnNlIjEKF0NyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACIlYKGENyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZRIlCgZyZWNvcmQYASABKAsyFS5wYXJsZXkudjEuU2VydmljZUtleRITCgtzZXJ2aWNlX2tleRgCIAEoCSJUChZMaXN0U2VydmljZUtleXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIl8KF0xpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlEisKDHNlcnZpY2Vfa2V5cxgBIAMoCzIVLnBhcmxleS52MS5TZXJ2aWNlS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJQChdSZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBI1Cg5zZXJ2aWNlX2tleV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiGgoYUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIhQKEkdldFNldHRpbmdzUmVxdWVzdCI/ChNHZXRTZXR0aW5nc1Jlc3BvbnNlEigKCHNldHRpbmdzGAEgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzIkkKFVVwZGF0ZVNldHRpbmdzUmVxdWVzdBIwCghzZXR0aW5ncxgBIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5nc0IGukgDyAEBIkIKFlVwZGF0ZVNldHRpbmdzUmVzcG9uc2USKAoIc2V0dGluZ3MYASABKAsyFi5wYXJsZXkudjEuQXBwU2V0dGluZ3MipQEKFFNldFNtc0dhdGV3YXlSZXF1ZXN0EigKB2NvbnNvbGUYASABKAsyFS5wYXJsZXkudjEuU21zQ29uc29sZUgAEigKB3dlYmhvb2sYAiABKAsyFS5wYXJsZXkudjEuU21zV2ViaG9va0gAEicKBG5vbmUYAyABKAsyFy5wYXJsZXkudjEuTm9TbXNHYXRld2F5SABCEAoHZ2F0ZXdheRIFukgCCAEiFwoVU2V0U21zR2F0ZXdheVJlc3BvbnNlIhYKFEdldFNtc0dhdGV3YXlSZXF1ZXN0Ip8BChVHZXRTbXNHYXRld2F5UmVzcG9uc2USKAoHY29uc29sZRgBIAEoCzIVLnBhcmxleS52MS5TbXNDb25zb2xlSAASKAoHd2ViaG9vaxgCIAEoCzIVLnBhcmxleS52MS5TbXNXZWJob29rSAASJwoEbm9uZRgDIAEoCzIXLnBhcmxleS52MS5Ob1Ntc0dhdGV3YXlIAEIJCgdnYXRld2F5IlEKGFNldE9hdXRoUHJvdmlkZXJzUmVxdWVzdBI1Cglwcm92aWRlcnMYASADKAsyGC5wYXJsZXkudjEuT2F1dGhQcm92aWRlckIIukgFkgECEAoiGwoZU2V0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIbChlMaXN0T2F1dGhQcm92aWRlcnNSZXF1ZXN0IkkKGkxpc3RPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlEisKCXByb3ZpZGVycxgBIAMoCzIYLnBhcmxleS52MS5PYXV0aFByb3ZpZGVyImgKFFJlc2V0UGFzc3dvcmRSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEiAKDG5ld19wYXNzd29yZBgCIAEoCUIKukgHcgUQASiACCIXChVSZXNldFBhc3N3b3JkUmVzcG9uc2UiRgoUR2V0VXNlckRldGFpbFJlcXVlc3QSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiPgoVR2V0VXNlckRldGFpbFJlc3BvbnNlEiUKBmRldGFpbBgBIAEoCzIVLnBhcmxleS52MS5Vc2VyRGV0YWlsImAKFURpc2Nvbm5lY3RVc2VyUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIXCg9yZXZva2Vfc2Vzc2lvbnMYAiABKAgiOwoWRGlzY29ubmVjdFVzZXJSZXNwb25zZRIPCgdzdHJlYW1zGAEgASgNEhAKCHNlc3Npb25zGAIgASgNIkMKEURlbGV0ZVVzZXJSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIhQKEkRlbGV0ZVVzZXJSZXNwb25zZSJIChZHZXRVc2VyRGVsZXRpb25SZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIkwKF0dldFVzZXJEZWxldGlvblJlc3BvbnNlEg8KB3BlbmRpbmcYASABKAgSDgoGZXZlbnRzGAIgASgNEhAKCG1lc3NhZ2VzGAMgASgNImEKEUV4cG9ydFVzZXJSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEhwKCmNoZWNrcG9pbnQYAiABKAlCCLpIBXIDKIAIIlEKEkV4cG9ydFVzZXJSZXNwb25zZRInCgRpdGVtGAEgASgLMhkucGFybGV5LnYxLlVzZXJFeHBvcnRJdGVtEhIKCmNoZWNrcG9pbnQYAiABKAkiSQoSSW1wb3J0VXNlcnNSZXF1ZXN0EjMKBXVzZXJzGAEgAygLMhcucGFybGV5LnYxLkltcG9ydGVkVXNlckILukgIkgEFCAEQ9AMiQwoTSW1wb3J0VXNlcnNSZXNwb25zZRIsCgdyZXN1bHRzGAEgAygLMhsucGFybGV5LnYxLkltcG9ydFVzZXJSZXN1bHQi1wEKFUltcG9ydE1lc3NhZ2VzUmVxdWVzdBIkCgV1c2VycxgBIAEoCzITLnBhcmxleS52MS5Vc2VyUGFpckgAEjEKCGdyb3VwX2lkGAIgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JEgAEjkKCG1lc3NhZ2VzGAMgAygLMhoucGFybGV5LnYxLkltcG9ydGVkTWVzc2FnZUILukgIkgEFCAEQ9AMSEwoLYWxsb3dfYWZ0ZXIYBCABKAhCFQoMY29udmVyc2F0aW9uEgW6SAIIASJSChZJbXBvcnRNZXNzYWdlc1Jlc3BvbnNlEhAKCGltcG9ydGVkGAEgASgNEhQKDGRlZHVwbGljYXRlZBgCIAEoDRIQCghoZWFkX3NlcRgDIAEoDSK9AgoYU2V0UHVzaENyZWRlbnRpYWxSZXF1ZXN0EjQKCmFwbnNfdG9rZW4YASABKAsyHi5wYXJsZXkudjEuQXBuc1Rva2VuQ3JlZGVudGlhbEgAEkAKEGFwbnNfY2VydGlmaWNhdGUYAiABKAsyJC5wYXJsZXkudjEuQXBuc0NlcnRpZmljYXRlQ3JlZGVudGlhbEgAEicKA2ZjbRgDIAEoCzIYLnBhcmxleS52MS5GY21DcmVkZW50aWFsSAASMAoId2ViX3B1c2gYBCABKAsyHC5wYXJsZXkudjEuV2ViUHVzaENyZWRlbnRpYWxIABI5CgtlbnZpcm9ubWVudBgFIAEoDjIaLnBhcmxleS52MS5QdXNoRW52aXJvbm1lbnRCCLpIBYIBAhABQhMKCmNyZWRlbnRpYWwSBbpIAggBIq4BChNBcG5zVG9rZW5DcmVkZW50aWFsEhoKBmtleV9wOBgBIAEoCUIKukgHcgUQASiAIBIlCgZrZXlfaWQYAiABKAlCFbpIEnIQMg5eW0EtWjAtOV17MTB9JBImCgd0ZWFtX2lkGAMgASgJQhW6SBJyEDIOXltBLVowLTldezEwfSQSLAoFdG9waWMYBCABKAlCHbpIGnIYMhZeW0EtWmEtejAtOS4tXXsxLDI1NX0kIoIBChlBcG5zQ2VydGlmaWNhdGVDcmVkZW50aWFsEhgKA3AxMhgBIAEoDEILukgIegYQARiAgAQSGgoIcGFzc3dvcmQYAiABKAlCCLpIBXIDKIAIEi8KBXRvcGljGAMgASgJQiC6SB3YAQFyGDIWXltBLVphLXowLTkuLV17MSwyNTV9JCI6Cg1GY21DcmVkZW50aWFsEikKFHNlcnZpY2VfYWNjb3VudF9qc29uGAEgASgJQgu6SAhyBhABKICAASITChFXZWJQdXNoQ3JlZGVudGlhbCJKChlTZXRQdXNoQ3JlZGVudGlhbFJlc3BvbnNlEi0KCmNyZWRlbnRpYWwYASABKAsyGS5wYXJsZXkudjEuUHVzaENyZWRlbnRpYWwiHAoaTGlzdFB1c2hDcmVkZW50aWFsc1JlcXVlc3QiTQobTGlzdFB1c2hDcmVkZW50aWFsc1Jlc3BvbnNlEi4KC2NyZWRlbnRpYWxzGAEgAygLMhkucGFybGV5LnYxLlB1c2hDcmVkZW50aWFsIo0BChtSZW1vdmVQdXNoQ3JlZGVudGlhbFJlcXVlc3QSMwoIcHJvdmlkZXIYASABKA4yFy5wYXJsZXkudjEuUHVzaFByb3ZpZGVyQgi6SAWCAQIQARI5CgtlbnZpcm9ubWVudBgCIAEoDjIaLnBhcmxleS52MS5QdXNoRW52aXJvbm1lbnRCCLpIBYIBAhABIh4KHFJlbW92ZVB1c2hDcmVkZW50aWFsUmVzcG9uc2UiwwEKE1NlbmRUZXN0UHVzaFJlcXVlc3QSMAoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSRIABI4Cg9pbnN0YWxsYXRpb25faWQYAiABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kSAASFwoFdGl0bGUYAyABKAlCCLpIBXIDKIACEhYKBGJvZHkYBCABKAlCCLpIBXIDKIAIQg8KBnRhcmdldBIFukgCCAEiQgoUU2VuZFRlc3RQdXNoUmVzcG9uc2USKgoHcmVzdWx0cxgBIAMoCzIZLnBhcmxleS52MS5UZXN0UHVzaFJlc3VsdCKPAgoOVGVzdFB1c2hSZXN1bHQSFwoPaW5zdGFsbGF0aW9uX2lkGAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGFybGV5LnYxLlB1c2hQcm92aWRlchIvCgtlbnZpcm9ubWVudBgDIAEoDjIaLnBhcmxleS52MS5QdXNoRW52aXJvbm1lbnQSJwoHb3V0Y29tZRgEIAEoDjIWLnBhcmxleS52MS5QdXNoT3V0Y29tZRIOCgZzdGF0dXMYBSABKAUSDgoGcmVhc29uGAYgASgJEg8KB3B1c2hfaWQYByABKAkSLgoLcmV0cnlfZGVsYXkYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iTgoXU2V0UHVzaFRlbXBsYXRlc1JlcXVlc3QSMwoJdGVtcGxhdGVzGAEgASgLMhgucGFybGV5LnYxLlB1c2hUZW1wbGF0ZXNCBrpIA8gBASIaChhTZXRQdXNoVGVtcGxhdGVzUmVzcG9uc2UiGQoXR2V0UHVzaFRlbXBsYXRlc1JlcXVlc3QiRwoYR2V0UHVzaFRlbXBsYXRlc1Jlc3BvbnNlEisKCXRlbXBsYXRlcxgBIAEoCzIYLnBhcmxleS52MS5QdXNoVGVtcGxhdGVzKrEBCgtQdXNoT3V0Y29tZRIcChhQVVNIX09VVENPTUVfVU5TUEVDSUZJRUQQABIVChFQVVNIX09VVENPTUVfU0VOVBABEhsKF1BVU0hfT1VUQ09NRV9ERUFEX1RPS0VOEAISFgoSUFVTSF9PVVRDT01FX0xBVEVSEAMSGAoUUFVTSF9PVVRDT01FX1JFRlVTRUQQBBIeChpQVVNIX09VVENPTUVfTk9fQ1JFREVOVElBTBAFMtwTCgxBZG1pblNlcnZpY2USYAoQQmF0Y2hVcHNlcnRVc2VycxIiLnBhcmxleS52MS5CYXRjaFVwc2VydFVzZXJzUmVxdWVzdBojLnBhcmxleS52MS5CYXRjaFVwc2VydFVzZXJzUmVzcG9uc2UiA5ACAhJUCg1DcmVhdGVTZXNzaW9uEh8ucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXF1ZXN0GiAucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXNwb25zZSIAEmAKEVNlbmRTeXN0ZW1NZXNzYWdlEiMucGFybGV5LnYxLlNlbmRTeXN0ZW1NZXNzYWdlUmVxdWVzdBokLnBhcmxleS52MS5TZW5kU3lzdGVtTWVzc2FnZVJlc3BvbnNlIgASVAoMU2V0VG9rZW5LZXlzEh4ucGFybGV5LnYxLlNldFRva2VuS2V5c1JlcXVlc3QaHy5wYXJsZXkudjEuU2V0VG9rZW5LZXlzUmVzcG9uc2UiA5ACAhJXCg1TZXRTbXNHYXRld2F5Eh8ucGFybGV5LnYxLlNldFNtc0dhdGV3YXlSZXF1ZXN0GiAucGFybGV5LnYxLlNldFNtc0dhdGV3YXlSZXNwb25zZSIDkAICElcKDUdldFNtc0dhdGV3YXkSHy5wYXJsZXkudjEuR2V0U21zR2F0ZXdheVJlcXVlc3QaIC5wYXJsZXkudjEuR2V0U21zR2F0ZXdheVJlc3BvbnNlIgOQAgESYwoRU2V0T2F1dGhQcm92aWRlcnMSIy5wYXJsZXkudjEuU2V0T2F1dGhQcm92aWRlcnNSZXF1ZXN0GiQucGFybGV5LnYxLlNldE9hdXRoUHJvdmlkZXJzUmVzcG9uc2UiA5ACAhJmChJMaXN0T2F1dGhQcm92aWRlcnMSJC5wYXJsZXkudjEuTGlzdE9hdXRoUHJvdmlkZXJzUmVxdWVzdBolLnBhcmxleS52MS5MaXN0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIDkAIBElcKDVJlc2V0UGFzc3dvcmQSHy5wYXJsZXkudjEuUmVzZXRQYXNzd29yZFJlcXVlc3QaIC5wYXJsZXkudjEuUmVzZXRQYXNzd29yZFJlc3BvbnNlIgOQAgISXQoQQ3JlYXRlU2VydmljZUtleRIiLnBhcmxleS52MS5DcmVhdGVTZXJ2aWNlS2V5UmVxdWVzdBojLnBhcmxleS52MS5DcmVhdGVTZXJ2aWNlS2V5UmVzcG9uc2UiABJdCg9MaXN0U2VydmljZUtleXMSIS5wYXJsZXkudjEuTGlzdFNlcnZpY2VLZXlzUmVxdWVzdBoiLnBhcmxleS52MS5MaXN0U2VydmljZUtleXNSZXNwb25zZSIDkAIBEmAKEFJldm9rZVNlcnZpY2VLZXkSIi5wYXJsZXkudjEuUmV2b2tlU2VydmljZUtleVJlcXVlc3QaIy5wYXJsZXkudjEuUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIgOQAgISUQoLR2V0U2V0dGluZ3MSHS5wYXJsZXkudjEuR2V0U2V0dGluZ3NSZXF1ZXN0Gh4ucGFybGV5LnYxLkdldFNldHRpbmdzUmVzcG9uc2UiA5ACARJaCg5VcGRhdGVTZXR0aW5ncxIgLnBhcmxleS52MS5VcGRhdGVTZXR0aW5nc1JlcXVlc3QaIS5wYXJsZXkudjEuVXBkYXRlU2V0dGluZ3NSZXNwb25zZSIDkAICElcKDUdldFVzZXJEZXRhaWwSHy5wYXJsZXkudjEuR2V0VXNlckRldGFpbFJlcXVlc3QaIC5wYXJsZXkudjEuR2V0VXNlckRldGFpbFJlc3BvbnNlIgOQAgESWgoORGlzY29ubmVjdFVzZXISIC5wYXJsZXkudjEuRGlzY29ubmVjdFVzZXJSZXF1ZXN0GiEucGFybGV5LnYxLkRpc2Nvbm5lY3RVc2VyUmVzcG9uc2UiA5ACAhJLCgpEZWxldGVVc2VyEhwucGFybGV5LnYxLkRlbGV0ZVVzZXJSZXF1ZXN0Gh0ucGFybGV5LnYxLkRlbGV0ZVVzZXJSZXNwb25zZSIAEl0KD0dldFVzZXJEZWxldGlvbhIhLnBhcmxleS52MS5HZXRVc2VyRGVsZXRpb25SZXF1ZXN0GiIucGFybGV5LnYxLkdldFVzZXJEZWxldGlvblJlc3BvbnNlIgOQAgESUAoKRXhwb3J0VXNlchIcLnBhcmxleS52MS5FeHBvcnRVc2VyUmVxdWVzdBodLnBhcmxleS52MS5FeHBvcnRVc2VyUmVzcG9uc2UiA5ACATABElEKC0ltcG9ydFVzZXJzEh0ucGFybGV5LnYxLkltcG9ydFVzZXJzUmVxdWVzdBoeLnBhcmxleS52MS5JbXBvcnRVc2Vyc1Jlc3BvbnNlIgOQAgISWgoOSW1wb3J0TWVzc2FnZXMSIC5wYXJsZXkudjEuSW1wb3J0TWVzc2FnZXNSZXF1ZXN0GiEucGFybGV5LnYxLkltcG9ydE1lc3NhZ2VzUmVzcG9uc2UiA5ACAhJjChFTZXRQdXNoQ3JlZGVudGlhbBIjLnBhcmxleS52MS5TZXRQdXNoQ3JlZGVudGlhbFJlcXVlc3QaJC5wYXJsZXkudjEuU2V0UHVzaENyZWRlbnRpYWxSZXNwb25zZSIDkAICEmkKE0xpc3RQdXNoQ3JlZGVudGlhbHMSJS5wYXJsZXkudjEuTGlzdFB1c2hDcmVkZW50aWFsc1JlcXVlc3QaJi5wYXJsZXkudjEuTGlzdFB1c2hDcmVkZW50aWFsc1Jlc3BvbnNlIgOQAgESbAoUUmVtb3ZlUHVzaENyZWRlbnRpYWwSJi5wYXJsZXkudjEuUmVtb3ZlUHVzaENyZWRlbnRpYWxSZXF1ZXN0GicucGFybGV5LnYxLlJlbW92ZVB1c2hDcmVkZW50aWFsUmVzcG9uc2UiA5ACAhJRCgxTZW5kVGVzdFB1c2gSHi5wYXJsZXkudjEuU2VuZFRlc3RQdXNoUmVxdWVzdBofLnBhcmxleS52MS5TZW5kVGVzdFB1c2hSZXNwb25zZSIAEmAKEFNldFB1c2hUZW1wbGF0ZXMSIi5wYXJsZXkudjEuU2V0UHVzaFRlbXBsYXRlc1JlcXVlc3QaIy5wYXJsZXkudjEuU2V0UHVzaFRlbXBsYXRlc1Jlc3BvbnNlIgOQAgISYAoQR2V0UHVzaFRlbXBsYXRlcxIiLnBhcmxleS52MS5HZXRQdXNoVGVtcGxhdGVzUmVxdWVzdBojLnBhcmxleS52MS5HZXRQdXNoVGVtcGxhdGVzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_app, file_parley_v1_chat_message, file_parley_v1_installation, file_parley_v1_message_content, file_parley_v1_oauth_provider, file_parley_v1_peer, file_parley_v1_push_credential, file_parley_v1_push_options, file_parley_v1_push_templates, file_parley_v1_sms_gateway, file_parley_v1_user, file_parley_v1_user_detail, file_parley_v1_user_export, file_parley_v1_user_import]);
 
 /**
  * The request of AdminService.BatchUpsertUsers.
@@ -1194,6 +1200,549 @@ export const ImportMessagesResponseSchema: GenMessage<ImportMessagesResponse> = 
   messageDesc(file_parley_v1_admin_service, 43);
 
 /**
+ * The request of AdminService.SetPushCredential.
+ *
+ * @generated from message parley.v1.SetPushCredentialRequest
+ */
+export type SetPushCredentialRequest = Message<"parley.v1.SetPushCredentialRequest"> & {
+  /**
+   * The credential.
+   *
+   * @generated from oneof parley.v1.SetPushCredentialRequest.credential
+   */
+  credential: {
+    /**
+     * The token key of an Apple developer team.
+     *
+     * @generated from field: parley.v1.ApnsTokenCredential apns_token = 1;
+     */
+    value: ApnsTokenCredential;
+    case: "apnsToken";
+  } | {
+    /**
+     * The certificate of one app at Apple.
+     *
+     * @generated from field: parley.v1.ApnsCertificateCredential apns_certificate = 2;
+     */
+    value: ApnsCertificateCredential;
+    case: "apnsCertificate";
+  } | {
+    /**
+     * The service account of a Firebase project.
+     *
+     * @generated from field: parley.v1.FcmCredential fcm = 3;
+     */
+    value: FcmCredential;
+    case: "fcm";
+  } | {
+    /**
+     * The credential of the Web Push standard: UNSUPPORTED in this version.
+     *
+     * @generated from field: parley.v1.WebPushCredential web_push = 4;
+     */
+    value: WebPushCredential;
+    case: "webPush";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The environment it is for. Unspecified: with a token key both; with a certificate those that Apple issued it for. FCM has but one, so SANDBOX is
+   * refused for it.
+   *
+   * @generated from field: parley.v1.PushEnvironment environment = 5;
+   */
+  environment: PushEnvironment;
+};
+
+/**
+ * Describes the message parley.v1.SetPushCredentialRequest.
+ * Use `create(SetPushCredentialRequestSchema)` to create a new message.
+ */
+export const SetPushCredentialRequestSchema: GenMessage<SetPushCredentialRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 44);
+
+/**
+ * The token key of an Apple developer team.
+ *
+ * @generated from message parley.v1.ApnsTokenCredential
+ */
+export type ApnsTokenCredential = Message<"parley.v1.ApnsTokenCredential"> & {
+  /**
+   * The content of the .p8 file, a private key of the curve P-256 in PEM form, at most 4 KiB. It is never returned.
+   *
+   * @generated from field: string key_p8 = 1;
+   */
+  keyP8: string;
+
+  /**
+   * The id of the key, 10 of A-Z 0-9.
+   *
+   * @generated from field: string key_id = 2;
+   */
+  keyId: string;
+
+  /**
+   * The id of the team, 10 of A-Z 0-9.
+   *
+   * @generated from field: string team_id = 3;
+   */
+  teamId: string;
+
+  /**
+   * The topic of the pushes: the bundle id of the app, 1 to 255 of A-Z a-z 0-9 . -.
+   *
+   * @generated from field: string topic = 4;
+   */
+  topic: string;
+};
+
+/**
+ * Describes the message parley.v1.ApnsTokenCredential.
+ * Use `create(ApnsTokenCredentialSchema)` to create a new message.
+ */
+export const ApnsTokenCredentialSchema: GenMessage<ApnsTokenCredential> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 45);
+
+/**
+ * The certificate of one app at Apple with its private key.
+ *
+ * @generated from message parley.v1.ApnsCertificateCredential
+ */
+export type ApnsCertificateCredential = Message<"parley.v1.ApnsCertificateCredential"> & {
+  /**
+   * The content of the .p12 file, at most 64 KiB. It is never returned.
+   *
+   * @generated from field: bytes p12 = 1;
+   */
+  p12: Uint8Array;
+
+  /**
+   * The password of the file, at most 1,024 bytes; empty: none. It is used once and not kept.
+   *
+   * @generated from field: string password = 2;
+   */
+  password: string;
+
+  /**
+   * The topic of the pushes, one that the certificate is for, of A-Z a-z 0-9 . -; empty: the certificate's own.
+   *
+   * @generated from field: string topic = 3;
+   */
+  topic: string;
+};
+
+/**
+ * Describes the message parley.v1.ApnsCertificateCredential.
+ * Use `create(ApnsCertificateCredentialSchema)` to create a new message.
+ */
+export const ApnsCertificateCredentialSchema: GenMessage<ApnsCertificateCredential> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 46);
+
+/**
+ * The service account of a Firebase project.
+ *
+ * @generated from message parley.v1.FcmCredential
+ */
+export type FcmCredential = Message<"parley.v1.FcmCredential"> & {
+  /**
+   * The content of the key file in JSON that Google gave, at most 16 KiB. It is never returned.
+   *
+   * @generated from field: string service_account_json = 1;
+   */
+  serviceAccountJson: string;
+};
+
+/**
+ * Describes the message parley.v1.FcmCredential.
+ * Use `create(FcmCredentialSchema)` to create a new message.
+ */
+export const FcmCredentialSchema: GenMessage<FcmCredential> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 47);
+
+/**
+ * The credential of the Web Push standard, which this version does not offer.
+ *
+ * @generated from message parley.v1.WebPushCredential
+ */
+export type WebPushCredential = Message<"parley.v1.WebPushCredential"> & {
+};
+
+/**
+ * Describes the message parley.v1.WebPushCredential.
+ * Use `create(WebPushCredentialSchema)` to create a new message.
+ */
+export const WebPushCredentialSchema: GenMessage<WebPushCredential> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 48);
+
+/**
+ * The response of AdminService.SetPushCredential.
+ *
+ * @generated from message parley.v1.SetPushCredentialResponse
+ */
+export type SetPushCredentialResponse = Message<"parley.v1.SetPushCredentialResponse"> & {
+  /**
+   * The credential as stored.
+   *
+   * @generated from field: parley.v1.PushCredential credential = 1;
+   */
+  credential?: PushCredential | undefined;
+};
+
+/**
+ * Describes the message parley.v1.SetPushCredentialResponse.
+ * Use `create(SetPushCredentialResponseSchema)` to create a new message.
+ */
+export const SetPushCredentialResponseSchema: GenMessage<SetPushCredentialResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 49);
+
+/**
+ * The request of AdminService.ListPushCredentials.
+ *
+ * @generated from message parley.v1.ListPushCredentialsRequest
+ */
+export type ListPushCredentialsRequest = Message<"parley.v1.ListPushCredentialsRequest"> & {
+};
+
+/**
+ * Describes the message parley.v1.ListPushCredentialsRequest.
+ * Use `create(ListPushCredentialsRequestSchema)` to create a new message.
+ */
+export const ListPushCredentialsRequestSchema: GenMessage<ListPushCredentialsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 50);
+
+/**
+ * The response of AdminService.ListPushCredentials.
+ *
+ * @generated from message parley.v1.ListPushCredentialsResponse
+ */
+export type ListPushCredentialsResponse = Message<"parley.v1.ListPushCredentialsResponse"> & {
+  /**
+   * The credentials.
+   *
+   * @generated from field: repeated parley.v1.PushCredential credentials = 1;
+   */
+  credentials: PushCredential[];
+};
+
+/**
+ * Describes the message parley.v1.ListPushCredentialsResponse.
+ * Use `create(ListPushCredentialsResponseSchema)` to create a new message.
+ */
+export const ListPushCredentialsResponseSchema: GenMessage<ListPushCredentialsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 51);
+
+/**
+ * The request of AdminService.RemovePushCredential.
+ *
+ * @generated from message parley.v1.RemovePushCredentialRequest
+ */
+export type RemovePushCredentialRequest = Message<"parley.v1.RemovePushCredentialRequest"> & {
+  /**
+   * The provider.
+   *
+   * @generated from field: parley.v1.PushProvider provider = 1;
+   */
+  provider: PushProvider;
+
+  /**
+   * The environment, as ListPushCredentials tells it.
+   *
+   * @generated from field: parley.v1.PushEnvironment environment = 2;
+   */
+  environment: PushEnvironment;
+};
+
+/**
+ * Describes the message parley.v1.RemovePushCredentialRequest.
+ * Use `create(RemovePushCredentialRequestSchema)` to create a new message.
+ */
+export const RemovePushCredentialRequestSchema: GenMessage<RemovePushCredentialRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 52);
+
+/**
+ * The response of AdminService.RemovePushCredential.
+ *
+ * @generated from message parley.v1.RemovePushCredentialResponse
+ */
+export type RemovePushCredentialResponse = Message<"parley.v1.RemovePushCredentialResponse"> & {
+};
+
+/**
+ * Describes the message parley.v1.RemovePushCredentialResponse.
+ * Use `create(RemovePushCredentialResponseSchema)` to create a new message.
+ */
+export const RemovePushCredentialResponseSchema: GenMessage<RemovePushCredentialResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 53);
+
+/**
+ * The request of AdminService.SendTestPush.
+ *
+ * @generated from message parley.v1.SendTestPushRequest
+ */
+export type SendTestPushRequest = Message<"parley.v1.SendTestPushRequest"> & {
+  /**
+   * The target: the installations of a user that have a push token, or one installation.
+   *
+   * @generated from oneof parley.v1.SendTestPushRequest.target
+   */
+  target: {
+    /**
+     * The id of the user.
+     *
+     * @generated from field: string user_id = 1;
+     */
+    value: string;
+    case: "userId";
+  } | {
+    /**
+     * The id of the installation.
+     *
+     * @generated from field: string installation_id = 2;
+     */
+    value: string;
+    case: "installationId";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The title of the alert, at most 256 bytes; empty: none.
+   *
+   * @generated from field: string title = 3;
+   */
+  title: string;
+
+  /**
+   * The text of the alert, at most 1,024 bytes; empty: "Test".
+   *
+   * @generated from field: string body = 4;
+   */
+  body: string;
+};
+
+/**
+ * Describes the message parley.v1.SendTestPushRequest.
+ * Use `create(SendTestPushRequestSchema)` to create a new message.
+ */
+export const SendTestPushRequestSchema: GenMessage<SendTestPushRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 54);
+
+/**
+ * The response of AdminService.SendTestPush.
+ *
+ * @generated from message parley.v1.SendTestPushResponse
+ */
+export type SendTestPushResponse = Message<"parley.v1.SendTestPushResponse"> & {
+  /**
+   * The result for each installation, by id; none when nobody has a push token.
+   *
+   * @generated from field: repeated parley.v1.TestPushResult results = 1;
+   */
+  results: TestPushResult[];
+};
+
+/**
+ * Describes the message parley.v1.SendTestPushResponse.
+ * Use `create(SendTestPushResponseSchema)` to create a new message.
+ */
+export const SendTestPushResponseSchema: GenMessage<SendTestPushResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 55);
+
+/**
+ * The result of a test push to one installation.
+ *
+ * @generated from message parley.v1.TestPushResult
+ */
+export type TestPushResult = Message<"parley.v1.TestPushResult"> & {
+  /**
+   * The id of the installation.
+   *
+   * @generated from field: string installation_id = 1;
+   */
+  installationId: string;
+
+  /**
+   * The provider.
+   *
+   * @generated from field: parley.v1.PushProvider provider = 2;
+   */
+  provider: PushProvider;
+
+  /**
+   * The environment.
+   *
+   * @generated from field: parley.v1.PushEnvironment environment = 3;
+   */
+  environment: PushEnvironment;
+
+  /**
+   * The outcome.
+   *
+   * @generated from field: parley.v1.PushOutcome outcome = 4;
+   */
+  outcome: PushOutcome;
+
+  /**
+   * The HTTP status that the provider answered; 0 when it did not answer, or was not asked.
+   *
+   * @generated from field: int32 status = 5;
+   */
+  status: number;
+
+  /**
+   * The reason in the provider's words, such as BadDeviceToken or UNREGISTERED, or what kept it from being asked; empty when it was sent.
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+
+  /**
+   * The id of the push: at Apple the apns-id.
+   *
+   * @generated from field: string push_id = 7;
+   */
+  pushId: string;
+
+  /**
+   * The time to wait that the provider asked for.
+   *
+   * @generated from field: google.protobuf.Duration retry_delay = 8;
+   */
+  retryDelay?: Duration | undefined;
+};
+
+/**
+ * Describes the message parley.v1.TestPushResult.
+ * Use `create(TestPushResultSchema)` to create a new message.
+ */
+export const TestPushResultSchema: GenMessage<TestPushResult> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 56);
+
+/**
+ * The request of AdminService.SetPushTemplates.
+ *
+ * @generated from message parley.v1.SetPushTemplatesRequest
+ */
+export type SetPushTemplatesRequest = Message<"parley.v1.SetPushTemplatesRequest"> & {
+  /**
+   * The templates; one that is empty takes all away.
+   *
+   * @generated from field: parley.v1.PushTemplates templates = 1;
+   */
+  templates?: PushTemplates | undefined;
+};
+
+/**
+ * Describes the message parley.v1.SetPushTemplatesRequest.
+ * Use `create(SetPushTemplatesRequestSchema)` to create a new message.
+ */
+export const SetPushTemplatesRequestSchema: GenMessage<SetPushTemplatesRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 57);
+
+/**
+ * The response of AdminService.SetPushTemplates.
+ *
+ * @generated from message parley.v1.SetPushTemplatesResponse
+ */
+export type SetPushTemplatesResponse = Message<"parley.v1.SetPushTemplatesResponse"> & {
+};
+
+/**
+ * Describes the message parley.v1.SetPushTemplatesResponse.
+ * Use `create(SetPushTemplatesResponseSchema)` to create a new message.
+ */
+export const SetPushTemplatesResponseSchema: GenMessage<SetPushTemplatesResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 58);
+
+/**
+ * The request of AdminService.GetPushTemplates.
+ *
+ * @generated from message parley.v1.GetPushTemplatesRequest
+ */
+export type GetPushTemplatesRequest = Message<"parley.v1.GetPushTemplatesRequest"> & {
+};
+
+/**
+ * Describes the message parley.v1.GetPushTemplatesRequest.
+ * Use `create(GetPushTemplatesRequestSchema)` to create a new message.
+ */
+export const GetPushTemplatesRequestSchema: GenMessage<GetPushTemplatesRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 59);
+
+/**
+ * The response of AdminService.GetPushTemplates.
+ *
+ * @generated from message parley.v1.GetPushTemplatesResponse
+ */
+export type GetPushTemplatesResponse = Message<"parley.v1.GetPushTemplatesResponse"> & {
+  /**
+   * The templates.
+   *
+   * @generated from field: parley.v1.PushTemplates templates = 1;
+   */
+  templates?: PushTemplates | undefined;
+};
+
+/**
+ * Describes the message parley.v1.GetPushTemplatesResponse.
+ * Use `create(GetPushTemplatesResponseSchema)` to create a new message.
+ */
+export const GetPushTemplatesResponseSchema: GenMessage<GetPushTemplatesResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 60);
+
+/**
+ * The outcome of a push.
+ *
+ * @generated from enum parley.v1.PushOutcome
+ */
+export enum PushOutcome {
+  /**
+   * The outcome is not known.
+   *
+   * @generated from enum value: PUSH_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The provider has taken it.
+   *
+   * @generated from enum value: PUSH_OUTCOME_SENT = 1;
+   */
+  SENT = 1,
+
+  /**
+   * The token is good no more.
+   *
+   * @generated from enum value: PUSH_OUTCOME_DEAD_TOKEN = 2;
+   */
+  DEAD_TOKEN = 2,
+
+  /**
+   * The provider is busy, cannot be reached or did not answer.
+   *
+   * @generated from enum value: PUSH_OUTCOME_LATER = 3;
+   */
+  LATER = 3,
+
+  /**
+   * The provider can never take this push.
+   *
+   * @generated from enum value: PUSH_OUTCOME_REFUSED = 4;
+   */
+  REFUSED = 4,
+
+  /**
+   * The app's credential is missing or refused.
+   *
+   * @generated from enum value: PUSH_OUTCOME_NO_CREDENTIAL = 5;
+   */
+  NO_CREDENTIAL = 5,
+}
+
+/**
+ * Describes the enum parley.v1.PushOutcome.
+ */
+export const PushOutcomeSchema: GenEnum<PushOutcome> = /*@__PURE__*/
+  enumDesc(file_parley_v1_admin_service, 0);
+
+/**
  * The service of the app's backend. The caller is a service key, without `parley-acting-user`; it acts on its own app only.
  *
  * @generated from service parley.v1.AdminService
@@ -1421,6 +1970,68 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ImportMessagesRequestSchema;
     output: typeof ImportMessagesResponseSchema;
+  },
+  /**
+   * The call that sets the credential for one push provider and environment, in place of the one before; the next push uses it. It is checked as far as
+   * that goes without the provider; SendTestPush asks the provider. Errors: INVALID_FIELD naming what is wrong, UNSUPPORTED for Web Push, SERVER_BUSY.
+   *
+   * @generated from rpc parley.v1.AdminService.SetPushCredential
+   */
+  setPushCredential: {
+    methodKind: "unary";
+    input: typeof SetPushCredentialRequestSchema;
+    output: typeof SetPushCredentialResponseSchema;
+  },
+  /**
+   * The call that lists the push credentials, by provider and environment; an app has one for each at most, so there are no pages.
+   *
+   * @generated from rpc parley.v1.AdminService.ListPushCredentials
+   */
+  listPushCredentials: {
+    methodKind: "unary";
+    input: typeof ListPushCredentialsRequestSchema;
+    output: typeof ListPushCredentialsResponseSchema;
+  },
+  /**
+   * The call that removes a push credential; the provider is used no more from the moment of the answer. Errors: NOT_FOUND.
+   *
+   * @generated from rpc parley.v1.AdminService.RemovePushCredential
+   */
+  removePushCredential: {
+    methodKind: "unary";
+    input: typeof RemovePushCredentialRequestSchema;
+    output: typeof RemovePushCredentialResponseSchema;
+  },
+  /**
+   * The call that pushes one alert to the installations of a user, or to one, and tells what the provider answered for each. It is sent at once and once,
+   * whether the user is online or not, and changes nothing that is stored. Errors: NOT_FOUND.
+   *
+   * @generated from rpc parley.v1.AdminService.SendTestPush
+   */
+  sendTestPush: {
+    methodKind: "unary";
+    input: typeof SendTestPushRequestSchema;
+    output: typeof SendTestPushResponseSchema;
+  },
+  /**
+   * The call that replaces the words of the app's pushes. It holds for pushes handed over from now on. Errors: INVALID_FIELD.
+   *
+   * @generated from rpc parley.v1.AdminService.SetPushTemplates
+   */
+  setPushTemplates: {
+    methodKind: "unary";
+    input: typeof SetPushTemplatesRequestSchema;
+    output: typeof SetPushTemplatesResponseSchema;
+  },
+  /**
+   * The call that gets the words of the app's pushes, as they were set; what Parley says by itself is not among them.
+   *
+   * @generated from rpc parley.v1.AdminService.GetPushTemplates
+   */
+  getPushTemplates: {
+    methodKind: "unary";
+    input: typeof GetPushTemplatesRequestSchema;
+    output: typeof GetPushTemplatesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_parley_v1_admin_service, 0);

@@ -169,7 +169,8 @@ export type LoginRequest = Message<"parley.v1.LoginRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * The installation that logs in; optional. The session then belongs to it.
+   * The installation that logs in; optional. The session then belongs to it, and the installation to the user, as by
+   * InstallationService.RegisterInstallation: a session that was on it, whoever's, ends.
    *
    * @generated from field: parley.v1.Installation installation = 9;
    */

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/installation.proto.
  */
 export const file_parley_v1_installation: GenFile = /*@__PURE__*/
-  fileDesc("ChxwYXJsZXkvdjEvaW5zdGFsbGF0aW9uLnByb3RvEglwYXJsZXkudjEiqAIKDEluc3RhbGxhdGlvbhI2Cg9pbnN0YWxsYXRpb25faWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEi8KCHBsYXRmb3JtGAIgASgOMhMucGFybGV5LnYxLlBsYXRmb3JtQgi6SAWCAQIQARIXCgZsb2NhbGUYAyABKAlCB7pIBHICKCMSOAoNcHVzaF9wcm92aWRlchgEIAEoDjIXLnBhcmxleS52MS5QdXNoUHJvdmlkZXJCCLpIBYIBAhABEhwKCnB1c2hfdG9rZW4YBSABKAlCCLpIBXIDKIAgEj4KEHB1c2hfZW52aXJvbm1lbnQYBiABKA4yGi5wYXJsZXkudjEuUHVzaEVudmlyb25tZW50Qgi6SAWCAQIQASqJAQoIUGxhdGZvcm0SGAoUUExBVEZPUk1fVU5TUEVDSUZJRUQQABIQCgxQTEFURk9STV9JT1MQARIUChBQTEFURk9STV9BTkRST0lEEAISEAoMUExBVEZPUk1fV0VCEAMSFAoQUExBVEZPUk1fREVTS1RPUBAEEhMKD1BMQVRGT1JNX1NFUlZFUhAFKngKDFB1c2hQcm92aWRlchIdChlQVVNIX1BST1ZJREVSX1VOU1BFQ0lGSUVEEAASFgoSUFVTSF9QUk9WSURFUl9BUE5TEAESFQoRUFVTSF9QUk9WSURFUl9GQ00QAhIaChZQVVNIX1BST1ZJREVSX1dFQl9QVVNIEAMqcgoPUHVzaEVudmlyb25tZW50EiAKHFBVU0hfRU5WSVJPTk1FTlRfVU5TUEVDSUZJRUQQABIfChtQVVNIX0VOVklST05NRU5UX1BST0RVQ1RJT04QARIcChhQVVNIX0VOVklST05NRU5UX1NBTkRCT1gQAmIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("ChxwYXJsZXkvdjEvaW5zdGFsbGF0aW9uLnByb3RvEglwYXJsZXkudjEi0wIKDEluc3RhbGxhdGlvbhI2Cg9pbnN0YWxsYXRpb25faWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEi8KCHBsYXRmb3JtGAIgASgOMhMucGFybGV5LnYxLlBsYXRmb3JtQgi6SAWCAQIQARJCCgZsb2NhbGUYAyABKAlCMrpIL3ItKCMyKV4oW0EtWmEtel17Miw4fShbLV9dW0EtWmEtejAtOV17MSw4fSkqKT8kEjgKDXB1c2hfcHJvdmlkZXIYBCABKA4yFy5wYXJsZXkudjEuUHVzaFByb3ZpZGVyQgi6SAWCAQIQARIcCgpwdXNoX3Rva2VuGAUgASgJQgi6SAVyAyiAIBI+ChBwdXNoX2Vudmlyb25tZW50GAYgASgOMhoucGFybGV5LnYxLlB1c2hFbnZpcm9ubWVudEIIukgFggECEAEqiQEKCFBsYXRmb3JtEhgKFFBMQVRGT1JNX1VOU1BFQ0lGSUVEEAASEAoMUExBVEZPUk1fSU9TEAESFAoQUExBVEZPUk1fQU5EUk9JRBACEhAKDFBMQVRGT1JNX1dFQhADEhQKEFBMQVRGT1JNX0RFU0tUT1AQBBITCg9QTEFURk9STV9TRVJWRVIQBSp4CgxQdXNoUHJvdmlkZXISHQoZUFVTSF9QUk9WSURFUl9VTlNQRUNJRklFRBAAEhYKElBVU0hfUFJPVklERVJfQVBOUxABEhUKEVBVU0hfUFJPVklERVJfRkNNEAISGgoWUFVTSF9QUk9WSURFUl9XRUJfUFVTSBADKnIKD1B1c2hFbnZpcm9ubWVudBIgChxQVVNIX0VOVklST05NRU5UX1VOU1BFQ0lGSUVEEAASHwobUFVTSF9FTlZJUk9OTUVOVF9QUk9EVUNUSU9OEAESHAoYUFVTSF9FTlZJUk9OTUVOVF9TQU5EQk9YEAJiBnByb3RvMw", [file_buf_validate_validate]);
 
 /**
  * The install of the app on one device. It belongs to at most one logged-in user at a time.
@@ -34,21 +34,22 @@ export type Installation = Message<"parley.v1.Installation"> & {
   platform: Platform;
 
   /**
-   * The user's language and region as a BCP 47 tag, such as zh-CN, at most 35 bytes.
+   * The user's language and region as a BCP 47 tag, such as zh-CN, at most 35 bytes; empty when not known. Pushes are worded by it.
    *
    * @generated from field: string locale = 3;
    */
   locale: string;
 
   /**
-   * The service that delivers pushes to this device; unspecified when push_token is empty.
+   * The service that delivers pushes to this device; required with a push_token, and of no meaning without. Web Push is not offered by this version: UNSUPPORTED.
    *
    * @generated from field: parley.v1.PushProvider push_provider = 4;
    */
   pushProvider: PushProvider;
 
   /**
-   * The token the provider gave, at most 4,096 bytes; empty: no offline push. It is never returned.
+   * The token the provider gave; empty: no offline push, and what was registered before is forgotten. APNs: 2 to 200 hexadecimal digits, of whichever case.
+   * FCM: at most 4,096 printable ASCII characters. It is never returned.
    *
    * @generated from field: string push_token = 5;
    */

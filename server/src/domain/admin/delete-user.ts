@@ -6,17 +6,17 @@ import { removeUserData } from "../../store/user-data.js";
 import { findUser } from "../../store/users.js";
 import type { ServiceCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
-import { endSessionsOf } from "../end-session.js";
+import { endSessionsOf, leaveAll, SessionRevokedReason } from "../end-session.js";
 import { notFound } from "../errors.js";
 import { newEvent } from "../events.js";
 import { withdrawFromPlaces } from "../places/withdraw.js";
 
 /** Deletes a user for good; see AdminService.DeleteUser. The bounds on friends and places keep the transaction short. */
 export async function deleteUser(ctx: Ctx, { appId }: ServiceCaller, userId: string): Promise<void> {
-  await ctx.committer.run(appId, async (tx) => {
+  const ended = await ctx.committer.run(appId, async (tx) => {
     if ((await findUser(tx.db, appId, userId)) === undefined) throw notFound("user", "user_id");
     // First of all: its streams hear of their own end and of nothing behind it.
-    await endSessionsOf(ctx, tx, userId);
+    const sessions = await endSessionsOf(ctx, tx, userId, SessionRevokedReason.REVOKED);
     const change = ChangeKind.REMOVED;
     for (const friendId of await deleteAllFriends(tx, userId))
       tx.emit(newEvent(tx.nowMs, [userAudience(friendId)], { case: "friendChanged", value: { userId, change } }));
@@ -25,7 +25,9 @@ export async function deleteUser(ctx: Ctx, { appId }: ServiceCaller, userId: str
     const gone = { case: "userChanged" as const, value: { user: { userId }, change } };
     await beginErasure(tx, userAudience(userId), tx.emit(newEvent(tx.nowMs, [EVERYONE], gone)));
     tx.afterCommit(() => ctx.sessions.forgetUser(appId, userId));
+    return sessions;
   });
+  await leaveAll(ctx, appId, userId, ended);
 }
 
 /** How far the words of a deleted user are blanked; see AdminService.GetUserDeletion. */

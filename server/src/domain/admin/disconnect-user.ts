@@ -1,7 +1,7 @@
 import { findUser } from "../../store/users.js";
 import type { ServiceCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
-import { endSessionsOf } from "../end-session.js";
+import { endSessionsOf, leaveAll, SessionRevokedReason } from "../end-session.js";
 import { notFound } from "../errors.js";
 
 /** Ends a user's streams, and its sessions when that is asked for; see AdminService.DisconnectUser. */
@@ -14,8 +14,7 @@ export async function disconnectUser(
   if ((await findUser(ctx.read, appId, userId)) === undefined) throw notFound("user", "user_id");
   if (!revokeSessions) return { streams: ctx.presence.disconnect(appId, userId), sessions: 0 };
   const before = ctx.presence.streamsOf(appId, userId);
-  const ended = await ctx.committer.run(appId, (tx) => endSessionsOf(ctx, tx, userId));
-  // Their streams may have been lost before, and their grace be running.
-  for (const sessionId of ended) ctx.presence.pause(appId, userId, sessionId);
+  const ended = await ctx.committer.run(appId, (tx) => endSessionsOf(ctx, tx, userId, SessionRevokedReason.REVOKED));
+  await leaveAll(ctx, appId, userId, ended);
   return { streams: before, sessions: ended.length };
 }

@@ -3,6 +3,7 @@ import { isLoopback } from "../../ops/address.js";
 import type { AppRecord } from "../apps.js";
 import type { Ctx } from "../context.js";
 import { DomainError, invalidField } from "../errors.js";
+import { checkInstallation } from "../installations/check.js";
 import { type Admission, admitProof } from "./admit-user.js";
 import { checkBareId } from "./bare-id.js";
 import { checkGuest } from "./guest.js";
@@ -17,12 +18,16 @@ import { proveSms } from "./sms/prove-sms.js";
 export async function login(ctx: Ctx, request: LoginRequest, address: string): Promise<OpenedSession> {
   limitAddress(ctx, address);
   const app = await appForLogin(ctx, request.appId, request.clientKey);
+  const { installation } = request;
+  checkInstallation(ctx, installation);
   const admission = await checkCredential(ctx, app, request.credential, address);
   const opened = await ctx.committer.run(app.appId, async (tx) => {
     const admitted = await admission(tx);
-    return admitted instanceof DomainError ? admitted : await openSession(ctx, tx, admitted, request.installation);
+    return admitted instanceof DomainError ? admitted : await openSession(ctx, tx, admitted, installation);
   });
   if (opened instanceof DomainError) throw opened;
+  // Whoever was logged in on the device before gets nothing there any more.
+  if (installation !== undefined) await ctx.pushes.settled(app.appId, installation.installationId);
   return opened;
 }
 

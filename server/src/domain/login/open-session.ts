@@ -3,6 +3,7 @@ import type { Tx } from "../../store/committer.js";
 import { insertSession, listInstallationSessionIds, listSessionIdsBeyond } from "../../store/sessions.js";
 import type { Ctx } from "../context.js";
 import { endSession, SessionRevokedReason } from "../end-session.js";
+import { bindInstallation } from "../installations/bind.js";
 import { newSessionToken, tokenHash } from "../tokens.js";
 
 /** A session that was just opened; its token is known only here. */
@@ -39,5 +40,6 @@ export async function openSession(
     platform: installation?.platform ?? 0,
     expire_ms: expireMs,
   });
+  if (installation !== undefined) await bindInstallation(ctx, tx, user.userId, installation);
   return { ...user, sessionId, sessionToken, expireMs };
 }

@@ -6,11 +6,12 @@ import { notFound } from "../errors.js";
 
 /** Ends one of the caller's sessions; see AuthService.RevokeSession. */
 export async function revokeSession(ctx: Ctx, caller: UserCaller, sessionId: string): Promise<void> {
-  await ctx.committer.run(caller.appId, async (tx) => {
+  const installationId = await ctx.committer.run(caller.appId, async (tx) => {
     const session = await findSession(tx.db, caller.appId, sessionId);
     if (session?.user_id !== caller.userId) throw notFound("session", "session_id");
-    await endSession(ctx, tx, sessionId, SessionRevokedReason.REVOKED);
+    return await endSession(ctx, tx, sessionId, SessionRevokedReason.REVOKED);
   });
   // Its stream may have been lost before, and its grace be running.
   ctx.presence.pause(caller.appId, caller.userId, sessionId);
+  if (installationId) await ctx.pushes.settled(caller.appId, installationId);
 }

@@ -4,10 +4,11 @@ import type { Db } from "../../../store/schema.js";
 import { findAppRecord } from "../../admin/app.js";
 import type { UserCaller } from "../../caller.js";
 import type { Ctx } from "../../context.js";
+import { leaveAll } from "../../end-session.js";
 import { DomainError, ErrorReason, notFound } from "../../errors.js";
 import { limitTries } from "../limits.js";
 import { requireSession } from "./credential.js";
-import { leaveAll, replacePassword } from "./replace-password.js";
+import { replacePassword } from "./replace-password.js";
 
 /** Replaces the caller's password and ends its other sessions; see AuthService.ChangePassword. */
 export async function changePassword(
@@ -29,7 +30,7 @@ export async function changePassword(
     if (current !== known.secret) throw wrongPassword();
     return await replacePassword(ctx, tx, { userId, username, secret, spare: sessionId });
   });
-  leaveAll(ctx, appId, userId, ended);
+  await leaveAll(ctx, appId, userId, ended);
 }
 
 /** The username and the hash of a user's password. Throws NOT_FOUND. */

@@ -1,8 +1,9 @@
 import type { ResetPasswordRequest } from "@parley/proto/parley/v1/admin_service_pb.js";
 import type { ServiceCaller } from "../../caller.js";
 import type { Ctx } from "../../context.js";
+import { leaveAll } from "../../end-session.js";
 import { findPassword } from "./change-password.js";
-import { leaveAll, replacePassword } from "./replace-password.js";
+import { replacePassword } from "./replace-password.js";
 
 /** Replaces a user's password and ends all its sessions; see AdminService.ResetPassword. */
 export async function resetPassword(
@@ -17,5 +18,5 @@ export async function resetPassword(
     const { name: username } = await findPassword(tx.db, appId, userId, "user_id");
     return await replacePassword(ctx, tx, { userId, username, secret });
   });
-  leaveAll(ctx, appId, userId, ended);
+  await leaveAll(ctx, appId, userId, ended);
 }
