@@ -118,7 +118,6 @@ describe("the blocks of the README", () => {
   test("Operate: backs up, restores and examines", async () => {
     const folder = temporaryFolder();
     const own = await startTestServer();
-    await gatherCast(own).then((people) => people.close());
     const command = `npx() { shift; "${process.execPath}" "${mainFile}" "$@" --data-dir "${own.dataDir}"; }\n`;
     const [backup = "", ...rest] = blockNamed("Operate").code.replaceAll("/mnt/backup", folder).trim().split("\n");
     expect(await run("bash", ["-ec", command + backup])).toMatchObject({ code: 0, stderr: "" });

@@ -8,6 +8,8 @@ type Client = import("@parley/client").Client;
 declare const client: Client, jerry: Client, spike: Client;
 declare const baseUrl: string, appId: string, clientKey: string, serviceKey: string, installationId: string;
 declare const groupId: string, roomId: string, url: string;
+declare const phoneNumber: string, openId: string, accessToken: string;
+declare function askForCode(): Promise<string>;
 declare function show(value: unknown): void;
 declare function mark(id: string, status: string): void;
 declare function askMyBackend(): Promise<string>;

@@ -1,8 +1,10 @@
 import { type ChatMessage, type Client, everyone, type Group, group, type Room, room, user } from "@parley/client";
-import { expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { type Cast, live } from "../support/cast.js";
 import { eventually } from "../support/index.js";
 import { count, textOf } from "../support/messaging.js";
+import { fakeWechat } from "../support/oauth-fakes.js";
+import { newPhoneNumber, printedCode } from "../support/sms.js";
 import type { Made } from "../support/snippets.js";
 
 /** What is there when a block of docs/from-maxim.md runs, what it showed and what it made. */
@@ -48,6 +50,33 @@ const loggingIn: Record<string, Scene> = {
     after(stage) {
       expect(stage.shown).toEqual([`logged in, the user id is ${userIdOf(stage)}`]);
       expect(["nobody", "Tom"]).not.toContain(userIdOf(stage));
+    },
+  },
+  "Log in with a phone number and a code": {
+    loggedOut: true,
+    before: ({ backend }) => backend.admin.setSmsGateway({ case: "console", value: {} }),
+    async given({ app }) {
+      const phoneNumber = newPhoneNumber();
+      return { phoneNumber, askForCode: async () => printedCode(app, phoneNumber) };
+    },
+    after(stage) {
+      expect(stage.shown).toEqual([`logged in, the user id is ${userIdOf(stage)}`]);
+      expect(userIdOf(stage)).not.toBe("nobody");
+    },
+  },
+  "Log in with the data of a third party": {
+    loggedOut: true,
+    async given({ backend }) {
+      const wechat = await fakeWechat();
+      onTestFinished(() => wechat.close());
+      const kind = { case: "wechat" as const, value: { appId: "wx1" } };
+      await backend.admin.setOauthProviders([{ name: "wechat", kind, baseUrl: wechat.url }]);
+      wechat.grants.set("token-1", { id: "open-1", client: "wx1" });
+      return { openId: "open-1", accessToken: "token-1" };
+    },
+    after(stage) {
+      expect(stage.shown).toEqual([`logged in, the user id is ${userIdOf(stage)}`]);
+      expect(userIdOf(stage)).not.toBe("nobody");
     },
   },
   "Log in as a guest": {

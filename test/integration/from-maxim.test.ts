@@ -26,7 +26,10 @@ const SOURCE_CALLS = `
 describe("docs/from-maxim.md", () => {
   let server: TestServer;
   beforeAll(async () => {
-    server = await startTestServer({ times: { presenceGraceMs: 50, presenceTellMs: 0 } });
+    server = await startTestServer({
+      times: { presenceGraceMs: 50, presenceTellMs: 0 },
+      settings: { privateFetch: ["127.0.0.1"] },
+    });
   });
   afterAll(() => server.close());
 
