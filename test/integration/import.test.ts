@@ -1,5 +1,4 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { hash } from "@node-rs/argon2";
 import type { ImportedMessage } from "@parley/proto/parley/v1/user_import_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { anonymous, backend, newUser, startTestServer, type TestServer, type TestUser } from "../support/index.js";
@@ -29,6 +28,8 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const admin = () => backend(server).admin;
+/** "hashed elsewhere", by another system at a cost of its own. */
+const HASHED = "$argon2id$v=19$m=4096,t=3,p=1$Nj2ks79S9XlESwKJI2stXw$hzVIsqFmJbyLRs/wJ1tsJLjzoucUbWkpeAWuHhQ42G4";
 const AN_HOUR_AGO = Date.now() - 3_600_000;
 type Old = Partial<Pick<ImportedMessage, "clientMessageId">> & { ms?: number };
 
@@ -184,7 +185,6 @@ describe("ImportUsers", () => {
     const password = (username: string, secret: { case: "password" | "argon2idHash"; value: string }) => ({
       credential: { case: "password" as const, value: { username, secret } },
     });
-    const argon2id = await hash("hashed elsewhere", { memoryCost: 4096, timeCost: 3, parallelism: 1 });
     const users = [
       {
         userId: a,
@@ -198,7 +198,7 @@ describe("ImportUsers", () => {
         // One that stands further down, and one that is there.
         friendUserIds: [c, known.userId],
       },
-      { userId: b, credentials: [password(b, { case: "argon2idHash", value: argon2id })] },
+      { userId: b, credentials: [password(b, { case: "argon2idHash", value: HASHED })] },
       { userId: c },
     ];
     const seen = await watch(known);

@@ -51,8 +51,8 @@ describe("UpdateUser", () => {
     });
     expect((await spike.rpc.user.getUser({ userId: tom.userId })).user).toEqual(user);
     const event = expect.objectContaining({ userId: tom.userId, displayName: "Tom", attributes: { colour: "grey" } });
-    expect(await seenByTom()).toEqual([{ userChanged: { user: event } }]);
-    expect(await seenByJerry()).toEqual([{ userChanged: { user: event } }]);
+    expect(await seenByTom()).toEqual([{ userChanged: { user: event, change: "CHANGE_KIND_UPDATED" } }]);
+    expect(await seenByJerry()).toEqual([{ userChanged: { user: event, change: "CHANGE_KIND_UPDATED" } }]);
     expect(await seenBySpike()).toEqual([]);
 
     expect((await tom.rpc.user.updateUser({ avatarUrl: "" })).user).toMatchObject({

@@ -33,13 +33,13 @@ export interface SectionPlace {
 }
 
 /** What is read at once: some items, each with the place after it, and the place to go on from, unless the section is over. */
-export interface SectionStep {
+interface SectionStep {
   items: { item: ExportItem; after: SectionPlace }[];
   next: SectionPlace | undefined;
 }
 
 /** Whose data are told, as of which position. */
-export interface ExportOf {
+interface ExportOf {
   appId: string;
   userId: string;
   upToPos: number;
