@@ -18,6 +18,11 @@ const NO_SECRETS: Record<string, string> = {
   "domain/login/limits.ts: if (app?.clientKey !== clientKey)": "a client key is public",
   'domain/login/oauth/oidc.ts: if (nonce !== raw && nonce !== createHash("sha256").update(raw).digest("hex")) throw wrongProof();':
     "both are the caller's own",
+  "domain/admin/import-messages.ts: if (send.hash.equals(hash)) return false;": "the app's own request",
+  "domain/exports/user-sections.ts: return rows.slice(rows.findIndex((row) => keyOf(row) === at.key) + 1);":
+    "the place of a row in an export",
+  "domain/installations/bind.ts: ...(kept?.push_token === row.push_token ? [] : [installationId]),":
+    "a token told again on its own installation: nothing answers whether it was the same",
   "domain/login/password.ts: if (now?.secret !== credential.secret) return wrongPassword();":
     "two stored hashes, to see whether one was replaced",
   'domain/login/signed-claims.ts: if (key.keyId !== "" && key.keyId !== header.kid) continue;': "the name of a key",
