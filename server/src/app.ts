@@ -5,13 +5,16 @@ import type { Settings } from "./config.js";
 import { createDelivery, type Delivery } from "./delivery/delivery.js";
 import { createMemoryBus } from "./delivery/memory-bus.js";
 import { createAppCache } from "./domain/apps.js";
+import { createAuditLog } from "./domain/audit/audit-log.js";
 import type { Ctx } from "./domain/context.js";
 import { createOutwardGate } from "./domain/outward-gate.js";
+import { createWordFilters } from "./domain/filter/word-filters.js";
 import { createPasswords } from "./domain/passwords.js";
 import { createPresenceAnnouncer } from "./domain/presence-announcer.js";
 import { startRetention } from "./domain/retention.js";
 import { createSecretBox } from "./domain/secret-box.js";
 import { createSessionCache } from "./domain/session-cache.js";
+import { createStatistics } from "./domain/statistics/statistics.js";
 import { createTokenBuckets } from "./domain/token-buckets.js";
 import { createTransientMemory } from "./domain/transient-memory.js";
 import { createCors } from "./http/cors.js";
@@ -26,6 +29,7 @@ import { createMetrics, type Metrics } from "./ops/metrics.js";
 import { createSafeFetch } from "./ops/safe-fetch.js";
 import { createStamps } from "./ops/stamps.js";
 import type { PortErrors } from "./ports.js";
+import { createAudit } from "./rpc/audited.js";
 import { createAddressOf } from "./rpc/client-address.js";
 import { createFunnel } from "./rpc/funnel.js";
 import { addHealth, createHealthBoard } from "./rpc/health.js";
@@ -96,6 +100,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   const report = (error: unknown) => logger.error({ err: error }, "a background task failed");
   const announcer = createPresenceAnnouncer({ read: store.read, bus, committer }, report);
+  const statistics = createStatistics({ read: store.read, committer, clock, times, bus }, report);
   const delivery: Delivery = createDelivery({
     read: store.read,
     bus,
@@ -104,7 +109,10 @@ export async function createApp(options: AppOptions): Promise<App> {
     times,
     logger,
     metrics,
-    onPresence: announcer.announce,
+    onPresence(change) {
+      announcer.announce(change);
+      statistics.presence(change);
+    },
     persistAcks: (appId, acked) => committer.run(appId, (tx) => persistAckedPositions(tx, acked)),
   });
   const ctx: Ctx = {
@@ -114,11 +122,13 @@ export async function createApp(options: AppOptions): Promise<App> {
     bus,
     presence: delivery.presence,
     tail: delivery.tail,
+    statistics,
     clock,
     limits,
     times,
     sendsPerSecond: settings.sendRate,
     apps: createAppCache(store.read),
+    filters: createWordFilters(store.read),
     sessions: createSessionCache(clock, { mostEntries: limits.cachedSessions, lifeMs: times.sessionCacheMs }),
     buckets: createTokenBuckets(clock),
     transients: createTransientMemory(clock, times.transientDedupMs),
@@ -139,7 +149,9 @@ export async function createApp(options: AppOptions): Promise<App> {
     version: options.version,
     newId: uuidv7,
   };
-  delivery.remember(await listOnlineUsers(store.read));
+  const online = await listOnlineUsers(store.read);
+  delivery.remember(online);
+  await statistics.start(online);
   const retention = startRetention(ctx, logger, {
     intervalMs: times.retentionIntervalMs,
     force: settings.retentionForce,
@@ -154,6 +166,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     returnsPerSecond: limits.returnsPerSecond,
     floodedMs: limits.eventLoopFloodedMs,
   });
+  const auditLog = createAuditLog(ctx, logger);
   const funnel = createFunnel({ ctx, logger, metrics, load });
   const portErrors = createPortErrors({
     newId: ctx.newId,
@@ -164,6 +177,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const rpc = createRpcHandler({
     ctx,
     funnel,
+    audit: createAudit(ctx, auditLog),
     subscribe: subscribeHandler({
       ctx,
       funnel,
@@ -228,6 +242,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       await retention.close();
       await delivery.close();
       await announcer.settled();
+      await statistics.close();
+      await auditLog.close();
       await committer.close();
     },
   };

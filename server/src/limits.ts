@@ -53,6 +53,12 @@ export const LIMITS = {
   letInPerSecond: 50,
   returnsPerSecond: 250,
   fetchedBytes: 256 * 1024,
+  filterWords: 10_000,
+  filterWordCodePoints: 64,
+  statisticsHours: 31 * 24,
+  statisticsDays: 1100,
+  auditTargets: 100,
+  auditWaitingEntries: 1000,
   commitBatchItems: 256,
   commitQueueItems: 2000,
   diskReserveBytes: 20 * 1024 * 1024,
@@ -91,6 +97,10 @@ export const TIMES = {
   smsResendMs: 60_000,
   smsDayMs: 86_400_000,
   fetchMs: 5_000,
+  countsPersistMs: 10_000,
+  hourlyStatisticsMs: 90 * 86_400_000,
+  dailyStatisticsMs: 3 * 365 * 86_400_000,
+  auditMs: 400 * 86_400_000,
 } as const;
 
 /** What an app starts with. Durations are milliseconds, 0 keeps for ever. */
@@ -101,6 +111,7 @@ export const APP_DEFAULTS = {
   allowGuestLogin: true,
   smsCodesPerDay: 10_000,
   maxGroupMembers: LIMITS.groupMembersDefault,
+  maxRoomMembers: LIMITS.roomMembers,
   historyRetentionMs: 7 * 86_400_000,
   strangerHistoryRetentionMs: 365 * 86_400_000,
   eventRetentionMs: 7 * 86_400_000,

@@ -5,11 +5,20 @@ import { createServiceKey, listServiceKeys, revokeServiceKey } from "../domain/a
 import { setTokenKeys } from "../domain/admin/set-token-keys.js";
 import { getSettings, updateSettings } from "../domain/admin/settings.js";
 import { getSmsGateway, setSmsGateway } from "../domain/admin/sms-gateway.js";
+import {
+  addFilterWords,
+  getWordFilter,
+  listFilterWords,
+  removeFilterWords,
+  setWordFilter,
+} from "../domain/admin/word-filter.js";
+import { listAuditEntries } from "../domain/audit/list-audit-entries.js";
 import { asService } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
 import { createSession } from "../domain/login/create-session.js";
 import { resetPassword } from "../domain/login/credentials/reset-password.js";
 import { sendSystemMessage } from "../domain/send-system-message.js";
+import { getStatistics } from "../domain/statistics/get-statistics.js";
 import { openedSession } from "./auth-service.js";
 import type { Handlers } from "./funnel.js";
 
@@ -49,5 +58,14 @@ export function adminHandlers(ctx: Ctx): Handlers<typeof AdminService> {
     updateSettings: async ({ caller }, request) => ({
       settings: await updateSettings(ctx, asService(caller), request.settings),
     }),
+    getWordFilter: async ({ caller }) => ({ filter: await getWordFilter(ctx, asService(caller)) }),
+    setWordFilter: async ({ caller }, request) => ({ filter: await setWordFilter(ctx, asService(caller), request) }),
+    addFilterWords: async ({ caller }, { words }) => ({ filter: await addFilterWords(ctx, asService(caller), words) }),
+    removeFilterWords: async ({ caller }, { words }) => ({
+      filter: await removeFilterWords(ctx, asService(caller), words),
+    }),
+    listFilterWords: async ({ caller }, request) => await listFilterWords(ctx, asService(caller), request),
+    getStatistics: async ({ caller }, request) => await getStatistics(ctx, asService(caller), request),
+    listAuditEntries: async ({ caller }, request) => await listAuditEntries(ctx, asService(caller), request),
   };
 }

@@ -2,13 +2,15 @@
 // @generated from file parley/v1/admin_service.proto (package parley.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { AppSettings, ServiceKey } from "./app_pb.js";
 import { file_parley_v1_app } from "./app_pb.js";
+import type { AuditEntry } from "./audit_entry_pb.js";
+import { file_parley_v1_audit_entry } from "./audit_entry_pb.js";
 import type { ChatMessage } from "./chat_message_pb.js";
 import { file_parley_v1_chat_message } from "./chat_message_pb.js";
 import type { MessageContent } from "./message_content_pb.js";
@@ -21,15 +23,19 @@ import type { PushOptions } from "./push_options_pb.js";
 import { file_parley_v1_push_options } from "./push_options_pb.js";
 import type { NoSmsGateway, SmsConsole, SmsWebhook } from "./sms_gateway_pb.js";
 import { file_parley_v1_sms_gateway } from "./sms_gateway_pb.js";
+import type { CurrentStatistics, StatisticsBucket } from "./statistics_pb.js";
+import { file_parley_v1_statistics } from "./statistics_pb.js";
 import type { User } from "./user_pb.js";
 import { file_parley_v1_user } from "./user_pb.js";
+import type { WordFilter, WordFilterAction } from "./word_filter_pb.js";
+import { file_parley_v1_word_filter } from "./word_filter_pb.js";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file parley/v1/admin_service.proto.
  */
 export const file_parley_v1_admin_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1wYXJsZXkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIJcGFybGV5LnYxIksKF0JhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0EjAKBXVzZXJzGAEgAygLMhUucGFybGV5LnYxLlVzZXJVcHNlcnRCCrpIB5IBBAgBEGQi4wEKClVzZXJVcHNlcnQSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSIwoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAAkgAiAEBEjMKCmF2YXRhcl91cmwYAyABKAlCGrpIF3IVKIAQMhBeKGh0dHBzPzovLy4qKT8kSAGIAQESKwoKYXR0cmlidXRlcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCDwoNX2Rpc3BsYXlfbmFtZUINCgtfYXZhdGFyX3VybCI6ChhCYXRjaFVwc2VydFVzZXJzUmVzcG9uc2USHgoFdXNlcnMYASADKAsyDy5wYXJsZXkudjEuVXNlciJGChRDcmVhdGVTZXNzaW9uUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCKVAQoVQ3JlYXRlU2Vzc2lvblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIqICChhTZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QSKQoIcmVjZWl2ZXIYASABKAsyDy5wYXJsZXkudjEuUGVlckIGukgDyAEBEjIKB2NvbnRlbnQYAiABKAsyGS5wYXJsZXkudjEuTWVzc2FnZUNvbnRlbnRCBrpIA8gBARIkCgRwdXNoGAMgASgLMhYucGFybGV5LnYxLlB1c2hPcHRpb25zEjoKEWNsaWVudF9tZXNzYWdlX2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhgKBnJlbWFyaxgFIAEoCUIIukgFcgMogAgSKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiWgoZU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlEhQKDGRlZHVwbGljYXRlZBgCIAEoCCJCChNTZXRUb2tlbktleXNSZXF1ZXN0EisKBGtleXMYASADKAsyEy5wYXJsZXkudjEuVG9rZW5LZXlCCLpIBZIBAhAKIqsBCghUb2tlbktleRIiCgxoczI1Nl9zZWNyZXQYASABKAlCCrpIB3IFICAogAhIABIlCg5wdWJsaWNfa2V5X3BlbRgCIAEoCUILukgIcgYQASiAgAFIABIsCghqd2tzX3VybBgDIAEoCUIYukgVchMQASiAEDIMXmh0dHBzPzovLy4qSAASGAoGa2V5X2lkGAQgASgJQgi6SAVyAyiAAUIMCgNrZXkSBbpIAggBIhYKFFNldFRva2VuS2V5c1Jlc3BvbnNlIjEKF0NyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACIlYKGENyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZRIlCgZyZWNvcmQYASABKAsyFS5wYXJsZXkudjEuU2VydmljZUtleRITCgtzZXJ2aWNlX2tleRgCIAEoCSJUChZMaXN0U2VydmljZUtleXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIl8KF0xpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlEisKDHNlcnZpY2Vfa2V5cxgBIAMoCzIVLnBhcmxleS52MS5TZXJ2aWNlS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJQChdSZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBI1Cg5zZXJ2aWNlX2tleV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiGgoYUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIhQKEkdldFNldHRpbmdzUmVxdWVzdCI/ChNHZXRTZXR0aW5nc1Jlc3BvbnNlEigKCHNldHRpbmdzGAEgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzIkkKFVVwZGF0ZVNldHRpbmdzUmVxdWVzdBIwCghzZXR0aW5ncxgBIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5nc0IGukgDyAEBIkIKFlVwZGF0ZVNldHRpbmdzUmVzcG9uc2USKAoIc2V0dGluZ3MYASABKAsyFi5wYXJsZXkudjEuQXBwU2V0dGluZ3MipQEKFFNldFNtc0dhdGV3YXlSZXF1ZXN0EigKB2NvbnNvbGUYASABKAsyFS5wYXJsZXkudjEuU21zQ29uc29sZUgAEigKB3dlYmhvb2sYAiABKAsyFS5wYXJsZXkudjEuU21zV2ViaG9va0gAEicKBG5vbmUYAyABKAsyFy5wYXJsZXkudjEuTm9TbXNHYXRld2F5SABCEAoHZ2F0ZXdheRIFukgCCAEiFwoVU2V0U21zR2F0ZXdheVJlc3BvbnNlIhYKFEdldFNtc0dhdGV3YXlSZXF1ZXN0Ip8BChVHZXRTbXNHYXRld2F5UmVzcG9uc2USKAoHY29uc29sZRgBIAEoCzIVLnBhcmxleS52MS5TbXNDb25zb2xlSAASKAoHd2ViaG9vaxgCIAEoCzIVLnBhcmxleS52MS5TbXNXZWJob29rSAASJwoEbm9uZRgDIAEoCzIXLnBhcmxleS52MS5Ob1Ntc0dhdGV3YXlIAEIJCgdnYXRld2F5IlEKGFNldE9hdXRoUHJvdmlkZXJzUmVxdWVzdBI1Cglwcm92aWRlcnMYASADKAsyGC5wYXJsZXkudjEuT2F1dGhQcm92aWRlckIIukgFkgECEAoiGwoZU2V0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIbChlMaXN0T2F1dGhQcm92aWRlcnNSZXF1ZXN0IkkKGkxpc3RPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlEisKCXByb3ZpZGVycxgBIAMoCzIYLnBhcmxleS52MS5PYXV0aFByb3ZpZGVyImgKFFJlc2V0UGFzc3dvcmRSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEiAKDG5ld19wYXNzd29yZBgCIAEoCUIKukgHcgUQASiACCIXChVSZXNldFBhc3N3b3JkUmVzcG9uc2UypQoKDEFkbWluU2VydmljZRJgChBCYXRjaFVwc2VydFVzZXJzEiIucGFybGV5LnYxLkJhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0GiMucGFybGV5LnYxLkJhdGNoVXBzZXJ0VXNlcnNSZXNwb25zZSIDkAICElQKDUNyZWF0ZVNlc3Npb24SHy5wYXJsZXkudjEuQ3JlYXRlU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuQ3JlYXRlU2Vzc2lvblJlc3BvbnNlIgASYAoRU2VuZFN5c3RlbU1lc3NhZ2USIy5wYXJsZXkudjEuU2VuZFN5c3RlbU1lc3NhZ2VSZXF1ZXN0GiQucGFybGV5LnYxLlNlbmRTeXN0ZW1NZXNzYWdlUmVzcG9uc2UiABJUCgxTZXRUb2tlbktleXMSHi5wYXJsZXkudjEuU2V0VG9rZW5LZXlzUmVxdWVzdBofLnBhcmxleS52MS5TZXRUb2tlbktleXNSZXNwb25zZSIDkAICElcKDVNldFNtc0dhdGV3YXkSHy5wYXJsZXkudjEuU2V0U21zR2F0ZXdheVJlcXVlc3QaIC5wYXJsZXkudjEuU2V0U21zR2F0ZXdheVJlc3BvbnNlIgOQAgISVwoNR2V0U21zR2F0ZXdheRIfLnBhcmxleS52MS5HZXRTbXNHYXRld2F5UmVxdWVzdBogLnBhcmxleS52MS5HZXRTbXNHYXRld2F5UmVzcG9uc2UiA5ACARJjChFTZXRPYXV0aFByb3ZpZGVycxIjLnBhcmxleS52MS5TZXRPYXV0aFByb3ZpZGVyc1JlcXVlc3QaJC5wYXJsZXkudjEuU2V0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIDkAICEmYKEkxpc3RPYXV0aFByb3ZpZGVycxIkLnBhcmxleS52MS5MaXN0T2F1dGhQcm92aWRlcnNSZXF1ZXN0GiUucGFybGV5LnYxLkxpc3RPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlIgOQAgESVwoNUmVzZXRQYXNzd29yZBIfLnBhcmxleS52MS5SZXNldFBhc3N3b3JkUmVxdWVzdBogLnBhcmxleS52MS5SZXNldFBhc3N3b3JkUmVzcG9uc2UiA5ACAhJdChBDcmVhdGVTZXJ2aWNlS2V5EiIucGFybGV5LnYxLkNyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0GiMucGFybGV5LnYxLkNyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZSIAEl0KD0xpc3RTZXJ2aWNlS2V5cxIhLnBhcmxleS52MS5MaXN0U2VydmljZUtleXNSZXF1ZXN0GiIucGFybGV5LnYxLkxpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlIgOQAgESYAoQUmV2b2tlU2VydmljZUtleRIiLnBhcmxleS52MS5SZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBojLnBhcmxleS52MS5SZXZva2VTZXJ2aWNlS2V5UmVzcG9uc2UiA5ACAhJRCgtHZXRTZXR0aW5ncxIdLnBhcmxleS52MS5HZXRTZXR0aW5nc1JlcXVlc3QaHi5wYXJsZXkudjEuR2V0U2V0dGluZ3NSZXNwb25zZSIDkAIBEloKDlVwZGF0ZVNldHRpbmdzEiAucGFybGV5LnYxLlVwZGF0ZVNldHRpbmdzUmVxdWVzdBohLnBhcmxleS52MS5VcGRhdGVTZXR0aW5nc1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_app, file_parley_v1_chat_message, file_parley_v1_message_content, file_parley_v1_oauth_provider, file_parley_v1_peer, file_parley_v1_push_options, file_parley_v1_sms_gateway, file_parley_v1_user]);
+  fileDesc("Ch1wYXJsZXkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIJcGFybGV5LnYxIksKF0JhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0EjAKBXVzZXJzGAEgAygLMhUucGFybGV5LnYxLlVzZXJVcHNlcnRCCrpIB5IBBAgBEGQi4wEKClVzZXJVcHNlcnQSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSIwoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAAkgAiAEBEjMKCmF2YXRhcl91cmwYAyABKAlCGrpIF3IVKIAQMhBeKGh0dHBzPzovLy4qKT8kSAGIAQESKwoKYXR0cmlidXRlcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCDwoNX2Rpc3BsYXlfbmFtZUINCgtfYXZhdGFyX3VybCI6ChhCYXRjaFVwc2VydFVzZXJzUmVzcG9uc2USHgoFdXNlcnMYASADKAsyDy5wYXJsZXkudjEuVXNlciJGChRDcmVhdGVTZXNzaW9uUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCKVAQoVQ3JlYXRlU2Vzc2lvblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIqICChhTZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QSKQoIcmVjZWl2ZXIYASABKAsyDy5wYXJsZXkudjEuUGVlckIGukgDyAEBEjIKB2NvbnRlbnQYAiABKAsyGS5wYXJsZXkudjEuTWVzc2FnZUNvbnRlbnRCBrpIA8gBARIkCgRwdXNoGAMgASgLMhYucGFybGV5LnYxLlB1c2hPcHRpb25zEjoKEWNsaWVudF9tZXNzYWdlX2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhgKBnJlbWFyaxgFIAEoCUIIukgFcgMogAgSKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiWgoZU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlEhQKDGRlZHVwbGljYXRlZBgCIAEoCCJCChNTZXRUb2tlbktleXNSZXF1ZXN0EisKBGtleXMYASADKAsyEy5wYXJsZXkudjEuVG9rZW5LZXlCCLpIBZIBAhAKIqsBCghUb2tlbktleRIiCgxoczI1Nl9zZWNyZXQYASABKAlCCrpIB3IFICAogAhIABIlCg5wdWJsaWNfa2V5X3BlbRgCIAEoCUILukgIcgYQASiAgAFIABIsCghqd2tzX3VybBgDIAEoCUIYukgVchMQASiAEDIMXmh0dHBzPzovLy4qSAASGAoGa2V5X2lkGAQgASgJQgi6SAVyAyiAAUIMCgNrZXkSBbpIAggBIhYKFFNldFRva2VuS2V5c1Jlc3BvbnNlIjEKF0NyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACIlYKGENyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZRIlCgZyZWNvcmQYASABKAsyFS5wYXJsZXkudjEuU2VydmljZUtleRITCgtzZXJ2aWNlX2tleRgCIAEoCSJUChZMaXN0U2VydmljZUtleXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIl8KF0xpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlEisKDHNlcnZpY2Vfa2V5cxgBIAMoCzIVLnBhcmxleS52MS5TZXJ2aWNlS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJQChdSZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBI1Cg5zZXJ2aWNlX2tleV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiGgoYUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIhQKEkdldFNldHRpbmdzUmVxdWVzdCI/ChNHZXRTZXR0aW5nc1Jlc3BvbnNlEigKCHNldHRpbmdzGAEgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzIkkKFVVwZGF0ZVNldHRpbmdzUmVxdWVzdBIwCghzZXR0aW5ncxgBIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5nc0IGukgDyAEBIkIKFlVwZGF0ZVNldHRpbmdzUmVzcG9uc2USKAoIc2V0dGluZ3MYASABKAsyFi5wYXJsZXkudjEuQXBwU2V0dGluZ3MipQEKFFNldFNtc0dhdGV3YXlSZXF1ZXN0EigKB2NvbnNvbGUYASABKAsyFS5wYXJsZXkudjEuU21zQ29uc29sZUgAEigKB3dlYmhvb2sYAiABKAsyFS5wYXJsZXkudjEuU21zV2ViaG9va0gAEicKBG5vbmUYAyABKAsyFy5wYXJsZXkudjEuTm9TbXNHYXRld2F5SABCEAoHZ2F0ZXdheRIFukgCCAEiFwoVU2V0U21zR2F0ZXdheVJlc3BvbnNlIhYKFEdldFNtc0dhdGV3YXlSZXF1ZXN0Ip8BChVHZXRTbXNHYXRld2F5UmVzcG9uc2USKAoHY29uc29sZRgBIAEoCzIVLnBhcmxleS52MS5TbXNDb25zb2xlSAASKAoHd2ViaG9vaxgCIAEoCzIVLnBhcmxleS52MS5TbXNXZWJob29rSAASJwoEbm9uZRgDIAEoCzIXLnBhcmxleS52MS5Ob1Ntc0dhdGV3YXlIAEIJCgdnYXRld2F5IlEKGFNldE9hdXRoUHJvdmlkZXJzUmVxdWVzdBI1Cglwcm92aWRlcnMYASADKAsyGC5wYXJsZXkudjEuT2F1dGhQcm92aWRlckIIukgFkgECEAoiGwoZU2V0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIbChlMaXN0T2F1dGhQcm92aWRlcnNSZXF1ZXN0IkkKGkxpc3RPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlEisKCXByb3ZpZGVycxgBIAMoCzIYLnBhcmxleS52MS5PYXV0aFByb3ZpZGVyImgKFFJlc2V0UGFzc3dvcmRSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEiAKDG5ld19wYXNzd29yZBgCIAEoCUIKukgHcgUQASiACCIXChVSZXNldFBhc3N3b3JkUmVzcG9uc2UiFgoUR2V0V29yZEZpbHRlclJlcXVlc3QiPgoVR2V0V29yZEZpbHRlclJlc3BvbnNlEiUKBmZpbHRlchgBIAEoCzIVLnBhcmxleS52MS5Xb3JkRmlsdGVyIugBChRTZXRXb3JkRmlsdGVyUmVxdWVzdBIPCgdlbmFibGVkGAEgASgIEjUKBmFjdGlvbhgCIAEoDjIbLnBhcmxleS52MS5Xb3JkRmlsdGVyQWN0aW9uQgi6SAWCAQIQARIgCgV3b3JkcxgDIAMoCUIRukgOkgELEJBOIgZyBBABGEASEgoKa2VlcF93b3JkcxgEIAEoCBIYChB1c2VfZGVmYXVsdF9saXN0GAUgASgIEh0KBG1hc2sYBiABKAlCD7pIDHIKMgheWyEtfl0/JBIZChFpZ25vcmVfc2VwYXJhdG9ycxgHIAEoCCI+ChVTZXRXb3JkRmlsdGVyUmVzcG9uc2USJQoGZmlsdGVyGAEgASgLMhUucGFybGV5LnYxLldvcmRGaWx0ZXIiOwoVQWRkRmlsdGVyV29yZHNSZXF1ZXN0EiIKBXdvcmRzGAEgAygJQhO6SBCSAQ0IARDoByIGcgQQARhAIj8KFkFkZEZpbHRlcldvcmRzUmVzcG9uc2USJQoGZmlsdGVyGAEgASgLMhUucGFybGV5LnYxLldvcmRGaWx0ZXIiPgoYUmVtb3ZlRmlsdGVyV29yZHNSZXF1ZXN0EiIKBXdvcmRzGAEgAygJQhO6SBCSAQ0IARDoByIGcgQQARhAIkIKGVJlbW92ZUZpbHRlcldvcmRzUmVzcG9uc2USJQoGZmlsdGVyGAEgASgLMhUucGFybGV5LnYxLldvcmRGaWx0ZXIiVAoWTGlzdEZpbHRlcldvcmRzUmVxdWVzdBIcCglwYWdlX3NpemUYASABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAyiACCJBChdMaXN0RmlsdGVyV29yZHNSZXNwb25zZRINCgV3b3JkcxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkisQEKFEdldFN0YXRpc3RpY3NSZXF1ZXN0Ej0KCnJlc29sdXRpb24YASABKA4yHy5wYXJsZXkudjEuU3RhdGlzdGljc1Jlc29sdXRpb25CCLpIBYIBAhABEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAicAoVR2V0U3RhdGlzdGljc1Jlc3BvbnNlEikKA25vdxgBIAEoCzIcLnBhcmxleS52MS5DdXJyZW50U3RhdGlzdGljcxIsCgdidWNrZXRzGAIgAygLMhsucGFybGV5LnYxLlN0YXRpc3RpY3NCdWNrZXQi3gEKF0xpc3RBdWRpdEVudHJpZXNSZXF1ZXN0Ei0KCWZyb21fdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoGbWV0aG9kGAMgASgJQhu6SBhyFiiAATIRXltBLVphLXowLTlfLi9dKiQSHAoJcGFnZV9zaXplGAQgASgFQgm6SAYaBBhkKAASHAoKcGFnZV90b2tlbhgFIAEoCUIIukgFcgMogAgiWwoYTGlzdEF1ZGl0RW50cmllc1Jlc3BvbnNlEiYKB2VudHJpZXMYASADKAsyFS5wYXJsZXkudjEuQXVkaXRFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkqnwEKFFN0YXRpc3RpY3NSZXNvbHV0aW9uEiUKIVNUQVRJU1RJQ1NfUkVTT0xVVElPTl9VTlNQRUNJRklFRBAAEh0KGVNUQVRJU1RJQ1NfUkVTT0xVVElPTl9OT1cQARIgChxTVEFUSVNUSUNTX1JFU09MVVRJT05fSE9VUkxZEAISHwobU1RBVElTVElDU19SRVNPTFVUSU9OX0RBSUxZEAMysg8KDEFkbWluU2VydmljZRJgChBCYXRjaFVwc2VydFVzZXJzEiIucGFybGV5LnYxLkJhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0GiMucGFybGV5LnYxLkJhdGNoVXBzZXJ0VXNlcnNSZXNwb25zZSIDkAICElQKDUNyZWF0ZVNlc3Npb24SHy5wYXJsZXkudjEuQ3JlYXRlU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuQ3JlYXRlU2Vzc2lvblJlc3BvbnNlIgASYAoRU2VuZFN5c3RlbU1lc3NhZ2USIy5wYXJsZXkudjEuU2VuZFN5c3RlbU1lc3NhZ2VSZXF1ZXN0GiQucGFybGV5LnYxLlNlbmRTeXN0ZW1NZXNzYWdlUmVzcG9uc2UiABJUCgxTZXRUb2tlbktleXMSHi5wYXJsZXkudjEuU2V0VG9rZW5LZXlzUmVxdWVzdBofLnBhcmxleS52MS5TZXRUb2tlbktleXNSZXNwb25zZSIDkAICElcKDVNldFNtc0dhdGV3YXkSHy5wYXJsZXkudjEuU2V0U21zR2F0ZXdheVJlcXVlc3QaIC5wYXJsZXkudjEuU2V0U21zR2F0ZXdheVJlc3BvbnNlIgOQAgISVwoNR2V0U21zR2F0ZXdheRIfLnBhcmxleS52MS5HZXRTbXNHYXRld2F5UmVxdWVzdBogLnBhcmxleS52MS5HZXRTbXNHYXRld2F5UmVzcG9uc2UiA5ACARJjChFTZXRPYXV0aFByb3ZpZGVycxIjLnBhcmxleS52MS5TZXRPYXV0aFByb3ZpZGVyc1JlcXVlc3QaJC5wYXJsZXkudjEuU2V0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIDkAICEmYKEkxpc3RPYXV0aFByb3ZpZGVycxIkLnBhcmxleS52MS5MaXN0T2F1dGhQcm92aWRlcnNSZXF1ZXN0GiUucGFybGV5LnYxLkxpc3RPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlIgOQAgESVwoNUmVzZXRQYXNzd29yZBIfLnBhcmxleS52MS5SZXNldFBhc3N3b3JkUmVxdWVzdBogLnBhcmxleS52MS5SZXNldFBhc3N3b3JkUmVzcG9uc2UiA5ACAhJdChBDcmVhdGVTZXJ2aWNlS2V5EiIucGFybGV5LnYxLkNyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0GiMucGFybGV5LnYxLkNyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZSIAEl0KD0xpc3RTZXJ2aWNlS2V5cxIhLnBhcmxleS52MS5MaXN0U2VydmljZUtleXNSZXF1ZXN0GiIucGFybGV5LnYxLkxpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlIgOQAgESYAoQUmV2b2tlU2VydmljZUtleRIiLnBhcmxleS52MS5SZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBojLnBhcmxleS52MS5SZXZva2VTZXJ2aWNlS2V5UmVzcG9uc2UiA5ACAhJRCgtHZXRTZXR0aW5ncxIdLnBhcmxleS52MS5HZXRTZXR0aW5nc1JlcXVlc3QaHi5wYXJsZXkudjEuR2V0U2V0dGluZ3NSZXNwb25zZSIDkAIBEloKDlVwZGF0ZVNldHRpbmdzEiAucGFybGV5LnYxLlVwZGF0ZVNldHRpbmdzUmVxdWVzdBohLnBhcmxleS52MS5VcGRhdGVTZXR0aW5nc1Jlc3BvbnNlIgOQAgISVwoNR2V0V29yZEZpbHRlchIfLnBhcmxleS52MS5HZXRXb3JkRmlsdGVyUmVxdWVzdBogLnBhcmxleS52MS5HZXRXb3JkRmlsdGVyUmVzcG9uc2UiA5ACARJXCg1TZXRXb3JkRmlsdGVyEh8ucGFybGV5LnYxLlNldFdvcmRGaWx0ZXJSZXF1ZXN0GiAucGFybGV5LnYxLlNldFdvcmRGaWx0ZXJSZXNwb25zZSIDkAICEloKDkFkZEZpbHRlcldvcmRzEiAucGFybGV5LnYxLkFkZEZpbHRlcldvcmRzUmVxdWVzdBohLnBhcmxleS52MS5BZGRGaWx0ZXJXb3Jkc1Jlc3BvbnNlIgOQAgISYwoRUmVtb3ZlRmlsdGVyV29yZHMSIy5wYXJsZXkudjEuUmVtb3ZlRmlsdGVyV29yZHNSZXF1ZXN0GiQucGFybGV5LnYxLlJlbW92ZUZpbHRlcldvcmRzUmVzcG9uc2UiA5ACAhJdCg9MaXN0RmlsdGVyV29yZHMSIS5wYXJsZXkudjEuTGlzdEZpbHRlcldvcmRzUmVxdWVzdBoiLnBhcmxleS52MS5MaXN0RmlsdGVyV29yZHNSZXNwb25zZSIDkAIBElcKDUdldFN0YXRpc3RpY3MSHy5wYXJsZXkudjEuR2V0U3RhdGlzdGljc1JlcXVlc3QaIC5wYXJsZXkudjEuR2V0U3RhdGlzdGljc1Jlc3BvbnNlIgOQAgESYAoQTGlzdEF1ZGl0RW50cmllcxIiLnBhcmxleS52MS5MaXN0QXVkaXRFbnRyaWVzUmVxdWVzdBojLnBhcmxleS52MS5MaXN0QXVkaXRFbnRyaWVzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_app, file_parley_v1_audit_entry, file_parley_v1_chat_message, file_parley_v1_message_content, file_parley_v1_oauth_provider, file_parley_v1_peer, file_parley_v1_push_options, file_parley_v1_sms_gateway, file_parley_v1_statistics, file_parley_v1_user, file_parley_v1_word_filter]);
 
 /**
  * The request of AdminService.BatchUpsertUsers.
@@ -813,6 +819,448 @@ export const ResetPasswordResponseSchema: GenMessage<ResetPasswordResponse> = /*
   messageDesc(file_parley_v1_admin_service, 29);
 
 /**
+ * The request of AdminService.GetWordFilter.
+ *
+ * @generated from message parley.v1.GetWordFilterRequest
+ */
+export type GetWordFilterRequest = Message<"parley.v1.GetWordFilterRequest"> & {
+};
+
+/**
+ * Describes the message parley.v1.GetWordFilterRequest.
+ * Use `create(GetWordFilterRequestSchema)` to create a new message.
+ */
+export const GetWordFilterRequestSchema: GenMessage<GetWordFilterRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 30);
+
+/**
+ * The response of AdminService.GetWordFilter.
+ *
+ * @generated from message parley.v1.GetWordFilterResponse
+ */
+export type GetWordFilterResponse = Message<"parley.v1.GetWordFilterResponse"> & {
+  /**
+   * The filter.
+   *
+   * @generated from field: parley.v1.WordFilter filter = 1;
+   */
+  filter?: WordFilter | undefined;
+};
+
+/**
+ * Describes the message parley.v1.GetWordFilterResponse.
+ * Use `create(GetWordFilterResponseSchema)` to create a new message.
+ */
+export const GetWordFilterResponseSchema: GenMessage<GetWordFilterResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 31);
+
+/**
+ * The request of AdminService.SetWordFilter.
+ *
+ * @generated from message parley.v1.SetWordFilterRequest
+ */
+export type SetWordFilterRequest = Message<"parley.v1.SetWordFilterRequest"> & {
+  /**
+   * The switch; off keeps the words and looks for none.
+   *
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * What to do with a text that holds a word.
+   *
+   * @generated from field: parley.v1.WordFilterAction action = 2;
+   */
+  action: WordFilterAction;
+
+  /**
+   * The words in place of those there were: at most 10,000, each 1 to 64 code points (TOO_LARGE beyond it). The whole request is at most 1 MiB;
+   * longer lists are filled up by AddFilterWords.
+   *
+   * @generated from field: repeated string words = 3;
+   */
+  words: string[];
+
+  /**
+   * The mark that the words stay as they are; `words` is empty then.
+   *
+   * @generated from field: bool keep_words = 4;
+   */
+  keepWords: boolean;
+
+  /**
+   * The switch for the words of the built-in list.
+   *
+   * @generated from field: bool use_default_list = 5;
+   */
+  useDefaultList: boolean;
+
+  /**
+   * The character that takes the place of each code point of a word: one of the visible characters of ASCII. Empty: `*`.
+   *
+   * @generated from field: string mask = 6;
+   */
+  mask: string;
+
+  /**
+   * The switch for looking through blanks, punctuation and symbols between the letters of a word.
+   *
+   * @generated from field: bool ignore_separators = 7;
+   */
+  ignoreSeparators: boolean;
+};
+
+/**
+ * Describes the message parley.v1.SetWordFilterRequest.
+ * Use `create(SetWordFilterRequestSchema)` to create a new message.
+ */
+export const SetWordFilterRequestSchema: GenMessage<SetWordFilterRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 32);
+
+/**
+ * The response of AdminService.SetWordFilter.
+ *
+ * @generated from message parley.v1.SetWordFilterResponse
+ */
+export type SetWordFilterResponse = Message<"parley.v1.SetWordFilterResponse"> & {
+  /**
+   * The filter in force.
+   *
+   * @generated from field: parley.v1.WordFilter filter = 1;
+   */
+  filter?: WordFilter | undefined;
+};
+
+/**
+ * Describes the message parley.v1.SetWordFilterResponse.
+ * Use `create(SetWordFilterResponseSchema)` to create a new message.
+ */
+export const SetWordFilterResponseSchema: GenMessage<SetWordFilterResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 33);
+
+/**
+ * The request of AdminService.AddFilterWords.
+ *
+ * @generated from message parley.v1.AddFilterWordsRequest
+ */
+export type AddFilterWordsRequest = Message<"parley.v1.AddFilterWordsRequest"> & {
+  /**
+   * The words, 1 to 1,000, each 1 to 64 code points.
+   *
+   * @generated from field: repeated string words = 1;
+   */
+  words: string[];
+};
+
+/**
+ * Describes the message parley.v1.AddFilterWordsRequest.
+ * Use `create(AddFilterWordsRequestSchema)` to create a new message.
+ */
+export const AddFilterWordsRequestSchema: GenMessage<AddFilterWordsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 34);
+
+/**
+ * The response of AdminService.AddFilterWords.
+ *
+ * @generated from message parley.v1.AddFilterWordsResponse
+ */
+export type AddFilterWordsResponse = Message<"parley.v1.AddFilterWordsResponse"> & {
+  /**
+   * The filter in force.
+   *
+   * @generated from field: parley.v1.WordFilter filter = 1;
+   */
+  filter?: WordFilter | undefined;
+};
+
+/**
+ * Describes the message parley.v1.AddFilterWordsResponse.
+ * Use `create(AddFilterWordsResponseSchema)` to create a new message.
+ */
+export const AddFilterWordsResponseSchema: GenMessage<AddFilterWordsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 35);
+
+/**
+ * The request of AdminService.RemoveFilterWords.
+ *
+ * @generated from message parley.v1.RemoveFilterWordsRequest
+ */
+export type RemoveFilterWordsRequest = Message<"parley.v1.RemoveFilterWordsRequest"> & {
+  /**
+   * The words, 1 to 1,000, each 1 to 64 code points.
+   *
+   * @generated from field: repeated string words = 1;
+   */
+  words: string[];
+};
+
+/**
+ * Describes the message parley.v1.RemoveFilterWordsRequest.
+ * Use `create(RemoveFilterWordsRequestSchema)` to create a new message.
+ */
+export const RemoveFilterWordsRequestSchema: GenMessage<RemoveFilterWordsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 36);
+
+/**
+ * The response of AdminService.RemoveFilterWords.
+ *
+ * @generated from message parley.v1.RemoveFilterWordsResponse
+ */
+export type RemoveFilterWordsResponse = Message<"parley.v1.RemoveFilterWordsResponse"> & {
+  /**
+   * The filter in force.
+   *
+   * @generated from field: parley.v1.WordFilter filter = 1;
+   */
+  filter?: WordFilter | undefined;
+};
+
+/**
+ * Describes the message parley.v1.RemoveFilterWordsResponse.
+ * Use `create(RemoveFilterWordsResponseSchema)` to create a new message.
+ */
+export const RemoveFilterWordsResponseSchema: GenMessage<RemoveFilterWordsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 37);
+
+/**
+ * The request of AdminService.ListFilterWords.
+ *
+ * @generated from message parley.v1.ListFilterWordsRequest
+ */
+export type ListFilterWordsRequest = Message<"parley.v1.ListFilterWordsRequest"> & {
+  /**
+   * The largest number to return: 1 to 100; 0 means 20.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListFilterWordsRequest.
+ * Use `create(ListFilterWordsRequestSchema)` to create a new message.
+ */
+export const ListFilterWordsRequestSchema: GenMessage<ListFilterWordsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 38);
+
+/**
+ * The response of AdminService.ListFilterWords.
+ *
+ * @generated from message parley.v1.ListFilterWordsResponse
+ */
+export type ListFilterWordsResponse = Message<"parley.v1.ListFilterWordsResponse"> & {
+  /**
+   * The words.
+   *
+   * @generated from field: repeated string words = 1;
+   */
+  words: string[];
+
+  /**
+   * The token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListFilterWordsResponse.
+ * Use `create(ListFilterWordsResponseSchema)` to create a new message.
+ */
+export const ListFilterWordsResponseSchema: GenMessage<ListFilterWordsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 39);
+
+/**
+ * The request of AdminService.GetStatistics.
+ *
+ * @generated from message parley.v1.GetStatisticsRequest
+ */
+export type GetStatisticsRequest = Message<"parley.v1.GetStatisticsRequest"> & {
+  /**
+   * What to tell; unspecified: what is so now.
+   *
+   * @generated from field: parley.v1.StatisticsResolution resolution = 1;
+   */
+  resolution: StatisticsResolution;
+
+  /**
+   * The beginning of the span; the hour or day that holds it is the first bucket. Absent: 23 hours or 29 days before the end.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 2;
+   */
+  fromTime?: Timestamp | undefined;
+
+  /**
+   * The end of the span; the hour or day that holds it is the last bucket. Absent: now.
+   *
+   * @generated from field: google.protobuf.Timestamp to_time = 3;
+   */
+  toTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message parley.v1.GetStatisticsRequest.
+ * Use `create(GetStatisticsRequestSchema)` to create a new message.
+ */
+export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 40);
+
+/**
+ * The response of AdminService.GetStatistics.
+ *
+ * @generated from message parley.v1.GetStatisticsResponse
+ */
+export type GetStatisticsResponse = Message<"parley.v1.GetStatisticsResponse"> & {
+  /**
+   * What is so now.
+   *
+   * @generated from field: parley.v1.CurrentStatistics now = 1;
+   */
+  now?: CurrentStatistics | undefined;
+
+  /**
+   * The buckets, oldest first, without gaps: one in which nothing happened is there with zeros. The last may still be growing.
+   *
+   * @generated from field: repeated parley.v1.StatisticsBucket buckets = 2;
+   */
+  buckets: StatisticsBucket[];
+};
+
+/**
+ * Describes the message parley.v1.GetStatisticsResponse.
+ * Use `create(GetStatisticsResponseSchema)` to create a new message.
+ */
+export const GetStatisticsResponseSchema: GenMessage<GetStatisticsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 41);
+
+/**
+ * The request of AdminService.ListAuditEntries.
+ *
+ * @generated from message parley.v1.ListAuditEntriesRequest
+ */
+export type ListAuditEntriesRequest = Message<"parley.v1.ListAuditEntriesRequest"> & {
+  /**
+   * The time before which entries are left out; absent: none.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 1;
+   */
+  fromTime?: Timestamp | undefined;
+
+  /**
+   * The time from which on entries are left out; absent: none.
+   *
+   * @generated from field: google.protobuf.Timestamp to_time = 2;
+   */
+  toTime?: Timestamp | undefined;
+
+  /**
+   * The call to list alone, such as parley.v1.AdminService/SetTokenKeys; empty: all.
+   *
+   * @generated from field: string method = 3;
+   */
+  method: string;
+
+  /**
+   * The largest number to return: 1 to 100; 0 means 20.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListAuditEntriesRequest.
+ * Use `create(ListAuditEntriesRequestSchema)` to create a new message.
+ */
+export const ListAuditEntriesRequestSchema: GenMessage<ListAuditEntriesRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 42);
+
+/**
+ * The response of AdminService.ListAuditEntries.
+ *
+ * @generated from message parley.v1.ListAuditEntriesResponse
+ */
+export type ListAuditEntriesResponse = Message<"parley.v1.ListAuditEntriesResponse"> & {
+  /**
+   * The entries.
+   *
+   * @generated from field: repeated parley.v1.AuditEntry entries = 1;
+   */
+  entries: AuditEntry[];
+
+  /**
+   * The token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListAuditEntriesResponse.
+ * Use `create(ListAuditEntriesResponseSchema)` to create a new message.
+ */
+export const ListAuditEntriesResponseSchema: GenMessage<ListAuditEntriesResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 43);
+
+/**
+ * What statistics tell.
+ *
+ * @generated from enum parley.v1.StatisticsResolution
+ */
+export enum StatisticsResolution {
+  /**
+   * The resolution is not given: STATISTICS_RESOLUTION_NOW.
+   *
+   * @generated from enum value: STATISTICS_RESOLUTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * What is so now, and this day so far as one bucket. The span is not looked at.
+   *
+   * @generated from enum value: STATISTICS_RESOLUTION_NOW = 1;
+   */
+  NOW = 1,
+
+  /**
+   * A bucket for each hour of the span, at most 31 days of them.
+   *
+   * @generated from enum value: STATISTICS_RESOLUTION_HOURLY = 2;
+   */
+  HOURLY = 2,
+
+  /**
+   * A bucket for each day of the span, at most 1,100.
+   *
+   * @generated from enum value: STATISTICS_RESOLUTION_DAILY = 3;
+   */
+  DAILY = 3,
+}
+
+/**
+ * Describes the enum parley.v1.StatisticsResolution.
+ */
+export const StatisticsResolutionSchema: GenEnum<StatisticsResolution> = /*@__PURE__*/
+  enumDesc(file_parley_v1_admin_service, 0);
+
+/**
  * The service of the app's backend. The caller is a service key, without `parley-acting-user`; it acts on its own app only.
  *
  * @generated from service parley.v1.AdminService
@@ -962,6 +1410,79 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof UpdateSettingsRequestSchema;
     output: typeof UpdateSettingsResponseSchema;
+  },
+  /**
+   * The call that gets the word filter, without its words.
+   *
+   * @generated from rpc parley.v1.AdminService.GetWordFilter
+   */
+  getWordFilter: {
+    methodKind: "unary";
+    input: typeof GetWordFilterRequestSchema;
+    output: typeof GetWordFilterResponseSchema;
+  },
+  /**
+   * The call that replaces the word filter and its words. It holds for every send that begins after the answer; what is stored stays as it is.
+   * Errors: INVALID_FIELD for a word of which nothing is left to look for.
+   *
+   * @generated from rpc parley.v1.AdminService.SetWordFilter
+   */
+  setWordFilter: {
+    methodKind: "unary";
+    input: typeof SetWordFilterRequestSchema;
+    output: typeof SetWordFilterResponseSchema;
+  },
+  /**
+   * The call that adds words to the filter. Those that are there count once. Errors: INVALID_FIELD, TOO_LARGE with more than 10,000 words in all.
+   *
+   * @generated from rpc parley.v1.AdminService.AddFilterWords
+   */
+  addFilterWords: {
+    methodKind: "unary";
+    input: typeof AddFilterWordsRequestSchema;
+    output: typeof AddFilterWordsResponseSchema;
+  },
+  /**
+   * The call that takes words out of the filter, spelt as they were added. Those that are not there are passed over.
+   *
+   * @generated from rpc parley.v1.AdminService.RemoveFilterWords
+   */
+  removeFilterWords: {
+    methodKind: "unary";
+    input: typeof RemoveFilterWordsRequestSchema;
+    output: typeof RemoveFilterWordsResponseSchema;
+  },
+  /**
+   * The call that lists the app's own words of the filter, in the order of their code points.
+   *
+   * @generated from rpc parley.v1.AdminService.ListFilterWords
+   */
+  listFilterWords: {
+    methodKind: "unary";
+    input: typeof ListFilterWordsRequestSchema;
+    output: typeof ListFilterWordsResponseSchema;
+  },
+  /**
+   * The call that tells how the app is used: now, by the hour or by the day. Hours are kept for 90 days, days for 3 years.
+   * Errors: INVALID_FIELD for a span that is turned round, or longer than 31 days of hours or 1,100 days.
+   *
+   * @generated from rpc parley.v1.AdminService.GetStatistics
+   */
+  getStatistics: {
+    methodKind: "unary";
+    input: typeof GetStatisticsRequestSchema;
+    output: typeof GetStatisticsResponseSchema;
+  },
+  /**
+   * The call that lists what the app's service keys changed, or tried to, newest first: in this service, and elsewhere by their own rights. What a service
+   * key does in the name of a user is the user's and not listed. Kept for 400 days. Errors: INVALID_FIELD.
+   *
+   * @generated from rpc parley.v1.AdminService.ListAuditEntries
+   */
+  listAuditEntries: {
+    methodKind: "unary";
+    input: typeof ListAuditEntriesRequestSchema;
+    output: typeof ListAuditEntriesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_parley_v1_admin_service, 0);
