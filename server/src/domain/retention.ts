@@ -26,6 +26,7 @@ import { endSession, SessionRevokedReason } from "./end-session.js";
 import { MESSAGE_KINDS } from "./events.js";
 import { nextTurn } from "./next-turn.js";
 import { createRetentionGuard } from "./retention-guard.js";
+import { trimRecords } from "./trim-records.js";
 
 export interface RetentionOptions {
   intervalMs: number;
@@ -103,6 +104,7 @@ export function startRetention(ctx: RetentionCtx, logger: Logger, options: Reten
       await trimEvents(run, app);
       await trimHistory(run, app);
       await expire(run, app);
+      await trimRecords(ctx, app.appId, nowMs, over.signal);
     }
     return report;
   };

@@ -57,6 +57,18 @@ export async function listAuditEntries(
   return await query.orderBy("create_ms", "desc").orderBy("entry_id", "desc").limit(limit).execute();
 }
 
+/** Whether there are entries of an app, or of the operator about no app, from before a time. */
+export async function hasAuditEntriesBefore(db: Db, appId: string, beforeMs: number): Promise<boolean> {
+  const found = await db
+    .selectFrom("audit_entry")
+    .select("entry_id")
+    .where("app_id", "in", [appId, ""])
+    .where("create_ms", "<", beforeMs)
+    .limit(1)
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
 /** Removes the entries of an app, and of the operator about no app, that are older than a time, at most `most`, and gives their number. */
 export async function deleteAuditEntries(tx: Tx, beforeMs: number, most: number): Promise<number> {
   const old = await tx.db
