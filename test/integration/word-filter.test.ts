@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { SetWordFilterRequestSchema } from "@parley/proto/parley/v1/admin_service_pb.js";
 import { WordFilterAction } from "@parley/proto/parley/v1/word_filter_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -14,6 +13,7 @@ import {
   type TestUser,
 } from "../support/index.js";
 import {
+  type Init,
   messageOf,
   must,
   newGroup,
@@ -41,7 +41,7 @@ beforeAll(async () => {
 afterAll(() => host.close());
 
 /** An app of a test's own, with two users, a group and a room, and a filter for "bad". */
-async function filtered(settings: Partial<MessageInitShape<typeof SetWordFilterRequestSchema>> = {}) {
+async function filtered(settings: Init<typeof SetWordFilterRequestSchema> = {}) {
   const server = await otherApp(host);
   const [tom, jerry] = await newPair(server);
   const group = await newGroup(tom, [jerry]);
