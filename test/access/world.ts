@@ -99,6 +99,8 @@ export function fillFrom({ app, ids, cursor, pageToken }: World): Fill {
       case "issuer":
       case "jwks_url":
         return "https://example.org/keys";
+      case "mask":
+        return "#";
       case "locale":
         return "en";
       default:
