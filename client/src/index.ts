@@ -14,6 +14,9 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   return buildServiceClient(options, options.platform ?? platform);
 }
 
+export { StatisticsResolution } from "@parley/proto/parley/v1/admin_service_pb.js";
+export type { AuditEntry } from "@parley/proto/parley/v1/audit_entry_pb.js";
+export { AuditOutcome } from "@parley/proto/parley/v1/audit_entry_pb.js";
 export type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 export { MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
 export type { Conversation } from "@parley/proto/parley/v1/conversation_pb.js";
@@ -28,6 +31,7 @@ export type { MessageContent } from "@parley/proto/parley/v1/message_content_pb.
 export { ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
 export type { Peer, Sender } from "@parley/proto/parley/v1/peer_pb.js";
 export type { Room, RoomMember } from "@parley/proto/parley/v1/room_pb.js";
+export type { CurrentStatistics, StatisticsBucket } from "@parley/proto/parley/v1/statistics_pb.js";
 export type {
   FriendChanged,
   GroupChanged,
@@ -43,6 +47,8 @@ export { ChangeKind, EventKind, SessionRevokedReason } from "@parley/proto/parle
 export type { Presence, User } from "@parley/proto/parley/v1/user_pb.js";
 export { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 export type { AccountCalls, SentCode } from "./account.js";
+export type { WordFilter } from "@parley/proto/parley/v1/word_filter_pb.js";
+export { WordFilterAction } from "@parley/proto/parley/v1/word_filter_pb.js";
 export type { Admin, SystemMessageOptions } from "./admin.js";
 export type { Client } from "./client.js";
 export type { ClientOptions } from "./client-options.js";

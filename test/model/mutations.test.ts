@@ -12,9 +12,10 @@ import { worldOf } from "./mutations-case.js";
 import { GROUPS } from "./mutations-groups.js";
 import { LOGINS } from "./mutations-logins.js";
 import { MESSAGES } from "./mutations-messages.js";
+import { MODERATION } from "./mutations-moderation.js";
 import { OTHERS } from "./mutations-others.js";
 
-const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...LOGINS];
+const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...LOGINS, ...MODERATION];
 
 let server: TestServer;
 beforeAll(async () => {

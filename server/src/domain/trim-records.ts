@@ -25,7 +25,8 @@ export async function trimRecords(
   for (let removed = old ? 1 : 0; removed > 0 && !signal.aborted; await nextTurn())
     removed = await ctx.committer.run(
       appId,
-      async (tx) => (await deleteStatistics(tx, before, STEP_ITEMS)) + (await deleteAuditEntries(tx, auditMs, STEP_ITEMS)),
+      async (tx) =>
+        (await deleteStatistics(tx, before, STEP_ITEMS)) + (await deleteAuditEntries(tx, auditMs, STEP_ITEMS)),
       { frees: true },
     );
 }
