@@ -123,6 +123,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     presence: delivery.presence,
     tail: delivery.tail,
     statistics,
+    // Nothing is pushed in this version.
+    pushCounts: async () => [],
     clock,
     limits,
     times,

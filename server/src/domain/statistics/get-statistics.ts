@@ -1,7 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type GetStatisticsRequest, StatisticsResolution } from "@parley/proto/parley/v1/admin_service_pb.js";
-import { type StatisticsBucket, StatisticsBucketSchema } from "@parley/proto/parley/v1/statistics_pb.js";
+import {
+  PushCountsSchema,
+  type StatisticsBucket,
+  StatisticsBucketSchema,
+} from "@parley/proto/parley/v1/statistics_pb.js";
 import { type Addition, countUnmarked, dayOf, hourOf, readStatistics } from "../../store/statistics.js";
 import type { ServiceCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
@@ -12,6 +16,13 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const DEFAULT_HOURS = 24;
 const DEFAULT_DAYS = 30;
+
+/** The pushes of an app on the days that had any, from one day up to another, both counted from 1970 in UTC. */
+export type PushCountsOf = (
+  appId: string,
+  fromDay: number,
+  toDay: number,
+) => Promise<readonly { day: number; sent: number; opened: number; failed: number }[]>;
 
 /** The buckets to tell: the starts of the first and the last, and how far they are apart. */
 interface Span {
@@ -26,9 +37,13 @@ export async function getStatistics(ctx: Ctx, { appId }: ServiceCaller, request:
   const nowMs = ctx.clock.now();
   const span = spanOf(ctx, request, nowMs);
   const counts = await countsOf(ctx, appId, span);
+  const pushes = span.span === "d" ? await pushesOf(ctx, appId, span) : undefined;
   const buckets: StatisticsBucket[] = [];
-  for (let startMs = span.fromMs; startMs <= span.toMs; startMs += span.stepMs)
-    buckets.push(bucketOf(startMs, counts.get(startMs)));
+  for (let startMs = span.fromMs; startMs <= span.toMs; startMs += span.stepMs) {
+    const bucket = bucketOf(startMs, counts.get(startMs));
+    if (pushes !== undefined) bucket.pushes = create(PushCountsSchema, pushes.get(startMs) ?? {});
+    buckets.push(bucket);
+  }
   const now = {
     onlineUsers: ctx.statistics.online(appId),
     sessions: ctx.presence.countSessions(appId),
@@ -61,6 +76,11 @@ function between(
   if ((toMs - fromMs) / stepMs >= most)
     throw invalidField("to_time", `the span is longer than ${most} ${span === "h" ? "hours" : "days"}`);
   return { span, fromMs, toMs, stepMs };
+}
+
+async function pushesOf(ctx: Ctx, appId: string, { fromMs, toMs }: Span) {
+  const days = await ctx.pushCounts(appId, fromMs / DAY_MS, toMs / DAY_MS);
+  return new Map(days.map(({ day, sent, opened, failed }) => [day * DAY_MS, { sent, opened, failed }]));
 }
 
 type Counts = Map<number, Map<string, number>>;
