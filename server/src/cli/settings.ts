@@ -39,7 +39,7 @@ export function settingsCommand(): Command {
 const nameOf = (change: string) => change.split("=")[0] ?? "";
 
 /** Settings from words such as max_group_members=100. */
-export function parseSettings(changes: readonly string[]): AppSettings {
+function parseSettings(changes: readonly string[]): AppSettings {
   const settings = create(AppSettingsSchema) as AppSettings & Record<string, unknown>;
   for (const change of changes) {
     const at = change.indexOf("=");

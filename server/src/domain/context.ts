@@ -10,8 +10,7 @@ import type { WordFilters } from "./filter/word-filters.js";
 import type { Passwords } from "./passwords.js";
 import type { SecretBox } from "./secret-box.js";
 import type { SessionCache } from "./session-cache.js";
-import type { PushCountsOf } from "./statistics/get-statistics.js";
-import type { Statistics } from "./statistics/statistics.js";
+import type { PushCountsOf, Statistics } from "./statistics/statistics.js";
 import type { TokenBuckets } from "./token-buckets.js";
 import type { TransientMemory } from "./transient-memory.js";
 

@@ -107,6 +107,15 @@ describe("a filter", () => {
     expect(await screened("so good", ["bad"], { action: "reject" })).toBe("so good");
   });
 
+  test("reads a text of 8 KiB once, whatever the number of words", async () => {
+    const words = Array.from({ length: 10_000 }, (_, at) => `w${at}z`);
+    const text = "w123z w1234 w9999z ".repeat(432).slice(0, 8192);
+    const masked = (await screened(text, words)) as string;
+    expect(masked).toHaveLength(8192);
+    expect(masked.match(/\*+/g)).toHaveLength(2 * 431);
+    expect(masked.replaceAll(/\*+|w1234| /g, "")).toBe("w12");
+  });
+
   test("is none when it is off or has nothing to look for", async () => {
     expect(await screened("bad", ["bad"], { enabled: false })).toBe("no filter");
     expect(await screened("bad", [])).toBe("no filter");

@@ -1,11 +1,17 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
+import type { Committer } from "../../store/committer.js";
 import { readLogState } from "../../store/log.js";
+import type { Db } from "../../store/schema.js";
 import { addToStatistics, keepCounted, listEventsOf, markActive as storeActive } from "../../store/statistics.js";
-import type { Ctx } from "../context.js";
 import { factsOf, NEW_MESSAGE_KINDS } from "../events.js";
 import { nextTurn } from "../next-turn.js";
 import { additionsOf, countMessage, isEmpty, newTally, type Tally } from "./tally.js";
+
+export interface CountingDeps {
+  read: Db;
+  committer: Committer;
+}
 
 /** Positions that are counted by one transaction. */
 const STEP_POSITIONS = 1000;
@@ -14,7 +20,7 @@ const IDLE_POSITIONS = 5000;
 
 /** Counts the messages of a stretch of an app's log, whose counts a crash took from memory. Each step is written with how far it came, so that nothing is counted twice. */
 export async function countLog(
-  ctx: Pick<Ctx, "read" | "committer">,
+  ctx: CountingDeps,
   appId: string,
   { fromPos, toPos }: { fromPos: number; toPos: number },
 ): Promise<void> {
@@ -48,7 +54,7 @@ function countStored(tally: Tally, event: { create_ms: number; audiences: string
 
 /** Adds a tally to what is stored, with the position that it counts up to. */
 export async function writeTally(
-  ctx: Pick<Ctx, "read" | "committer">,
+  ctx: CountingDeps,
   appId: string,
   tally: Tally,
   done: () => void = () => undefined,

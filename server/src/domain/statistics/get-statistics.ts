@@ -17,13 +17,6 @@ const DAY_MS = 86_400_000;
 const DEFAULT_HOURS = 24;
 const DEFAULT_DAYS = 30;
 
-/** The pushes of an app on the days that had any, from one day up to another, both counted from 1970 in UTC. */
-export type PushCountsOf = (
-  appId: string,
-  fromDay: number,
-  toDay: number,
-) => Promise<readonly { day: number; sent: number; opened: number; failed: number }[]>;
-
 /** The buckets to tell: the starts of the first and the last, and how far they are apart. */
 interface Span {
   span: "h" | "d";

@@ -1,10 +1,9 @@
-import type { Timer } from "../../ops/clock.js";
-import type { LogRange, TransientEvent } from "../../ports.js";
+import type { Times } from "../../limits.js";
+import type { Clock, Timer } from "../../ops/clock.js";
+import type { Bus, LogRange, TransientEvent } from "../../ports.js";
 import { readHeads } from "../../store/log.js";
 import { dayOf, hourOf, readCounted } from "../../store/statistics.js";
-import type { Ctx } from "../context.js";
-import type { PresenceChange } from "../presence-events.js";
-import { countLog, writeTally } from "./count-log.js";
+import { type CountingDeps, countLog, writeTally } from "./count-log.js";
 import { countMessage, isEmpty, markActive, merge, newTally, reachPeak, type Tally } from "./tally.js";
 
 /** The counts of how each app is used, in memory as they come and in the store a little later. */
@@ -12,7 +11,7 @@ export interface Statistics {
   /** Tells of the users who were here when the last server stopped, and counts what it could not write any more. */
   start(online: readonly { app_id: string; user_id: string }[]): Promise<void>;
   /** Takes a change of who is here. */
-  presence(change: PresenceChange): void;
+  presence(change: { appId: string; userId: string; online: boolean; atMs: number }): void;
   /** The number of users of an app who are online. */
   online(appId: string): number;
   /** What is not in the store yet. The mark changes when some of it is written. */
@@ -36,9 +35,20 @@ interface AppCounts {
   seen: { dayMs: number; users: Set<string> };
 }
 
-type StatisticsCtx = Pick<Ctx, "read" | "committer" | "clock" | "times" | "bus">;
+interface StatisticsDeps extends CountingDeps {
+  clock: Clock;
+  bus: Bus;
+  times: Pick<Times, "countsPersistMs">;
+}
 
-export function createStatistics(ctx: StatisticsCtx, onError: (error: unknown) => void): Statistics {
+/** The pushes of an app on the days that had any, from one day up to another, both counted from 1970 in UTC. */
+export type PushCountsOf = (
+  appId: string,
+  fromDay: number,
+  toDay: number,
+) => Promise<readonly { day: number; sent: number; opened: number; failed: number }[]>;
+
+export function createStatistics(ctx: StatisticsDeps, onError: (error: unknown) => void): Statistics {
   const { clock, bus } = ctx;
   const apps = new Map<string, AppCounts>();
   let flushing: Promise<void> = Promise.resolve();
