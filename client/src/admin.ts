@@ -2,10 +2,10 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   CreateSessionResponse,
   GetSmsGatewayResponse,
-  SetSmsGatewayRequestSchema,
   GetStatisticsRequestSchema,
   GetStatisticsResponse,
   ListAuditEntriesRequestSchema,
+  SetSmsGatewayRequestSchema,
   SetWordFilterRequestSchema,
   TokenKeySchema,
   UserUpsertSchema,

@@ -46,9 +46,9 @@ export type {
 export { ChangeKind, EventKind, SessionRevokedReason } from "@parley/proto/parley/v1/stream_event_pb.js";
 export type { Presence, User } from "@parley/proto/parley/v1/user_pb.js";
 export { UserKind } from "@parley/proto/parley/v1/user_pb.js";
-export type { AccountCalls, SentCode } from "./account.js";
 export type { WordFilter } from "@parley/proto/parley/v1/word_filter_pb.js";
 export { WordFilterAction } from "@parley/proto/parley/v1/word_filter_pb.js";
+export type { AccountCalls, SentCode } from "./account.js";
 export type { Admin, SystemMessageOptions } from "./admin.js";
 export type { Client } from "./client.js";
 export type { ClientOptions } from "./client-options.js";
