@@ -3,15 +3,20 @@ import type {
   CreateSessionResponse,
   ExportUserResponse,
   GetSmsGatewayResponse,
+  GetStatisticsRequestSchema,
+  GetStatisticsResponse,
   ImportMessagesRequestSchema,
   ImportMessagesResponse,
+  ListAuditEntriesRequestSchema,
   SetPushCredentialRequestSchema,
   SetSmsGatewayRequestSchema,
+  SetWordFilterRequestSchema,
   TestPushResult,
   TokenKeySchema,
   UserUpsertSchema,
 } from "@parley/proto/parley/v1/admin_service_pb.js";
 import type { AppSettings, AppSettingsSchema, ServiceKey } from "@parley/proto/parley/v1/app_pb.js";
+import type { AuditEntry } from "@parley/proto/parley/v1/audit_entry_pb.js";
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { PushEnvironment, type PushProvider } from "@parley/proto/parley/v1/installation_pb.js";
 import type { OauthProvider, OauthProviderSchema } from "@parley/proto/parley/v1/oauth_provider_pb.js";
@@ -20,6 +25,7 @@ import type { PushCredential } from "@parley/proto/parley/v1/push_credential_pb.
 import type { PushTemplates, PushTemplatesSchema } from "@parley/proto/parley/v1/push_templates_pb.js";
 import type { UserDetail } from "@parley/proto/parley/v1/user_detail_pb.js";
 import type { ImportedUserSchema, ImportUserResult } from "@parley/proto/parley/v1/user_import_pb.js";
+import type { WordFilter } from "@parley/proto/parley/v1/word_filter_pb.js";
 import type { ExportOptions } from "./history.js";
 import { type Content, type SendOptions, toMessageContent } from "./message-content.js";
 import { type PageOptions, present } from "./page.js";
@@ -96,6 +102,22 @@ export interface Admin {
   setPushTemplates(templates: MessageInitShape<typeof PushTemplatesSchema>): Promise<void>;
   /** Gets the words of the app's pushes, as they were set. */
   getPushTemplates(): Promise<PushTemplates>;
+  /** Gets the word filter, without its words. */
+  getWordFilter(): Promise<WordFilter>;
+  /** Replaces the word filter and its words, at most 10,000 of 64 code points; holds for every send that begins after the answer. Errors: INVALID_FIELD, TOO_LARGE. */
+  setWordFilter(filter: MessageInitShape<typeof SetWordFilterRequestSchema>): Promise<WordFilter>;
+  /** Adds up to 1,000 words to the filter. Errors: INVALID_FIELD, TOO_LARGE with more than 10,000 in all. */
+  addFilterWords(words: readonly string[]): Promise<WordFilter>;
+  /** Takes up to 1,000 words out of the filter, spelt as they were added. */
+  removeFilterWords(words: readonly string[]): Promise<WordFilter>;
+  /** Lists one page of the filter's words, in the order of their code points. */
+  listFilterWords(page?: PageOptions): Promise<{ words: string[]; nextPageToken: string }>;
+  /** Tells how the app is used: now, by the hour (at most 31 days of them) or by the day (at most 1,100), in UTC and oldest first. Errors: INVALID_FIELD. */
+  getStatistics(query?: MessageInitShape<typeof GetStatisticsRequestSchema>): Promise<GetStatisticsResponse>;
+  /** Lists one page of what the app's service keys changed, or tried to, newest first. */
+  listAuditEntries(
+    query?: MessageInitShape<typeof ListAuditEntriesRequestSchema>,
+  ): Promise<{ entries: AuditEntry[]; nextPageToken: string }>;
 }
 
 /** Makes the calls of the administration. */
@@ -141,5 +163,12 @@ export function createAdmin({ admin }: ServiceRpc): Admin {
     },
     setPushTemplates: async (templates) => void (await admin.setPushTemplates({ templates })),
     getPushTemplates: async () => present((await admin.getPushTemplates({})).templates),
+    getWordFilter: async () => present((await admin.getWordFilter({})).filter),
+    setWordFilter: async (filter) => present((await admin.setWordFilter(filter)).filter),
+    addFilterWords: async (words) => present((await admin.addFilterWords({ words: [...words] })).filter),
+    removeFilterWords: async (words) => present((await admin.removeFilterWords({ words: [...words] })).filter),
+    listFilterWords: (page = {}) => admin.listFilterWords(page),
+    getStatistics: (query = {}) => admin.getStatistics(query),
+    listAuditEntries: (query = {}) => admin.listAuditEntries(query),
   };
 }

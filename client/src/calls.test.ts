@@ -1,6 +1,6 @@
 import { create, type DescMethodUnary } from "@bufbuild/protobuf";
 import { createRouterTransport } from "@connectrpc/connect";
-import { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
+import { AdminService, StatisticsResolution } from "@parley/proto/parley/v1/admin_service_pb.js";
 import { AuthService } from "@parley/proto/parley/v1/auth_service_pb.js";
 import { ConversationService } from "@parley/proto/parley/v1/conversation_service_pb.js";
 import { FriendService } from "@parley/proto/parley/v1/friend_service_pb.js";
@@ -67,6 +67,7 @@ const peerOf = (name: string, value: unknown) => ({ peer: { case: name, value } 
 
 describe("each call", () => {
   const { rpc, last } = createEcho();
+  const admin = createAdmin(rpc);
   const friends = createFriends(rpc);
   const groups = createGroups(rpc);
   const rooms = createRooms(rpc);
@@ -76,6 +77,14 @@ describe("each call", () => {
   const sessions = createSessions(rpc);
 
   it.each<[string, () => Promise<unknown>, object]>([
+    ["SetWordFilter", () => admin.setWordFilter({ enabled: true, words: ["x"] }), { enabled: true, words: ["x"] }],
+    ["GetWordFilter", () => admin.getWordFilter(), {}],
+    ["AddFilterWords", () => admin.addFilterWords(["x"]), { words: ["x"] }],
+    ["RemoveFilterWords", () => admin.removeFilterWords(["x"]), { words: ["x"] }],
+    ["ListFilterWords", () => admin.listFilterWords({ pageSize: 5 }), { pageSize: 5 }],
+    ["GetStatistics", () => admin.getStatistics({ resolution: StatisticsResolution.DAILY }), { resolution: 3 }],
+    ["GetStatistics", () => admin.getStatistics(), {}],
+    ["ListAuditEntries", () => admin.listAuditEntries({ method: "x" }), { method: "x" }],
     ["AddFriend", () => friends.add("Tom", "Hi!"), { userId: "Tom", greeting: "Hi!" }],
     ["RemoveFriend", () => friends.remove("Tom"), { userId: "Tom" }],
     ["GetFriend", () => friends.get("Tom"), { userId: "Tom" }],

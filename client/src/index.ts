@@ -15,7 +15,9 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
 }
 
 export type { TestPushResult } from "@parley/proto/parley/v1/admin_service_pb.js";
-export { PushOutcome } from "@parley/proto/parley/v1/admin_service_pb.js";
+export { PushOutcome, StatisticsResolution } from "@parley/proto/parley/v1/admin_service_pb.js";
+export type { AuditEntry } from "@parley/proto/parley/v1/audit_entry_pb.js";
+export { AuditOutcome } from "@parley/proto/parley/v1/audit_entry_pb.js";
 export type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 export { MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
 export type { Conversation } from "@parley/proto/parley/v1/conversation_pb.js";
@@ -33,6 +35,7 @@ export type { PushCredential } from "@parley/proto/parley/v1/push_credential_pb.
 export { PushCredentialKind } from "@parley/proto/parley/v1/push_credential_pb.js";
 export type { PushTemplates } from "@parley/proto/parley/v1/push_templates_pb.js";
 export type { Room, RoomMember } from "@parley/proto/parley/v1/room_pb.js";
+export type { CurrentStatistics, StatisticsBucket } from "@parley/proto/parley/v1/statistics_pb.js";
 export type {
   ConversationChanged,
   FriendChanged,
@@ -52,6 +55,8 @@ export type { UserExportItem } from "@parley/proto/parley/v1/user_export_pb.js";
 export type { ImportedMessage, ImportedUser, ImportUserResult } from "@parley/proto/parley/v1/user_import_pb.js";
 export type { Presence, User } from "@parley/proto/parley/v1/user_pb.js";
 export { UserKind } from "@parley/proto/parley/v1/user_pb.js";
+export type { WordFilter } from "@parley/proto/parley/v1/word_filter_pb.js";
+export { WordFilterAction } from "@parley/proto/parley/v1/word_filter_pb.js";
 export type { AccountCalls, SentCode } from "./account.js";
 export type { Admin, PushCredentialInit, SystemMessageOptions } from "./admin.js";
 export type { Client } from "./client.js";

@@ -5,14 +5,17 @@ import type { Settings } from "./config.js";
 import { createDelivery, type Delivery } from "./delivery/delivery.js";
 import { createMemoryBus } from "./delivery/memory-bus.js";
 import { createAppCache } from "./domain/apps.js";
+import { createAuditLog } from "./domain/audit/audit-log.js";
 import type { Ctx } from "./domain/context.js";
 import { countUnreadTotal } from "./domain/conversations.js";
+import { createWordFilters } from "./domain/filter/word-filters.js";
 import { createOutwardGate } from "./domain/outward-gate.js";
 import { createPasswords } from "./domain/passwords.js";
 import { createPresenceAnnouncer } from "./domain/presence-announcer.js";
 import { startRetention } from "./domain/retention.js";
 import { createSecretBox } from "./domain/secret-box.js";
 import { createSessionCache } from "./domain/session-cache.js";
+import { createStatistics } from "./domain/statistics/statistics.js";
 import { createTokenBuckets } from "./domain/token-buckets.js";
 import { createTransientMemory } from "./domain/transient-memory.js";
 import { createCors } from "./http/cors.js";
@@ -30,6 +33,7 @@ import type { PortErrors, PushSender } from "./ports.js";
 import { startExpiryWarnings } from "./push/expiry-warnings.js";
 import { startPushing } from "./push/pushing.js";
 import { createPushSender } from "./push/sender.js";
+import { createAudit } from "./rpc/audited.js";
 import { createAddressOf } from "./rpc/client-address.js";
 import { createFunnel } from "./rpc/funnel.js";
 import { addHealth, createHealthBoard } from "./rpc/health.js";
@@ -104,6 +108,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   const report = (error: unknown) => logger.error({ err: error }, "a background task failed");
   const announcer = createPresenceAnnouncer({ read: store.read, bus, committer }, report);
+  const statistics = createStatistics({ read: store.read, committer, clock, times, bus }, report);
   const delivery: Delivery = createDelivery({
     read: store.read,
     bus,
@@ -112,7 +117,10 @@ export async function createApp(options: AppOptions): Promise<App> {
     times,
     logger,
     metrics,
-    onPresence: announcer.announce,
+    onPresence(change) {
+      announcer.announce(change);
+      statistics.presence(change);
+    },
     persistAcks: (appId, acked) => committer.run(appId, (tx) => persistAckedPositions(tx, acked)),
   });
   const secrets = createSecretBox(options.secretKey);
@@ -149,11 +157,14 @@ export async function createApp(options: AppOptions): Promise<App> {
     presence: delivery.presence,
     pushes: pushing,
     tail: delivery.tail,
+    statistics,
+    // Nothing is pushed in this version.
     clock,
     limits,
     times,
     sendsPerSecond: settings.sendRate,
     apps: createAppCache(store.read),
+    filters: createWordFilters(store.read),
     sessions: createSessionCache(clock, { mostEntries: limits.cachedSessions, lifeMs: times.sessionCacheMs }),
     buckets: createTokenBuckets(clock),
     transients: createTransientMemory(clock, times.transientDedupMs),
@@ -176,7 +187,9 @@ export async function createApp(options: AppOptions): Promise<App> {
     version: options.version,
     newId: uuidv7,
   };
-  delivery.remember(await listOnlineUsers(store.read));
+  const online = await listOnlineUsers(store.read);
+  delivery.remember(online);
+  await statistics.start(online);
   const retention = startRetention(ctx, logger, {
     intervalMs: times.retentionIntervalMs,
     force: settings.retentionForce,
@@ -192,6 +205,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     returnsPerSecond: limits.returnsPerSecond,
     floodedMs: limits.eventLoopFloodedMs,
   });
+  const auditLog = createAuditLog(ctx, logger);
   const funnel = createFunnel({ ctx, logger, metrics, load });
   const portErrors = createPortErrors({
     newId: ctx.newId,
@@ -202,6 +216,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const rpc = createRpcHandler({
     ctx,
     funnel,
+    audit: createAudit(ctx, auditLog),
     subscribe: subscribeHandler({
       ctx,
       funnel,
@@ -269,6 +284,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       await pushing.close();
       await delivery.close();
       await announcer.settled();
+      await statistics.close();
+      await auditLog.close();
       await committer.close();
     },
   };

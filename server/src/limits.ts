@@ -55,6 +55,12 @@ export const LIMITS = {
   letInPerSecond: 50,
   returnsPerSecond: 250,
   fetchedBytes: 256 * 1024,
+  filterWords: 10_000,
+  filterWordCodePoints: 64,
+  statisticsHours: 31 * 24,
+  statisticsDays: 1100,
+  auditTargets: 100,
+  auditWaitingEntries: 1000,
   commitBatchItems: 256,
   commitQueueItems: 2000,
   diskReserveBytes: 20 * 1024 * 1024,
@@ -114,6 +120,10 @@ export const TIMES = {
   pushHandOverMs: 3_000,
   pushCursorMs: 5_000,
   pushOpenedMs: 7 * 86_400_000,
+  countsPersistMs: 10_000,
+  hourlyStatisticsMs: 90 * 86_400_000,
+  dailyStatisticsMs: 3 * 365 * 86_400_000,
+  auditMs: 400 * 86_400_000,
 } as const;
 
 /** What an app starts with. Durations are milliseconds, 0 keeps for ever. */
@@ -124,6 +134,7 @@ export const APP_DEFAULTS = {
   allowGuestLogin: true,
   smsCodesPerDay: 10_000,
   maxGroupMembers: LIMITS.groupMembersDefault,
+  maxRoomMembers: LIMITS.roomMembers,
   historyRetentionMs: 7 * 86_400_000,
   strangerHistoryRetentionMs: 365 * 86_400_000,
   eventRetentionMs: 7 * 86_400_000,

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { appCommand } from "./cli/app.js";
+import { auditCommand } from "./cli/audit.js";
 import { backupCommand } from "./cli/backup.js";
 import { chatCommand } from "./cli/chat.js";
 import { doctorCommand } from "./cli/doctor.js";
@@ -9,9 +10,12 @@ import { examples } from "./cli/options.js";
 import { pushCommand } from "./cli/push.js";
 import { restoreCommand } from "./cli/restore.js";
 import { serveCommand } from "./cli/serve.js";
+import { settingsCommand } from "./cli/settings.js";
 import { smsCommand } from "./cli/sms.js";
+import { statsCommand } from "./cli/stats.js";
 import { systemCommand } from "./cli/system.js";
 import { usersCommand } from "./cli/users.js";
+import { wordsCommand } from "./cli/words.js";
 import { readVersion } from "./config.js";
 
 await new Command("parley")
@@ -23,6 +27,10 @@ await new Command("parley")
   .commandsGroup("Ask a running server:")
   .addCommand(serveCommand())
   .addCommand(appCommand())
+  .addCommand(settingsCommand())
+  .addCommand(wordsCommand())
+  .addCommand(statsCommand())
+  .addCommand(auditCommand())
   .addCommand(chatCommand())
   .addCommand(smsCommand())
   .addCommand(oauthCommand())

@@ -7,6 +7,19 @@ export interface NewEvent {
   payload: Uint8Array;
   /** Who it is for; see store/audience.ts. */
   audiences: readonly string[];
+  /** What is counted of the new message that it tells of. */
+  facts?: MessageFacts | undefined;
+}
+
+/** What is counted of a message. */
+export interface MessageFacts {
+  atMs: number;
+  /** The user who sent it, or empty for the system. */
+  senderId: string;
+  /** The kind of its content. */
+  content: string;
+  /** The bytes of the media it refers to. */
+  mediaBytes: number;
 }
 
 /** An event with its place in the app's log. */
@@ -54,6 +67,8 @@ export interface BusListener {
 /** What the rules may ask about who is here now. */
 export interface Presence {
   of(appId: string, userId: string): { online: boolean; lastActiveMs: number | undefined };
+  /** The number of sessions of an app that have an open stream. */
+  countSessions(appId: string): number;
   /** Whether a session has an open stream. */
   hasStream(appId: string, sessionId: string): boolean;
   /** How the client of a session stands, visible or not. Answered from memory. */

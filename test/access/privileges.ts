@@ -68,6 +68,13 @@ AdminService/SetPushCredential fcm             u x u u u u u u u u u Y Y u
 AdminService/ListPushCredentials               u x u u u u u u u u u Y Y u
 AdminService/RemovePushCredential              u x u u u u u u u u u n n u
 AdminService/SendTestPush user_id              u x u u u u u u u u u Y n u
+AdminService/GetWordFilter                     u x u u u u u u u u u Y Y u
+AdminService/SetWordFilter                     u x u u u u u u u u u Y Y u
+AdminService/AddFilterWords                    u x u u u u u u u u u Y Y u
+AdminService/RemoveFilterWords                 u x u u u u u u u u u Y Y u
+AdminService/ListFilterWords                   u x u u u u u u u u u Y Y u
+AdminService/GetStatistics                     u x u u u u u u u u u Y Y u
+AdminService/ListAuditEntries                  u x u u u u u u u u u Y Y u
 AuthService/CreateAccount                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/Login bare_id                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/RequestSmsCode                     Y x Y Y Y Y Y Y Y Y Y Y Y Y
@@ -150,6 +157,7 @@ OperatorService/UpdateApp                      u x u u u u u u u u u u u Y
 OperatorService/RotateClientKey                u x u u u u u u u u u u u Y
 OperatorService/CreateAppServiceKey            u x u u u u u u u u u u u Y
 OperatorService/RevokeAppServiceKey            u x u u u u u u u u u u u Y
+OperatorService/ListOperatorAuditEntries       u x u u u u u u u u u u u Y
 RoomService/CreateRoom                         u x r Y Y Y Y Y Y Y Y Y n u
 RoomService/GetRoom                            u x r Y Y Y Y Y Y Y Y Y n u
 RoomService/ListRooms                          u x r Y Y Y Y Y Y Y Y u u u

@@ -116,6 +116,8 @@ export function fillFrom({ app, owner, ids, cursor, pageToken }: Omit<World, "ow
       case "issuer":
       case "jwks_url":
         return "https://example.org/keys";
+      case "mask":
+        return "#";
       case "locale":
         return "en";
       case "key_p8":

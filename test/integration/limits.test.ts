@@ -88,6 +88,18 @@ const TRIED: Readonly<Record<keyof typeof LIMITS, readonly [file: string, title:
     "server/src/push/breaker.test.ts",
     "opens at the fifth refusal in a row, not at the fourth, and tells it once",
   ],
+  filterWords: ["test/integration/word-filter.test.ts", "take 10,000 words and no more, of 64 code points and no more"],
+  filterWordCodePoints: [
+    "test/integration/word-filter.test.ts",
+    "take 10,000 words and no more, of 64 code points and no more",
+  ],
+  statisticsHours: ["test/integration/statistics.test.ts", "more than 31 days of hours"],
+  statisticsDays: ["test/integration/statistics.test.ts", "more than 1,100 days"],
+  auditTargets: ["test/access/audit.test.ts", "names at most 100 things, and says how many there were"],
+  auditWaitingEntries: [
+    "server/src/domain/audit/audit-log.test.ts",
+    "what cannot be written yet waits, the newest of it",
+  ],
   tokenKeys: ["test/hostile/fields.test.ts", "every size in the contract holds at its edge and not one past it"],
   importItems: ["test/integration/import.test.ts", "takes 500 at once and no more"],
   exportsPerApp: ["server/src/rpc/export-places.test.ts", "as many exports of one app as allowed"],

@@ -1,6 +1,7 @@
 import { View } from "@parley/proto/parley/v1/user_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { backend, newUser, startTestServer, type TestServer, type TestUser } from "../support/index.js";
+import { otherApp } from "../support/messaging.js";
 import { newGuest, refused, watch } from "./watching.js";
 
 let server: TestServer;
@@ -291,5 +292,24 @@ describe("limits", () => {
     );
     await a.rpc.room.leaveRoom({ roomId });
     expect((await c.rpc.room.joinRoom({ roomId })).room?.memberCount).toBe(3);
+  });
+
+  test("a room takes as many as the app's setting allows", async () => {
+    const app = await otherApp(server, { maxRoomMembers: 2 });
+    const [tom, a, b] = (await Promise.all(Array.from({ length: 3 }, () => newUser(app)))) as [
+      TestUser,
+      TestUser,
+      TestUser,
+    ];
+    const full = { code: "ResourceExhausted", reason: "MEMBER_LIMIT", field: "room_id", limit: "2" };
+    const roomId = await newRoom(tom, [a]);
+    expect(await refused(b.rpc.room.joinRoom({ roomId }))).toEqual(full);
+    await backend(app).admin.updateSettings({ settings: { maxRoomMembers: 3 } });
+    expect((await b.rpc.room.joinRoom({ roomId })).room?.memberCount).toBe(3);
+    const wrong = (maxRoomMembers: number) =>
+      refused(backend(app).admin.updateSettings({ settings: { maxRoomMembers } }));
+    for (const number of [1, 1001])
+      expect(await wrong(number)).toMatchObject({ reason: "INVALID_FIELD", field: "settings.max_room_members" });
+    await backend(app).admin.updateSettings({ settings: { maxRoomMembers: 1000 } });
   });
 });

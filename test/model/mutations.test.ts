@@ -14,11 +14,21 @@ import { GROUPS } from "./mutations-groups.js";
 import { INSTALLATIONS } from "./mutations-installations.js";
 import { LOGINS } from "./mutations-logins.js";
 import { MESSAGES } from "./mutations-messages.js";
+import { MODERATION } from "./mutations-moderation.js";
 import { OTHERS } from "./mutations-others.js";
 import { PUSH_CREDENTIALS } from "./mutations-push-credentials.js";
 import { USERS } from "./mutations-users.js";
 
-const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...LOGINS, ...USERS, ...INSTALLATIONS, ...PUSH_CREDENTIALS];
+const CASES = [
+  ...MESSAGES,
+  ...GROUPS,
+  ...OTHERS,
+  ...LOGINS,
+  ...USERS,
+  ...INSTALLATIONS,
+  ...PUSH_CREDENTIALS,
+  ...MODERATION,
+];
 
 let server: TestServer;
 beforeAll(async () => {

@@ -17,9 +17,27 @@ export async function answer(
   });
 }
 
+const MOST_UNNAMED_COLUMNS = 3;
+
+/** One line for each answer; so many values that they must be told apart stand under their names. */
+function lines(said: Answer[]): string {
+  const names = Object.keys(said[0] ?? {});
+  const rows = said.map((line) => names.map((name) => String(line[name] ?? "")));
+  if (names.length <= MOST_UNNAMED_COLUMNS) return rows.map((row) => row.join("  ")).join("\n");
+  const widths = names.map((name, at) => Math.max(name.length, ...rows.map((row) => (row[at] ?? "").length)));
+  return [names, ...rows]
+    .map((row) =>
+      row
+        .map((text, at) => text.padEnd(widths[at] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
 function plain(said: Answer | Answer[], nothing: string): string {
-  if (Array.isArray(said)) return said.map((line) => Object.values(line).join("  ")).join("\n") || nothing;
-  const lines = Object.entries(said).filter(([, value]) => value !== undefined);
-  const width = Math.max(12, ...lines.map(([name]) => name.length));
-  return lines.map(([name, value]) => `${name.padEnd(width)} ${value}`).join("\n");
+  if (Array.isArray(said)) return lines(said) || nothing;
+  const known = Object.entries(said).filter(([, value]) => value !== undefined);
+  const width = Math.max(12, ...known.map(([name]) => name.length));
+  return known.map(([name, value]) => `${name.padEnd(width)} ${value}`).join("\n");
 }

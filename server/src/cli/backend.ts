@@ -16,9 +16,12 @@ export interface BackendOptions {
 
 /** Adds a command that acts as the app's backend. */
 export function backendCommand(parent: Command, name: string, description: string): Command {
-  return parent
-    .command(name)
-    .description(description)
+  return backendOptions(parent.command(name).description(description));
+}
+
+/** Adds what a command needs to act as the app's backend. */
+export function backendOptions(command: Command): Command {
+  return command
     .addOption(urlOption())
     .addOption(new Option("--service-key <key>", "a service key of the app").env("PARLEY_SERVICE_KEY"))
     .addOption(dataDirOption())

@@ -77,6 +77,7 @@ export function changedRules(settings: AppSettings | undefined): Partial<AppRule
     allowGuestLogin: settings.allowGuestLogin,
     smsCodesPerDay: settings.smsCodesPerDay,
     maxGroupMembers: settings.maxGroupMembers,
+    maxRoomMembers: settings.maxRoomMembers,
     historyRetentionMs: ms(settings.historyRetention),
     strangerHistoryRetentionMs: ms(settings.strangerHistoryRetention),
     eventRetentionMs: ms(settings.eventRetention),

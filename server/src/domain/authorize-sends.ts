@@ -19,6 +19,7 @@ export async function authorizeSends(tx: Tx, sends: readonly Checked[]): Promise
   const toGroups = sends.filter(({ send }) => send.target.kind === "group");
   if (toUsers.length > 0) await authorizeDirect(tx, toUsers, refusals);
   if (toGroups.length > 0) await authorizeGroup(tx, toGroups, refusals);
+  for (const { send } of sends) if (send.refusal !== undefined && !refusals.has(send)) refusals.set(send, send.refusal);
   for (const { send } of sends)
     if (send.request.replyToMessageId !== "" && !refusals.has(send)) await checkReply(tx, send, refusals);
   return refusals;

@@ -5,10 +5,12 @@ import type { Bus, Presence, PushCredentials, Pushes, PushSender, Tail } from ".
 import type { Committer } from "../store/committer.js";
 import type { Db } from "../store/schema.js";
 import type { AppCache } from "./apps.js";
+import type { WordFilters } from "./filter/word-filters.js";
 import type { OutwardGate } from "./outward-gate.js";
 import type { Passwords } from "./passwords.js";
 import type { SecretBox } from "./secret-box.js";
 import type { SessionCache } from "./session-cache.js";
+import type { Statistics } from "./statistics/statistics.js";
 import type { TokenBuckets } from "./token-buckets.js";
 import type { TransientMemory } from "./transient-memory.js";
 
@@ -22,12 +24,14 @@ export interface Ctx {
   presence: Presence;
   pushes: Pushes;
   tail: Tail;
+  statistics: Statistics;
   clock: Clock;
   limits: Limits;
   times: Times;
   /** Sends a second for one user; 0 = no limit. */
   sendsPerSecond: number;
   apps: AppCache;
+  filters: WordFilters;
   sessions: SessionCache;
   buckets: TokenBuckets;
   transients: TransientMemory;

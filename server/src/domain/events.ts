@@ -1,8 +1,9 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { MessageContent } from "@parley/proto/parley/v1/message_content_pb.js";
 import { EventKind, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
-import type { NewEvent } from "../ports.js";
+import type { MessageFacts, NewEvent } from "../ports.js";
 
 export { MESSAGE_KINDS } from "../store/readable.js";
 
@@ -26,6 +27,9 @@ const KINDS: Record<NonNullable<EventCase["case"]>, EventKind> = {
   conversationChanged: EventKind.CONVERSATION_CHANGED,
 };
 
+/** The kinds that tell of a new message, each message by one event. */
+export const NEW_MESSAGE_KINDS: readonly number[] = [EventKind.MESSAGE_CREATED, EventKind.SYSTEM_MESSAGE];
+
 /** Makes an event for these audiences, each named once. */
 export function newEvent(timeMs: number, audiences: Iterable<string>, event: EventCase): NewEvent {
   const kind = event.case === undefined ? EventKind.UNSPECIFIED : KINDS[event.case];
@@ -44,6 +48,7 @@ export function newMessageEvent(
   audiences: Iterable<string>,
   kind: keyof typeof FIELDS,
   message: Uint8Array,
+  facts: MessageFacts,
 ): NewEvent {
   const head = toBinary(
     StreamEventSchema,
@@ -57,5 +62,12 @@ export function newMessageEvent(
     .bytes(message)
     .join()
     .finish();
-  return { kind: KINDS[kind], payload, audiences: [...new Set(audiences)] };
+  return { kind: KINDS[kind], payload, audiences: [...new Set(audiences)], facts };
+}
+
+/** What is counted of a message. */
+export function factsOf(atMs: number, senderId: string, content: MessageContent | undefined): MessageFacts {
+  const inner = content?.content;
+  const mediaBytes = inner?.value !== undefined && "sizeBytes" in inner.value ? inner.value.sizeBytes : 0;
+  return { atMs, senderId, content: inner?.case ?? "", mediaBytes };
 }

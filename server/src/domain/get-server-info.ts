@@ -1,6 +1,7 @@
 import type { Ctx } from "./context.js";
 
 const FEATURES = [
+  "audit_entries",
   "friends",
   "groups",
   "history",
@@ -17,10 +18,12 @@ const FEATURES = [
   "rooms",
   "send_batches",
   "service_keys",
+  "statistics",
   "subscribe",
   "system_messages",
   "transient_messages",
   "typing",
+  "word_filter",
 ];
 
 /** Tells the version, the limits in force and the features offered; see ServerService.GetServerInfo. */

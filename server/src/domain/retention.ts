@@ -27,6 +27,7 @@ import { eraseDeleted } from "./erase-deleted.js";
 import { MESSAGE_KINDS } from "./events.js";
 import { nextTurn } from "./next-turn.js";
 import { createRetentionGuard } from "./retention-guard.js";
+import { trimRecords } from "./trim-records.js";
 
 export interface RetentionOptions {
   intervalMs: number;
@@ -105,6 +106,7 @@ export function startRetention(ctx: RetentionCtx, logger: Logger, options: Reten
       await trimEvents(run, app);
       await trimHistory(run, app);
       await expire(run, app);
+      await trimRecords(ctx, app.appId, nowMs, over.signal);
     }
     return report;
   };

@@ -7,6 +7,8 @@ import type { UserCaller } from "./caller.js";
 import { payloadHash } from "./canonical.js";
 import type { Ctx } from "./context.js";
 import { DomainError, ErrorReason, invalidField } from "./errors.js";
+import { screenSend } from "./filter/screen.js";
+import type { WordFilter } from "./filter/word-filter.js";
 import type { Send, SendJob, Sent } from "./send.js";
 import { targetOf } from "./send-target.js";
 import { sendTransient } from "./send-transient.js";
@@ -33,11 +35,12 @@ export async function sendMessages(
   takeSends(ctx, caller, requests);
   const app = await ctx.apps.find(caller.appId);
   if (app === undefined) throw new Error("a caller of no app");
+  const filter = await ctx.filters.find(caller.appId);
   const outcomes: (Outcome<Sent> | undefined)[] = [];
   const stored: { at: number; send: Send }[] = [];
   for (const [at, request] of requests.entries()) {
     try {
-      const send = prepareSend(ctx, caller, request);
+      const send = prepareSend(ctx, caller, request, filter);
       if (isTransient(request)) outcomes[at] = { ok: true, value: await sendTransient(ctx, app, caller, send) };
       else stored.push({ at, send });
     } catch (error) {
@@ -75,13 +78,14 @@ export async function writeSends(ctx: Ctx, app: AppRecord, sends: readonly Send[
   }
 }
 
-function prepareSend(ctx: Ctx, caller: UserCaller, request: SendMessageRequest): Send {
+function prepareSend(ctx: Ctx, caller: UserCaller, request: SendMessageRequest, filter: WordFilter | undefined): Send {
   if (request.content?.content.case === "notice")
     throw invalidField("content.notice", "only system messages may carry a notice");
   const target = targetOf(caller.userId, request.receiver);
   if (caller.userKind === UserKind.GUEST && target.kind !== "user")
     throw new DomainError(ErrorReason.ROLE_TOO_LOW, "guests talk to users only", { field: "receiver" });
-  return finishSend(ctx, caller.userId, target, request);
+  const send = finishSend(ctx, caller.userId, target, request);
+  return filter === undefined ? send : { ...send, ...screenSend(filter, send.request) };
 }
 
 /** Checks the sizes of a send, marks its payload and gives it a key when it has none. */

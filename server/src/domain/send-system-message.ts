@@ -10,7 +10,7 @@ import type { AppRecord } from "./apps.js";
 import type { ServiceCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
 import { DomainError, ErrorReason, invalidField, notFound } from "./errors.js";
-import { newMessageEvent } from "./events.js";
+import { factsOf, newMessageEvent } from "./events.js";
 import type { Send, Sent } from "./send.js";
 import { finishSend, writeSends } from "./send-message.js";
 import { targetOf } from "./send-target.js";
@@ -81,7 +81,8 @@ async function sendToEveryone(ctx: Ctx, app: AppRecord, send: Send): Promise<Sen
       attributes: request.attributes,
     });
     const payload = toBinary(ChatMessageSchema, message, { writeUnknownFields: false });
-    tx.emit(newMessageEvent(tx.nowMs, [EVERYONE], "systemMessage", payload));
+    const facts = factsOf(tx.nowMs, SYSTEM, request.content);
+    tx.emit(newMessageEvent(tx.nowMs, [EVERYONE], "systemMessage", payload, facts));
     const expireMs = tx.nowMs + ctx.times.dedupMs;
     await keepAnswer(tx, SYSTEM, key, { requestHash: hash, response: Buffer.from(payload), expireMs });
     return { message, deduplicated: false };

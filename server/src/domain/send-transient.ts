@@ -9,7 +9,7 @@ import type { AppRecord } from "./apps.js";
 import type { UserCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
 import { DomainError, ErrorReason, notFound } from "./errors.js";
-import { newMessageEvent } from "./events.js";
+import { factsOf, newMessageEvent } from "./events.js";
 import type { Send, Sent } from "./send.js";
 import type { SendTarget } from "./send-target.js";
 
@@ -33,11 +33,14 @@ export function publishOnce(ctx: Ctx, appId: string, send: Send): Sent {
       field: "client_message_id",
     });
   }
+  if (send.refusal !== undefined) throw send.refusal;
   const message = makeMessage(ctx, send);
   const payload = toBinary(ChatMessageSchema, message, { writeUnknownFields: false });
   if (send.keyed) ctx.transients.keep(key, { hash, message: payload });
   const kind = send.senderId === "" ? "systemMessage" : "messageCreated";
-  ctx.bus.publishTransient({ appId, ...newMessageEvent(ctx.clock.now(), send.target.audiences, kind, payload) });
+  const nowMs = ctx.clock.now();
+  const facts = factsOf(nowMs, send.senderId, message.content);
+  ctx.bus.publishTransient({ appId, ...newMessageEvent(nowMs, send.target.audiences, kind, payload, facts) });
   return { message, deduplicated: false };
 }
 

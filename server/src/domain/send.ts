@@ -1,5 +1,6 @@
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { SendMessageRequest } from "@parley/proto/parley/v1/message_service_pb.js";
+import type { DomainError } from "./errors.js";
 import type { SendTarget } from "./send-target.js";
 
 /** The app's rules that a send depends on. */
@@ -16,8 +17,10 @@ export interface Send {
   request: SendMessageRequest;
   /** Whether the sender gave the key: only then can it repeat the send. */
   keyed: boolean;
-  /** The mark of its payload, for repeats. */
+  /** The mark of its payload as it was given, for repeats. */
   hash: Buffer;
+  /** Why it may not be stored, unless it was before. */
+  refusal?: DomainError | undefined;
 }
 
 /** The answer to a send. */

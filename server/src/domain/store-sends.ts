@@ -8,7 +8,7 @@ import { findByClientMessageIds, insertMessages } from "../store/messages.js";
 import type { Row } from "../store/schema.js";
 import { authorizeSends } from "./authorize-sends.js";
 import { DomainError, ErrorReason } from "./errors.js";
-import { newMessageEvent } from "./events.js";
+import { factsOf, newMessageEvent } from "./events.js";
 import type { Send, SendJob, Sent } from "./send.js";
 
 type SentOutcome = Outcome<Sent>;
@@ -128,9 +128,9 @@ function makeMessage(tx: Tx, send: Send, messageId: string, seq: number, createM
     mentions: request.mentions,
   });
   const payload = asBuffer(toBinary(ChatMessageSchema, message, { writeUnknownFields: false }));
-  const pos = tx.emit(
-    newMessageEvent(createMs, target.audiences, senderId === "" ? "systemMessage" : "messageCreated", payload),
-  );
+  const kind = senderId === "" ? "systemMessage" : "messageCreated";
+  const facts = factsOf(tx.nowMs, senderId, request.content);
+  const pos = tx.emit(newMessageEvent(createMs, target.audiences, kind, payload, facts));
   const row: Row<"message"> = {
     app_id: tx.appId,
     conversation_id: target.conversationId,

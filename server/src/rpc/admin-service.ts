@@ -10,11 +10,20 @@ import { setPushCredential } from "../domain/admin/set-push-credential.js";
 import { setTokenKeys } from "../domain/admin/set-token-keys.js";
 import { getSettings, updateSettings } from "../domain/admin/settings.js";
 import { getSmsGateway, setSmsGateway } from "../domain/admin/sms-gateway.js";
+import {
+  addFilterWords,
+  getWordFilter,
+  listFilterWords,
+  removeFilterWords,
+  setWordFilter,
+} from "../domain/admin/word-filter.js";
+import { listAuditEntries } from "../domain/audit/list-audit-entries.js";
 import { asService } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
 import { createSession } from "../domain/login/create-session.js";
 import { resetPassword } from "../domain/login/credentials/reset-password.js";
 import { sendSystemMessage } from "../domain/send-system-message.js";
+import { getStatistics } from "../domain/statistics/get-statistics.js";
 import { adminUserHandlers } from "./admin-users.js";
 import { openedSession } from "./auth-service.js";
 import type { Call, Handlers } from "./funnel.js";
@@ -70,5 +79,14 @@ export function adminHandlers(ctx: Ctx, report: (error: unknown, call: Call) => 
       return {};
     },
     getPushTemplates: async ({ caller }) => ({ templates: await getPushTemplates(ctx, asService(caller)) }),
+    getWordFilter: async ({ caller }) => ({ filter: await getWordFilter(ctx, asService(caller)) }),
+    setWordFilter: async ({ caller }, request) => ({ filter: await setWordFilter(ctx, asService(caller), request) }),
+    addFilterWords: async ({ caller }, { words }) => ({ filter: await addFilterWords(ctx, asService(caller), words) }),
+    removeFilterWords: async ({ caller }, { words }) => ({
+      filter: await removeFilterWords(ctx, asService(caller), words),
+    }),
+    listFilterWords: async ({ caller }, request) => await listFilterWords(ctx, asService(caller), request),
+    getStatistics: async ({ caller }, request) => await getStatistics(ctx, asService(caller), request),
+    listAuditEntries: async ({ caller }, request) => await listAuditEntries(ctx, asService(caller), request),
   };
 }

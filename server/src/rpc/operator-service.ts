@@ -5,6 +5,7 @@ import { listApps } from "../domain/admin/list-apps.js";
 import { rotateClientKey } from "../domain/admin/rotate-client-key.js";
 import { createServiceKey, revokeServiceKey } from "../domain/admin/service-keys.js";
 import { updateApp } from "../domain/admin/update-app.js";
+import { listAuditEntries } from "../domain/audit/list-audit-entries.js";
 import { asOperator } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
 import type { Handlers } from "./funnel.js";
@@ -24,5 +25,6 @@ export function operatorHandlers(ctx: Ctx): Handlers<typeof OperatorService> {
       await revokeServiceKey(ctx, { ...asOperator(caller), appId }, serviceKeyId);
       return {};
     },
+    listOperatorAuditEntries: async ({ caller }, request) => await listAuditEntries(ctx, asOperator(caller), request),
   };
 }

@@ -15,6 +15,7 @@ import { ServerService } from "@parley/proto/parley/v1/server_service_pb.js";
 import { UserService } from "@parley/proto/parley/v1/user_service_pb.js";
 import type { Ctx } from "../domain/context.js";
 import { adminHandlers } from "./admin-service.js";
+import type { Audit } from "./audited.js";
 import { authHandlers } from "./auth-service.js";
 import { createConnectHandler } from "./connect-handler.js";
 import { conversationHandlers } from "./conversation-service.js";
@@ -53,6 +54,7 @@ export const SERVICES: readonly DescService[] = [
 export interface RpcOptions {
   ctx: Ctx;
   funnel: Funnel;
+  audit: Audit;
   subscribe: ReturnType<typeof subscribeHandler>;
   /** Further services that are not of the contract: health and reflection. */
   extra(router: ConnectRouter): void;
@@ -73,21 +75,21 @@ export interface RpcOptions {
 /** The handler of every RPC, in Connect, gRPC and gRPC-Web. */
 export function createRpcHandler(options: RpcOptions): (request: Request, response: Response) => void {
   const { ctx, funnel } = options;
-  const table = createUnaryTable(funnel);
+  const table = createUnaryTable(funnel, options.audit);
   const reportSend = (error: unknown, call: { requestId: string }) =>
     void funnel.fail(MessageService.method.sendMessages, error, call.requestId);
   const reportImport = (error: unknown, call: { requestId: string }) =>
     void funnel.fail(AdminService.method.importUsers, error, call.requestId);
-  table.add(AdminService, adminHandlers(ctx, reportImport));
+  table.add(AdminService, adminHandlers(ctx, reportImport), (audited) => adminHandlers(audited, reportImport));
   table.add(AuthService, authHandlers(ctx));
   table.add(ConversationService, conversationHandlers(ctx));
   table.add(FriendService, friendHandlers(ctx));
-  table.add(GroupService, groupHandlers(ctx));
+  table.add(GroupService, groupHandlers(ctx), groupHandlers);
   table.add(HistoryService, historyHandlers(ctx));
   table.add(InstallationService, installationHandlers(ctx));
   table.add(MessageService, messageHandlers(ctx, reportSend));
-  table.add(OperatorService, operatorHandlers(ctx));
-  table.add(RoomService, roomHandlers(ctx));
+  table.add(OperatorService, operatorHandlers(ctx), operatorHandlers);
+  table.add(RoomService, roomHandlers(ctx), roomHandlers);
   table.add(ServerService, serverHandlers(ctx));
   table.add(UserService, userHandlers(ctx));
   const router = createConnectRouter({

@@ -1,5 +1,7 @@
 import type { DescMethodUnary, DescService, Message, MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
+import type { Ctx } from "../domain/context.js";
+import type { Audit } from "./audited.js";
 import { toConnectError, type WireError } from "./errors.js";
 import { factsOf } from "./exchange.js";
 import type { Call, CallFacts, Funnel, Handlers } from "./funnel.js";
@@ -12,7 +14,8 @@ export interface UnaryMethod {
 
 /** All unary methods of the contract, however they are reached. */
 export interface UnaryTable {
-  add<S extends DescService>(service: S, handlers: Handlers<S>): void;
+  /** Adds a service. `make` makes its handlers over another context, for calls that are recorded with what they change. */
+  add<S extends DescService>(service: S, handlers: Handlers<S>, make?: (ctx: Ctx) => Handlers<S>): void;
   /** The method at a path such as /parley.v1.MessageService/SendMessage. */
   at(path: string): UnaryMethod | undefined;
   /** A service's methods in the form Connect wants. */
@@ -24,15 +27,23 @@ type ConnectMethod = (request: Message, context: HandlerContext) => Promise<neve
 
 type Work = (call: Call, request: Message) => Promise<MessageInitShape<DescMethodUnary["output"]>>;
 
-export function createUnaryTable(funnel: Funnel): UnaryTable {
+/** Handlers that were typed by their service; here a service is one of many. */
+const entriesOf = (handlers: object) => Object.entries(handlers) as [string, Work][];
+
+export function createUnaryTable(funnel: Funnel, audit: Audit): UnaryTable {
   const byPath = new Map<string, UnaryMethod>();
   return {
-    add(service, handlers) {
-      for (const [name, handler] of Object.entries(handlers) as [string, Work][]) {
+    add(service, handlers, make) {
+      for (const [name, handler] of entriesOf(handlers)) {
         const method = service.method[name] as DescMethodUnary;
+        const handlerIn = (ctx: Ctx | undefined): Work =>
+          ctx === undefined || make === undefined ? handler : (new Map(entriesOf(make(ctx))).get(name) ?? handler);
         byPath.set(`/${service.typeName}/${method.name}`, {
           method,
-          run: (request, facts) => funnel.run(method, request, facts, (call) => handler(call, request)),
+          run: (request, facts) =>
+            funnel.run(method, request, facts, (call) =>
+              audit(method, call, request, (ctx) => handlerIn(ctx)(call, request)),
+            ),
         });
       }
     },

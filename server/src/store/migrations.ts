@@ -5,6 +5,7 @@ import { installations } from "./migrations/0003-installations.js";
 import { pushJobs } from "./migrations/0004-push-jobs.js";
 import { pushCredentials } from "./migrations/0005-push-credentials.js";
 import { logins } from "./migrations/0006-logins.js";
+import { moderation } from "./migrations/0009-moderation.js";
 import { users } from "./migrations/0010-users.js";
 import type { Dialect } from "./migrations/dialect.js";
 
@@ -20,6 +21,7 @@ export function migrations(dialect: Dialect): MigrationProvider {
     "0003_installations": installations(),
     "0004_push_jobs": pushJobs(dialect),
     "0005_push_credentials": pushCredentials(dialect),
+    "0009_moderation": moderation(dialect),
   };
   return { getMigrations: async () => all };
 }

@@ -215,6 +215,42 @@ export interface Schema {
   push_count: { app_id: string; day: number; sent: number; opened: number; failed: number };
   /** Encoded PushTemplates. */
   push_template: { app_id: string; templates: Uint8Array };
+  word_filter: {
+    app_id: string;
+    enabled: number;
+    /** A value of WordFilterAction, never UNSPECIFIED. */
+    action: number;
+    mask: string;
+    use_default_list: number;
+    ignore_separators: number;
+    word_count: number;
+    /** Rises with each change, so that a change that was prepared outside its transaction knows whether it still fits. */
+    revision: number;
+    update_ms: number;
+  };
+  filter_word: { app_id: string; word: string };
+  /** The counts of an hour (`span` h) or a day (d), in UTC. */
+  statistic: { app_id: string; span: "h" | "d"; start_ms: number; name: string; value: number };
+  /** Who was active on a day, until the day is long over. */
+  active_user: { app_id: string; day_ms: number; user_id: string };
+  /** How far the log's messages are in the counts. */
+  counted_log: { app_id: string; pos: number };
+  /** What was done by service keys, and by the operator (an empty `service_key_id`), with an empty `app_id` when it was about no app. */
+  audit_entry: {
+    app_id: string;
+    create_ms: number;
+    entry_id: string;
+    service_key_id: string;
+    method: string;
+    /** JSON of [field, id] pairs. */
+    targets: string;
+    target_count: number;
+    /** A value of AuditOutcome, and one of ErrorReason. */
+    outcome: number;
+    reason: number;
+    request_id: string;
+    address: string;
+  };
   meta: { name: string; value: string };
 }
 

@@ -43,6 +43,13 @@ export const USER_DATA: Readonly<Record<keyof Schema, Fate>> = {
   push_sent: "kept",
   push_count: "none",
   push_template: "none",
+  word_filter: "none",
+  filter_word: "none",
+  statistic: "none",
+  // Until the day is counted.
+  active_user: "kept",
+  counted_log: "none",
+  audit_entry: "kept",
   meta: "none",
 };
 

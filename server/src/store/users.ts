@@ -1,5 +1,6 @@
 import type { Tx } from "./committer.js";
 import type { Db, Row } from "./schema.js";
+import { addToStatistics, countAt } from "./statistics.js";
 
 export type UserRow = Row<"user">;
 
@@ -56,6 +57,7 @@ export async function insertUser(
     online: 0,
   };
   await tx.db.insertInto("user").values(row).execute();
+  await addToStatistics(tx, countAt(tx.nowMs, "new_users", 1));
   return row;
 }
 

@@ -9,6 +9,8 @@ import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { AppSettings, ServiceKey } from "./app_pb.js";
 import { file_parley_v1_app } from "./app_pb.js";
+import type { AuditEntry } from "./audit_entry_pb.js";
+import { file_parley_v1_audit_entry } from "./audit_entry_pb.js";
 import type { ChatMessage } from "./chat_message_pb.js";
 import { file_parley_v1_chat_message } from "./chat_message_pb.js";
 import type { PushEnvironment, PushProvider } from "./installation_pb.js";
@@ -27,6 +29,8 @@ import type { PushTemplates } from "./push_templates_pb.js";
 import { file_parley_v1_push_templates } from "./push_templates_pb.js";
 import type { NoSmsGateway, SmsConsole, SmsWebhook } from "./sms_gateway_pb.js";
 import { file_parley_v1_sms_gateway } from "./sms_gateway_pb.js";
+import type { CurrentStatistics, StatisticsBucket } from "./statistics_pb.js";
+import { file_parley_v1_statistics } from "./statistics_pb.js";
 import type { User } from "./user_pb.js";
 import { file_parley_v1_user } from "./user_pb.js";
 import type { UserDetail } from "./user_detail_pb.js";
@@ -35,13 +39,15 @@ import type { UserExportItem } from "./user_export_pb.js";
 import { file_parley_v1_user_export } from "./user_export_pb.js";
 import type { ImportedMessage, ImportedUser, ImportUserResult, UserPair } from "./user_import_pb.js";
 import { file_parley_v1_user_import } from "./user_import_pb.js";
+import type { WordFilter, WordFilterAction } from "./word_filter_pb.js";
+import { file_parley_v1_word_filter } from "./word_filter_pb.js";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file parley/v1/admin_service.proto.
  */
 export const file_parley_v1_admin_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1wYXJsZXkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIJcGFybGV5LnYxIksKF0JhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0EjAKBXVzZXJzGAEgAygLMhUucGFybGV5LnYxLlVzZXJVcHNlcnRCCrpIB5IBBAgBEGQi4wEKClVzZXJVcHNlcnQSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSIwoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAAkgAiAEBEjMKCmF2YXRhcl91cmwYAyABKAlCGrpIF3IVKIAQMhBeKGh0dHBzPzovLy4qKT8kSAGIAQESKwoKYXR0cmlidXRlcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCDwoNX2Rpc3BsYXlfbmFtZUINCgtfYXZhdGFyX3VybCI6ChhCYXRjaFVwc2VydFVzZXJzUmVzcG9uc2USHgoFdXNlcnMYASADKAsyDy5wYXJsZXkudjEuVXNlciJGChRDcmVhdGVTZXNzaW9uUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCKVAQoVQ3JlYXRlU2Vzc2lvblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIqICChhTZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QSKQoIcmVjZWl2ZXIYASABKAsyDy5wYXJsZXkudjEuUGVlckIGukgDyAEBEjIKB2NvbnRlbnQYAiABKAsyGS5wYXJsZXkudjEuTWVzc2FnZUNvbnRlbnRCBrpIA8gBARIkCgRwdXNoGAMgASgLMhYucGFybGV5LnYxLlB1c2hPcHRpb25zEjoKEWNsaWVudF9tZXNzYWdlX2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhgKBnJlbWFyaxgFIAEoCUIIukgFcgMogAgSKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiWgoZU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlEhQKDGRlZHVwbGljYXRlZBgCIAEoCCJCChNTZXRUb2tlbktleXNSZXF1ZXN0EisKBGtleXMYASADKAsyEy5wYXJsZXkudjEuVG9rZW5LZXlCCLpIBZIBAhAKIqsBCghUb2tlbktleRIiCgxoczI1Nl9zZWNyZXQYASABKAlCCrpIB3IFICAogAhIABIlCg5wdWJsaWNfa2V5X3BlbRgCIAEoCUILukgIcgYQASiAgAFIABIsCghqd2tzX3VybBgDIAEoCUIYukgVchMQASiAEDIMXmh0dHBzPzovLy4qSAASGAoGa2V5X2lkGAQgASgJQgi6SAVyAyiAAUIMCgNrZXkSBbpIAggBIhYKFFNldFRva2VuS2V5c1Jlc3BvbnNlIjEKF0NyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACIlYKGENyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZRIlCgZyZWNvcmQYASABKAsyFS5wYXJsZXkudjEuU2VydmljZUtleRITCgtzZXJ2aWNlX2tleRgCIAEoCSJUChZMaXN0U2VydmljZUtleXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIl8KF0xpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlEisKDHNlcnZpY2Vfa2V5cxgBIAMoCzIVLnBhcmxleS52MS5TZXJ2aWNlS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJQChdSZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBI1Cg5zZXJ2aWNlX2tleV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiGgoYUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIhQKEkdldFNldHRpbmdzUmVxdWVzdCI/ChNHZXRTZXR0aW5nc1Jlc3BvbnNlEigKCHNldHRpbmdzGAEgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzIkkKFVVwZGF0ZVNldHRpbmdzUmVxdWVzdBIwCghzZXR0aW5ncxgBIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5nc0IGukgDyAEBIkIKFlVwZGF0ZVNldHRpbmdzUmVzcG9uc2USKAoIc2V0dGluZ3MYASABKAsyFi5wYXJsZXkudjEuQXBwU2V0dGluZ3MipQEKFFNldFNtc0dhdGV3YXlSZXF1ZXN0EigKB2NvbnNvbGUYASABKAsyFS5wYXJsZXkudjEuU21zQ29uc29sZUgAEigKB3dlYmhvb2sYAiABKAsyFS5wYXJsZXkudjEuU21zV2ViaG9va0gAEicKBG5vbmUYAyABKAsyFy5wYXJsZXkudjEuTm9TbXNHYXRld2F5SABCEAoHZ2F0ZXdheRIFukgCCAEiFwoVU2V0U21zR2F0ZXdheVJlc3BvbnNlIhYKFEdldFNtc0dhdGV3YXlSZXF1ZXN0Ip8BChVHZXRTbXNHYXRld2F5UmVzcG9uc2USKAoHY29uc29sZRgBIAEoCzIVLnBhcmxleS52MS5TbXNDb25zb2xlSAASKAoHd2ViaG9vaxgCIAEoCzIVLnBhcmxleS52MS5TbXNXZWJob29rSAASJwoEbm9uZRgDIAEoCzIXLnBhcmxleS52MS5Ob1Ntc0dhdGV3YXlIAEIJCgdnYXRld2F5IlEKGFNldE9hdXRoUHJvdmlkZXJzUmVxdWVzdBI1Cglwcm92aWRlcnMYASADKAsyGC5wYXJsZXkudjEuT2F1dGhQcm92aWRlckIIukgFkgECEAoiGwoZU2V0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIbChlMaXN0T2F1dGhQcm92aWRlcnNSZXF1ZXN0IkkKGkxpc3RPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlEisKCXByb3ZpZGVycxgBIAMoCzIYLnBhcmxleS52MS5PYXV0aFByb3ZpZGVyImgKFFJlc2V0UGFzc3dvcmRSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEiAKDG5ld19wYXNzd29yZBgCIAEoCUIKukgHcgUQASiACCIXChVSZXNldFBhc3N3b3JkUmVzcG9uc2UiRgoUR2V0VXNlckRldGFpbFJlcXVlc3QSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiPgoVR2V0VXNlckRldGFpbFJlc3BvbnNlEiUKBmRldGFpbBgBIAEoCzIVLnBhcmxleS52MS5Vc2VyRGV0YWlsImAKFURpc2Nvbm5lY3RVc2VyUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIXCg9yZXZva2Vfc2Vzc2lvbnMYAiABKAgiOwoWRGlzY29ubmVjdFVzZXJSZXNwb25zZRIPCgdzdHJlYW1zGAEgASgNEhAKCHNlc3Npb25zGAIgASgNIkMKEURlbGV0ZVVzZXJSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIhQKEkRlbGV0ZVVzZXJSZXNwb25zZSJIChZHZXRVc2VyRGVsZXRpb25SZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIkwKF0dldFVzZXJEZWxldGlvblJlc3BvbnNlEg8KB3BlbmRpbmcYASABKAgSDgoGZXZlbnRzGAIgASgNEhAKCG1lc3NhZ2VzGAMgASgNImEKEUV4cG9ydFVzZXJSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEhwKCmNoZWNrcG9pbnQYAiABKAlCCLpIBXIDKIAIIlEKEkV4cG9ydFVzZXJSZXNwb25zZRInCgRpdGVtGAEgASgLMhkucGFybGV5LnYxLlVzZXJFeHBvcnRJdGVtEhIKCmNoZWNrcG9pbnQYAiABKAkiSQoSSW1wb3J0VXNlcnNSZXF1ZXN0EjMKBXVzZXJzGAEgAygLMhcucGFybGV5LnYxLkltcG9ydGVkVXNlckILukgIkgEFCAEQ9AMiQwoTSW1wb3J0VXNlcnNSZXNwb25zZRIsCgdyZXN1bHRzGAEgAygLMhsucGFybGV5LnYxLkltcG9ydFVzZXJSZXN1bHQi1wEKFUltcG9ydE1lc3NhZ2VzUmVxdWVzdBIkCgV1c2VycxgBIAEoCzITLnBhcmxleS52MS5Vc2VyUGFpckgAEjEKCGdyb3VwX2lkGAIgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JEgAEjkKCG1lc3NhZ2VzGAMgAygLMhoucGFybGV5LnYxLkltcG9ydGVkTWVzc2FnZUILukgIkgEFCAEQ9AMSEwoLYWxsb3dfYWZ0ZXIYBCABKAhCFQoMY29udmVyc2F0aW9uEgW6SAIIASJSChZJbXBvcnRNZXNzYWdlc1Jlc3BvbnNlEhAKCGltcG9ydGVkGAEgASgNEhQKDGRlZHVwbGljYXRlZBgCIAEoDRIQCghoZWFkX3NlcRgDIAEoDSK9AgoYU2V0UHVzaENyZWRlbnRpYWxSZXF1ZXN0EjQKCmFwbnNfdG9rZW4YASABKAsyHi5wYXJsZXkudjEuQXBuc1Rva2VuQ3JlZGVudGlhbEgAEkAKEGFwbnNfY2VydGlmaWNhdGUYAiABKAsyJC5wYXJsZXkudjEuQXBuc0NlcnRpZmljYXRlQ3JlZGVudGlhbEgAEicKA2ZjbRgDIAEoCzIYLnBhcmxleS52MS5GY21DcmVkZW50aWFsSAASMAoId2ViX3B1c2gYBCABKAsyHC5wYXJsZXkudjEuV2ViUHVzaENyZWRlbnRpYWxIABI5CgtlbnZpcm9ubWVudBgFIAEoDjIaLnBhcmxleS52MS5QdXNoRW52aXJvbm1lbnRCCLpIBYIBAhABQhMKCmNyZWRlbnRpYWwSBbpIAggBIq4BChNBcG5zVG9rZW5DcmVkZW50aWFsEhoKBmtleV9wOBgBIAEoCUIKukgHcgUQASiAIBIlCgZrZXlfaWQYAiABKAlCFbpIEnIQMg5eW0EtWjAtOV17MTB9JBImCgd0ZWFtX2lkGAMgASgJQhW6SBJyEDIOXltBLVowLTldezEwfSQSLAoFdG9waWMYBCABKAlCHbpIGnIYMhZeW0EtWmEtejAtOS4tXXsxLDI1NX0kIoIBChlBcG5zQ2VydGlmaWNhdGVDcmVkZW50aWFsEhgKA3AxMhgBIAEoDEILukgIegYQARiAgAQSGgoIcGFzc3dvcmQYAiABKAlCCLpIBXIDKIAIEi8KBXRvcGljGAMgASgJQiC6SB3YAQFyGDIWXltBLVphLXowLTkuLV17MSwyNTV9JCI6Cg1GY21DcmVkZW50aWFsEikKFHNlcnZpY2VfYWNjb3VudF9qc29uGAEgASgJQgu6SAhyBhABKICAASITChFXZWJQdXNoQ3JlZGVudGlhbCJKChlTZXRQdXNoQ3JlZGVudGlhbFJlc3BvbnNlEi0KCmNyZWRlbnRpYWwYASABKAsyGS5wYXJsZXkudjEuUHVzaENyZWRlbnRpYWwiHAoaTGlzdFB1c2hDcmVkZW50aWFsc1JlcXVlc3QiTQobTGlzdFB1c2hDcmVkZW50aWFsc1Jlc3BvbnNlEi4KC2NyZWRlbnRpYWxzGAEgAygLMhkucGFybGV5LnYxLlB1c2hDcmVkZW50aWFsIo0BChtSZW1vdmVQdXNoQ3JlZGVudGlhbFJlcXVlc3QSMwoIcHJvdmlkZXIYASABKA4yFy5wYXJsZXkudjEuUHVzaFByb3ZpZGVyQgi6SAWCAQIQARI5CgtlbnZpcm9ubWVudBgCIAEoDjIaLnBhcmxleS52MS5QdXNoRW52aXJvbm1lbnRCCLpIBYIBAhABIh4KHFJlbW92ZVB1c2hDcmVkZW50aWFsUmVzcG9uc2UiwwEKE1NlbmRUZXN0UHVzaFJlcXVlc3QSMAoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSRIABI4Cg9pbnN0YWxsYXRpb25faWQYAiABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kSAASFwoFdGl0bGUYAyABKAlCCLpIBXIDKIACEhYKBGJvZHkYBCABKAlCCLpIBXIDKIAIQg8KBnRhcmdldBIFukgCCAEiQgoUU2VuZFRlc3RQdXNoUmVzcG9uc2USKgoHcmVzdWx0cxgBIAMoCzIZLnBhcmxleS52MS5UZXN0UHVzaFJlc3VsdCKPAgoOVGVzdFB1c2hSZXN1bHQSFwoPaW5zdGFsbGF0aW9uX2lkGAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGFybGV5LnYxLlB1c2hQcm92aWRlchIvCgtlbnZpcm9ubWVudBgDIAEoDjIaLnBhcmxleS52MS5QdXNoRW52aXJvbm1lbnQSJwoHb3V0Y29tZRgEIAEoDjIWLnBhcmxleS52MS5QdXNoT3V0Y29tZRIOCgZzdGF0dXMYBSABKAUSDgoGcmVhc29uGAYgASgJEg8KB3B1c2hfaWQYByABKAkSLgoLcmV0cnlfZGVsYXkYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iTgoXU2V0UHVzaFRlbXBsYXRlc1JlcXVlc3QSMwoJdGVtcGxhdGVzGAEgASgLMhgucGFybGV5LnYxLlB1c2hUZW1wbGF0ZXNCBrpIA8gBASIaChhTZXRQdXNoVGVtcGxhdGVzUmVzcG9uc2UiGQoXR2V0UHVzaFRlbXBsYXRlc1JlcXVlc3QiRwoYR2V0UHVzaFRlbXBsYXRlc1Jlc3BvbnNlEisKCXRlbXBsYXRlcxgBIAEoCzIYLnBhcmxleS52MS5QdXNoVGVtcGxhdGVzKrEBCgtQdXNoT3V0Y29tZRIcChhQVVNIX09VVENPTUVfVU5TUEVDSUZJRUQQABIVChFQVVNIX09VVENPTUVfU0VOVBABEhsKF1BVU0hfT1VUQ09NRV9ERUFEX1RPS0VOEAISFgoSUFVTSF9PVVRDT01FX0xBVEVSEAMSGAoUUFVTSF9PVVRDT01FX1JFRlVTRUQQBBIeChpQVVNIX09VVENPTUVfTk9fQ1JFREVOVElBTBAFMtwTCgxBZG1pblNlcnZpY2USYAoQQmF0Y2hVcHNlcnRVc2VycxIiLnBhcmxleS52MS5CYXRjaFVwc2VydFVzZXJzUmVxdWVzdBojLnBhcmxleS52MS5CYXRjaFVwc2VydFVzZXJzUmVzcG9uc2UiA5ACAhJUCg1DcmVhdGVTZXNzaW9uEh8ucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXF1ZXN0GiAucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXNwb25zZSIAEmAKEVNlbmRTeXN0ZW1NZXNzYWdlEiMucGFybGV5LnYxLlNlbmRTeXN0ZW1NZXNzYWdlUmVxdWVzdBokLnBhcmxleS52MS5TZW5kU3lzdGVtTWVzc2FnZVJlc3BvbnNlIgASVAoMU2V0VG9rZW5LZXlzEh4ucGFybGV5LnYxLlNldFRva2VuS2V5c1JlcXVlc3QaHy5wYXJsZXkudjEuU2V0VG9rZW5LZXlzUmVzcG9uc2UiA5ACAhJXCg1TZXRTbXNHYXRld2F5Eh8ucGFybGV5LnYxLlNldFNtc0dhdGV3YXlSZXF1ZXN0GiAucGFybGV5LnYxLlNldFNtc0dhdGV3YXlSZXNwb25zZSIDkAICElcKDUdldFNtc0dhdGV3YXkSHy5wYXJsZXkudjEuR2V0U21zR2F0ZXdheVJlcXVlc3QaIC5wYXJsZXkudjEuR2V0U21zR2F0ZXdheVJlc3BvbnNlIgOQAgESYwoRU2V0T2F1dGhQcm92aWRlcnMSIy5wYXJsZXkudjEuU2V0T2F1dGhQcm92aWRlcnNSZXF1ZXN0GiQucGFybGV5LnYxLlNldE9hdXRoUHJvdmlkZXJzUmVzcG9uc2UiA5ACAhJmChJMaXN0T2F1dGhQcm92aWRlcnMSJC5wYXJsZXkudjEuTGlzdE9hdXRoUHJvdmlkZXJzUmVxdWVzdBolLnBhcmxleS52MS5MaXN0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIDkAIBElcKDVJlc2V0UGFzc3dvcmQSHy5wYXJsZXkudjEuUmVzZXRQYXNzd29yZFJlcXVlc3QaIC5wYXJsZXkudjEuUmVzZXRQYXNzd29yZFJlc3BvbnNlIgOQAgISXQoQQ3JlYXRlU2VydmljZUtleRIiLnBhcmxleS52MS5DcmVhdGVTZXJ2aWNlS2V5UmVxdWVzdBojLnBhcmxleS52MS5DcmVhdGVTZXJ2aWNlS2V5UmVzcG9uc2UiABJdCg9MaXN0U2VydmljZUtleXMSIS5wYXJsZXkudjEuTGlzdFNlcnZpY2VLZXlzUmVxdWVzdBoiLnBhcmxleS52MS5MaXN0U2VydmljZUtleXNSZXNwb25zZSIDkAIBEmAKEFJldm9rZVNlcnZpY2VLZXkSIi5wYXJsZXkudjEuUmV2b2tlU2VydmljZUtleVJlcXVlc3QaIy5wYXJsZXkudjEuUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIgOQAgISUQoLR2V0U2V0dGluZ3MSHS5wYXJsZXkudjEuR2V0U2V0dGluZ3NSZXF1ZXN0Gh4ucGFybGV5LnYxLkdldFNldHRpbmdzUmVzcG9uc2UiA5ACARJaCg5VcGRhdGVTZXR0aW5ncxIgLnBhcmxleS52MS5VcGRhdGVTZXR0aW5nc1JlcXVlc3QaIS5wYXJsZXkudjEuVXBkYXRlU2V0dGluZ3NSZXNwb25zZSIDkAICElcKDUdldFVzZXJEZXRhaWwSHy5wYXJsZXkudjEuR2V0VXNlckRldGFpbFJlcXVlc3QaIC5wYXJsZXkudjEuR2V0VXNlckRldGFpbFJlc3BvbnNlIgOQAgESWgoORGlzY29ubmVjdFVzZXISIC5wYXJsZXkudjEuRGlzY29ubmVjdFVzZXJSZXF1ZXN0GiEucGFybGV5LnYxLkRpc2Nvbm5lY3RVc2VyUmVzcG9uc2UiA5ACAhJLCgpEZWxldGVVc2VyEhwucGFybGV5LnYxLkRlbGV0ZVVzZXJSZXF1ZXN0Gh0ucGFybGV5LnYxLkRlbGV0ZVVzZXJSZXNwb25zZSIAEl0KD0dldFVzZXJEZWxldGlvbhIhLnBhcmxleS52MS5HZXRVc2VyRGVsZXRpb25SZXF1ZXN0GiIucGFybGV5LnYxLkdldFVzZXJEZWxldGlvblJlc3BvbnNlIgOQAgESUAoKRXhwb3J0VXNlchIcLnBhcmxleS52MS5FeHBvcnRVc2VyUmVxdWVzdBodLnBhcmxleS52MS5FeHBvcnRVc2VyUmVzcG9uc2UiA5ACATABElEKC0ltcG9ydFVzZXJzEh0ucGFybGV5LnYxLkltcG9ydFVzZXJzUmVxdWVzdBoeLnBhcmxleS52MS5JbXBvcnRVc2Vyc1Jlc3BvbnNlIgOQAgISWgoOSW1wb3J0TWVzc2FnZXMSIC5wYXJsZXkudjEuSW1wb3J0TWVzc2FnZXNSZXF1ZXN0GiEucGFybGV5LnYxLkltcG9ydE1lc3NhZ2VzUmVzcG9uc2UiA5ACAhJjChFTZXRQdXNoQ3JlZGVudGlhbBIjLnBhcmxleS52MS5TZXRQdXNoQ3JlZGVudGlhbFJlcXVlc3QaJC5wYXJsZXkudjEuU2V0UHVzaENyZWRlbnRpYWxSZXNwb25zZSIDkAICEmkKE0xpc3RQdXNoQ3JlZGVudGlhbHMSJS5wYXJsZXkudjEuTGlzdFB1c2hDcmVkZW50aWFsc1JlcXVlc3QaJi5wYXJsZXkudjEuTGlzdFB1c2hDcmVkZW50aWFsc1Jlc3BvbnNlIgOQAgESbAoUUmVtb3ZlUHVzaENyZWRlbnRpYWwSJi5wYXJsZXkudjEuUmVtb3ZlUHVzaENyZWRlbnRpYWxSZXF1ZXN0GicucGFybGV5LnYxLlJlbW92ZVB1c2hDcmVkZW50aWFsUmVzcG9uc2UiA5ACAhJRCgxTZW5kVGVzdFB1c2gSHi5wYXJsZXkudjEuU2VuZFRlc3RQdXNoUmVxdWVzdBofLnBhcmxleS52MS5TZW5kVGVzdFB1c2hSZXNwb25zZSIAEmAKEFNldFB1c2hUZW1wbGF0ZXMSIi5wYXJsZXkudjEuU2V0UHVzaFRlbXBsYXRlc1JlcXVlc3QaIy5wYXJsZXkudjEuU2V0UHVzaFRlbXBsYXRlc1Jlc3BvbnNlIgOQAgISYAoQR2V0UHVzaFRlbXBsYXRlcxIiLnBhcmxleS52MS5HZXRQdXNoVGVtcGxhdGVzUmVxdWVzdBojLnBhcmxleS52MS5HZXRQdXNoVGVtcGxhdGVzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_app, file_parley_v1_chat_message, file_parley_v1_installation, file_parley_v1_message_content, file_parley_v1_oauth_provider, file_parley_v1_peer, file_parley_v1_push_credential, file_parley_v1_push_options, file_parley_v1_push_templates, file_parley_v1_sms_gateway, file_parley_v1_user, file_parley_v1_user_detail, file_parley_v1_user_export, file_parley_v1_user_import]);
+  fileDesc("Ch1wYXJsZXkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIJcGFybGV5LnYxIksKF0JhdGNoVXBzZXJ0VXNlcnNSZXF1ZXN0EjAKBXVzZXJzGAEgAygLMhUucGFybGV5LnYxLlVzZXJVcHNlcnRCCrpIB5IBBAgBEGQi4wEKClVzZXJVcHNlcnQSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSIwoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAAkgAiAEBEjMKCmF2YXRhcl91cmwYAyABKAlCGrpIF3IVKIAQMhBeKGh0dHBzPzovLy4qKT8kSAGIAQESKwoKYXR0cmlidXRlcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCDwoNX2Rpc3BsYXlfbmFtZUINCgtfYXZhdGFyX3VybCI6ChhCYXRjaFVwc2VydFVzZXJzUmVzcG9uc2USHgoFdXNlcnMYASADKAsyDy5wYXJsZXkudjEuVXNlciJGChRDcmVhdGVTZXNzaW9uUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCKVAQoVQ3JlYXRlU2Vzc2lvblJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjcmVhdGVkGAUgASgIIqICChhTZW5kU3lzdGVtTWVzc2FnZVJlcXVlc3QSKQoIcmVjZWl2ZXIYASABKAsyDy5wYXJsZXkudjEuUGVlckIGukgDyAEBEjIKB2NvbnRlbnQYAiABKAsyGS5wYXJsZXkudjEuTWVzc2FnZUNvbnRlbnRCBrpIA8gBARIkCgRwdXNoGAMgASgLMhYucGFybGV5LnYxLlB1c2hPcHRpb25zEjoKEWNsaWVudF9tZXNzYWdlX2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhgKBnJlbWFyaxgFIAEoCUIIukgFcgMogAgSKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiWgoZU2VuZFN5c3RlbU1lc3NhZ2VSZXNwb25zZRInCgdtZXNzYWdlGAEgASgLMhYucGFybGV5LnYxLkNoYXRNZXNzYWdlEhQKDGRlZHVwbGljYXRlZBgCIAEoCCJCChNTZXRUb2tlbktleXNSZXF1ZXN0EisKBGtleXMYASADKAsyEy5wYXJsZXkudjEuVG9rZW5LZXlCCLpIBZIBAhAKIqsBCghUb2tlbktleRIiCgxoczI1Nl9zZWNyZXQYASABKAlCCrpIB3IFICAogAhIABIlCg5wdWJsaWNfa2V5X3BlbRgCIAEoCUILukgIcgYQASiAgAFIABIsCghqd2tzX3VybBgDIAEoCUIYukgVchMQASiAEDIMXmh0dHBzPzovLy4qSAASGAoGa2V5X2lkGAQgASgJQgi6SAVyAyiAAUIMCgNrZXkSBbpIAggBIhYKFFNldFRva2VuS2V5c1Jlc3BvbnNlIjEKF0NyZWF0ZVNlcnZpY2VLZXlSZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACIlYKGENyZWF0ZVNlcnZpY2VLZXlSZXNwb25zZRIlCgZyZWNvcmQYASABKAsyFS5wYXJsZXkudjEuU2VydmljZUtleRITCgtzZXJ2aWNlX2tleRgCIAEoCSJUChZMaXN0U2VydmljZUtleXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIl8KF0xpc3RTZXJ2aWNlS2V5c1Jlc3BvbnNlEisKDHNlcnZpY2Vfa2V5cxgBIAMoCzIVLnBhcmxleS52MS5TZXJ2aWNlS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJQChdSZXZva2VTZXJ2aWNlS2V5UmVxdWVzdBI1Cg5zZXJ2aWNlX2tleV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiGgoYUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIhQKEkdldFNldHRpbmdzUmVxdWVzdCI/ChNHZXRTZXR0aW5nc1Jlc3BvbnNlEigKCHNldHRpbmdzGAEgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzIkkKFVVwZGF0ZVNldHRpbmdzUmVxdWVzdBIwCghzZXR0aW5ncxgBIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5nc0IGukgDyAEBIkIKFlVwZGF0ZVNldHRpbmdzUmVzcG9uc2USKAoIc2V0dGluZ3MYASABKAsyFi5wYXJsZXkudjEuQXBwU2V0dGluZ3MipQEKFFNldFNtc0dhdGV3YXlSZXF1ZXN0EigKB2NvbnNvbGUYASABKAsyFS5wYXJsZXkudjEuU21zQ29uc29sZUgAEigKB3dlYmhvb2sYAiABKAsyFS5wYXJsZXkudjEuU21zV2ViaG9va0gAEicKBG5vbmUYAyABKAsyFy5wYXJsZXkudjEuTm9TbXNHYXRld2F5SABCEAoHZ2F0ZXdheRIFukgCCAEiFwoVU2V0U21zR2F0ZXdheVJlc3BvbnNlIhYKFEdldFNtc0dhdGV3YXlSZXF1ZXN0Ip8BChVHZXRTbXNHYXRld2F5UmVzcG9uc2USKAoHY29uc29sZRgBIAEoCzIVLnBhcmxleS52MS5TbXNDb25zb2xlSAASKAoHd2ViaG9vaxgCIAEoCzIVLnBhcmxleS52MS5TbXNXZWJob29rSAASJwoEbm9uZRgDIAEoCzIXLnBhcmxleS52MS5Ob1Ntc0dhdGV3YXlIAEIJCgdnYXRld2F5IlEKGFNldE9hdXRoUHJvdmlkZXJzUmVxdWVzdBI1Cglwcm92aWRlcnMYASADKAsyGC5wYXJsZXkudjEuT2F1dGhQcm92aWRlckIIukgFkgECEAoiGwoZU2V0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIbChlMaXN0T2F1dGhQcm92aWRlcnNSZXF1ZXN0IkkKGkxpc3RPYXV0aFByb3ZpZGVyc1Jlc3BvbnNlEisKCXByb3ZpZGVycxgBIAMoCzIYLnBhcmxleS52MS5PYXV0aFByb3ZpZGVyImgKFFJlc2V0UGFzc3dvcmRSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEiAKDG5ld19wYXNzd29yZBgCIAEoCUIKukgHcgUQASiACCIXChVSZXNldFBhc3N3b3JkUmVzcG9uc2UiRgoUR2V0VXNlckRldGFpbFJlcXVlc3QSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiPgoVR2V0VXNlckRldGFpbFJlc3BvbnNlEiUKBmRldGFpbBgBIAEoCzIVLnBhcmxleS52MS5Vc2VyRGV0YWlsImAKFURpc2Nvbm5lY3RVc2VyUmVxdWVzdBIuCgd1c2VyX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIXCg9yZXZva2Vfc2Vzc2lvbnMYAiABKAgiOwoWRGlzY29ubmVjdFVzZXJSZXNwb25zZRIPCgdzdHJlYW1zGAEgASgNEhAKCHNlc3Npb25zGAIgASgNIkMKEURlbGV0ZVVzZXJSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIhQKEkRlbGV0ZVVzZXJSZXNwb25zZSJIChZHZXRVc2VyRGVsZXRpb25SZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIkwKF0dldFVzZXJEZWxldGlvblJlc3BvbnNlEg8KB3BlbmRpbmcYASABKAgSDgoGZXZlbnRzGAIgASgNEhAKCG1lc3NhZ2VzGAMgASgNImEKEUV4cG9ydFVzZXJSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEhwKCmNoZWNrcG9pbnQYAiABKAlCCLpIBXIDKIAIIlEKEkV4cG9ydFVzZXJSZXNwb25zZRInCgRpdGVtGAEgASgLMhkucGFybGV5LnYxLlVzZXJFeHBvcnRJdGVtEhIKCmNoZWNrcG9pbnQYAiABKAkiSQoSSW1wb3J0VXNlcnNSZXF1ZXN0EjMKBXVzZXJzGAEgAygLMhcucGFybGV5LnYxLkltcG9ydGVkVXNlckILukgIkgEFCAEQ9AMiQwoTSW1wb3J0VXNlcnNSZXNwb25zZRIsCgdyZXN1bHRzGAEgAygLMhsucGFybGV5LnYxLkltcG9ydFVzZXJSZXN1bHQi1wEKFUltcG9ydE1lc3NhZ2VzUmVxdWVzdBIkCgV1c2VycxgBIAEoCzITLnBhcmxleS52MS5Vc2VyUGFpckgAEjEKCGdyb3VwX2lkGAIgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JEgAEjkKCG1lc3NhZ2VzGAMgAygLMhoucGFybGV5LnYxLkltcG9ydGVkTWVzc2FnZUILukgIkgEFCAEQ9AMSEwoLYWxsb3dfYWZ0ZXIYBCABKAhCFQoMY29udmVyc2F0aW9uEgW6SAIIASJSChZJbXBvcnRNZXNzYWdlc1Jlc3BvbnNlEhAKCGltcG9ydGVkGAEgASgNEhQKDGRlZHVwbGljYXRlZBgCIAEoDRIQCghoZWFkX3NlcRgDIAEoDSK9AgoYU2V0UHVzaENyZWRlbnRpYWxSZXF1ZXN0EjQKCmFwbnNfdG9rZW4YASABKAsyHi5wYXJsZXkudjEuQXBuc1Rva2VuQ3JlZGVudGlhbEgAEkAKEGFwbnNfY2VydGlmaWNhdGUYAiABKAsyJC5wYXJsZXkudjEuQXBuc0NlcnRpZmljYXRlQ3JlZGVudGlhbEgAEicKA2ZjbRgDIAEoCzIYLnBhcmxleS52MS5GY21DcmVkZW50aWFsSAASMAoId2ViX3B1c2gYBCABKAsyHC5wYXJsZXkudjEuV2ViUHVzaENyZWRlbnRpYWxIABI5CgtlbnZpcm9ubWVudBgFIAEoDjIaLnBhcmxleS52MS5QdXNoRW52aXJvbm1lbnRCCLpIBYIBAhABQhMKCmNyZWRlbnRpYWwSBbpIAggBIq4BChNBcG5zVG9rZW5DcmVkZW50aWFsEhoKBmtleV9wOBgBIAEoCUIKukgHcgUQASiAIBIlCgZrZXlfaWQYAiABKAlCFbpIEnIQMg5eW0EtWjAtOV17MTB9JBImCgd0ZWFtX2lkGAMgASgJQhW6SBJyEDIOXltBLVowLTldezEwfSQSLAoFdG9waWMYBCABKAlCHbpIGnIYMhZeW0EtWmEtejAtOS4tXXsxLDI1NX0kIoIBChlBcG5zQ2VydGlmaWNhdGVDcmVkZW50aWFsEhgKA3AxMhgBIAEoDEILukgIegYQARiAgAQSGgoIcGFzc3dvcmQYAiABKAlCCLpIBXIDKIAIEi8KBXRvcGljGAMgASgJQiC6SB3YAQFyGDIWXltBLVphLXowLTkuLV17MSwyNTV9JCI6Cg1GY21DcmVkZW50aWFsEikKFHNlcnZpY2VfYWNjb3VudF9qc29uGAEgASgJQgu6SAhyBhABKICAASITChFXZWJQdXNoQ3JlZGVudGlhbCJKChlTZXRQdXNoQ3JlZGVudGlhbFJlc3BvbnNlEi0KCmNyZWRlbnRpYWwYASABKAsyGS5wYXJsZXkudjEuUHVzaENyZWRlbnRpYWwiHAoaTGlzdFB1c2hDcmVkZW50aWFsc1JlcXVlc3QiTQobTGlzdFB1c2hDcmVkZW50aWFsc1Jlc3BvbnNlEi4KC2NyZWRlbnRpYWxzGAEgAygLMhkucGFybGV5LnYxLlB1c2hDcmVkZW50aWFsIo0BChtSZW1vdmVQdXNoQ3JlZGVudGlhbFJlcXVlc3QSMwoIcHJvdmlkZXIYASABKA4yFy5wYXJsZXkudjEuUHVzaFByb3ZpZGVyQgi6SAWCAQIQARI5CgtlbnZpcm9ubWVudBgCIAEoDjIaLnBhcmxleS52MS5QdXNoRW52aXJvbm1lbnRCCLpIBYIBAhABIh4KHFJlbW92ZVB1c2hDcmVkZW50aWFsUmVzcG9uc2UiwwEKE1NlbmRUZXN0UHVzaFJlcXVlc3QSMAoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSRIABI4Cg9pbnN0YWxsYXRpb25faWQYAiABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kSAASFwoFdGl0bGUYAyABKAlCCLpIBXIDKIACEhYKBGJvZHkYBCABKAlCCLpIBXIDKIAIQg8KBnRhcmdldBIFukgCCAEiQgoUU2VuZFRlc3RQdXNoUmVzcG9uc2USKgoHcmVzdWx0cxgBIAMoCzIZLnBhcmxleS52MS5UZXN0UHVzaFJlc3VsdCKPAgoOVGVzdFB1c2hSZXN1bHQSFwoPaW5zdGFsbGF0aW9uX2lkGAEgASgJEikKCHByb3ZpZGVyGAIgASgOMhcucGFybGV5LnYxLlB1c2hQcm92aWRlchIvCgtlbnZpcm9ubWVudBgDIAEoDjIaLnBhcmxleS52MS5QdXNoRW52aXJvbm1lbnQSJwoHb3V0Y29tZRgEIAEoDjIWLnBhcmxleS52MS5QdXNoT3V0Y29tZRIOCgZzdGF0dXMYBSABKAUSDgoGcmVhc29uGAYgASgJEg8KB3B1c2hfaWQYByABKAkSLgoLcmV0cnlfZGVsYXkYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iTgoXU2V0UHVzaFRlbXBsYXRlc1JlcXVlc3QSMwoJdGVtcGxhdGVzGAEgASgLMhgucGFybGV5LnYxLlB1c2hUZW1wbGF0ZXNCBrpIA8gBASIaChhTZXRQdXNoVGVtcGxhdGVzUmVzcG9uc2UiGQoXR2V0UHVzaFRlbXBsYXRlc1JlcXVlc3QiRwoYR2V0UHVzaFRlbXBsYXRlc1Jlc3BvbnNlEisKCXRlbXBsYXRlcxgBIAEoCzIYLnBhcmxleS52MS5QdXNoVGVtcGxhdGVzIhYKFEdldFdvcmRGaWx0ZXJSZXF1ZXN0Ij4KFUdldFdvcmRGaWx0ZXJSZXNwb25zZRIlCgZmaWx0ZXIYASABKAsyFS5wYXJsZXkudjEuV29yZEZpbHRlciLoAQoUU2V0V29yZEZpbHRlclJlcXVlc3QSDwoHZW5hYmxlZBgBIAEoCBI1CgZhY3Rpb24YAiABKA4yGy5wYXJsZXkudjEuV29yZEZpbHRlckFjdGlvbkIIukgFggECEAESIAoFd29yZHMYAyADKAlCEbpIDpIBCxCQTiIGcgQQARhAEhIKCmtlZXBfd29yZHMYBCABKAgSGAoQdXNlX2RlZmF1bHRfbGlzdBgFIAEoCBIdCgRtYXNrGAYgASgJQg+6SAxyCjIIXlshLX5dPyQSGQoRaWdub3JlX3NlcGFyYXRvcnMYByABKAgiPgoVU2V0V29yZEZpbHRlclJlc3BvbnNlEiUKBmZpbHRlchgBIAEoCzIVLnBhcmxleS52MS5Xb3JkRmlsdGVyIjsKFUFkZEZpbHRlcldvcmRzUmVxdWVzdBIiCgV3b3JkcxgBIAMoCUITukgQkgENCAEQ6AciBnIEEAEYQCI/ChZBZGRGaWx0ZXJXb3Jkc1Jlc3BvbnNlEiUKBmZpbHRlchgBIAEoCzIVLnBhcmxleS52MS5Xb3JkRmlsdGVyIj4KGFJlbW92ZUZpbHRlcldvcmRzUmVxdWVzdBIiCgV3b3JkcxgBIAMoCUITukgQkgENCAEQ6AciBnIEEAEYQCJCChlSZW1vdmVGaWx0ZXJXb3Jkc1Jlc3BvbnNlEiUKBmZpbHRlchgBIAEoCzIVLnBhcmxleS52MS5Xb3JkRmlsdGVyIlQKFkxpc3RGaWx0ZXJXb3Jkc1JlcXVlc3QSHAoJcGFnZV9zaXplGAEgASgFQgm6SAYaBBhkKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMogAgiQQoXTGlzdEZpbHRlcldvcmRzUmVzcG9uc2USDQoFd29yZHMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIrEBChRHZXRTdGF0aXN0aWNzUmVxdWVzdBI9CgpyZXNvbHV0aW9uGAEgASgOMh8ucGFybGV5LnYxLlN0YXRpc3RpY3NSZXNvbHV0aW9uQgi6SAWCAQIQARItCglmcm9tX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3RvX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInAKFUdldFN0YXRpc3RpY3NSZXNwb25zZRIpCgNub3cYASABKAsyHC5wYXJsZXkudjEuQ3VycmVudFN0YXRpc3RpY3MSLAoHYnVja2V0cxgCIAMoCzIbLnBhcmxleS52MS5TdGF0aXN0aWNzQnVja2V0It4BChdMaXN0QXVkaXRFbnRyaWVzUmVxdWVzdBItCglmcm9tX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3RvX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKBm1ldGhvZBgDIAEoCUIbukgYchYogAEyEV5bQS1aYS16MC05Xy4vXSokEhwKCXBhZ2Vfc2l6ZRgEIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YBSABKAlCCLpIBXIDKIAIIlsKGExpc3RBdWRpdEVudHJpZXNSZXNwb25zZRImCgdlbnRyaWVzGAEgAygLMhUucGFybGV5LnYxLkF1ZGl0RW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKrEBCgtQdXNoT3V0Y29tZRIcChhQVVNIX09VVENPTUVfVU5TUEVDSUZJRUQQABIVChFQVVNIX09VVENPTUVfU0VOVBABEhsKF1BVU0hfT1VUQ09NRV9ERUFEX1RPS0VOEAISFgoSUFVTSF9PVVRDT01FX0xBVEVSEAMSGAoUUFVTSF9PVVRDT01FX1JFRlVTRUQQBBIeChpQVVNIX09VVENPTUVfTk9fQ1JFREVOVElBTBAFKp8BChRTdGF0aXN0aWNzUmVzb2x1dGlvbhIlCiFTVEFUSVNUSUNTX1JFU09MVVRJT05fVU5TUEVDSUZJRUQQABIdChlTVEFUSVNUSUNTX1JFU09MVVRJT05fTk9XEAESIAocU1RBVElTVElDU19SRVNPTFVUSU9OX0hPVVJMWRACEh8KG1NUQVRJU1RJQ1NfUkVTT0xVVElPTl9EQUlMWRADMukYCgxBZG1pblNlcnZpY2USYAoQQmF0Y2hVcHNlcnRVc2VycxIiLnBhcmxleS52MS5CYXRjaFVwc2VydFVzZXJzUmVxdWVzdBojLnBhcmxleS52MS5CYXRjaFVwc2VydFVzZXJzUmVzcG9uc2UiA5ACAhJUCg1DcmVhdGVTZXNzaW9uEh8ucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXF1ZXN0GiAucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXNwb25zZSIAEmAKEVNlbmRTeXN0ZW1NZXNzYWdlEiMucGFybGV5LnYxLlNlbmRTeXN0ZW1NZXNzYWdlUmVxdWVzdBokLnBhcmxleS52MS5TZW5kU3lzdGVtTWVzc2FnZVJlc3BvbnNlIgASVAoMU2V0VG9rZW5LZXlzEh4ucGFybGV5LnYxLlNldFRva2VuS2V5c1JlcXVlc3QaHy5wYXJsZXkudjEuU2V0VG9rZW5LZXlzUmVzcG9uc2UiA5ACAhJXCg1TZXRTbXNHYXRld2F5Eh8ucGFybGV5LnYxLlNldFNtc0dhdGV3YXlSZXF1ZXN0GiAucGFybGV5LnYxLlNldFNtc0dhdGV3YXlSZXNwb25zZSIDkAICElcKDUdldFNtc0dhdGV3YXkSHy5wYXJsZXkudjEuR2V0U21zR2F0ZXdheVJlcXVlc3QaIC5wYXJsZXkudjEuR2V0U21zR2F0ZXdheVJlc3BvbnNlIgOQAgESYwoRU2V0T2F1dGhQcm92aWRlcnMSIy5wYXJsZXkudjEuU2V0T2F1dGhQcm92aWRlcnNSZXF1ZXN0GiQucGFybGV5LnYxLlNldE9hdXRoUHJvdmlkZXJzUmVzcG9uc2UiA5ACAhJmChJMaXN0T2F1dGhQcm92aWRlcnMSJC5wYXJsZXkudjEuTGlzdE9hdXRoUHJvdmlkZXJzUmVxdWVzdBolLnBhcmxleS52MS5MaXN0T2F1dGhQcm92aWRlcnNSZXNwb25zZSIDkAIBElcKDVJlc2V0UGFzc3dvcmQSHy5wYXJsZXkudjEuUmVzZXRQYXNzd29yZFJlcXVlc3QaIC5wYXJsZXkudjEuUmVzZXRQYXNzd29yZFJlc3BvbnNlIgOQAgISXQoQQ3JlYXRlU2VydmljZUtleRIiLnBhcmxleS52MS5DcmVhdGVTZXJ2aWNlS2V5UmVxdWVzdBojLnBhcmxleS52MS5DcmVhdGVTZXJ2aWNlS2V5UmVzcG9uc2UiABJdCg9MaXN0U2VydmljZUtleXMSIS5wYXJsZXkudjEuTGlzdFNlcnZpY2VLZXlzUmVxdWVzdBoiLnBhcmxleS52MS5MaXN0U2VydmljZUtleXNSZXNwb25zZSIDkAIBEmAKEFJldm9rZVNlcnZpY2VLZXkSIi5wYXJsZXkudjEuUmV2b2tlU2VydmljZUtleVJlcXVlc3QaIy5wYXJsZXkudjEuUmV2b2tlU2VydmljZUtleVJlc3BvbnNlIgOQAgISUQoLR2V0U2V0dGluZ3MSHS5wYXJsZXkudjEuR2V0U2V0dGluZ3NSZXF1ZXN0Gh4ucGFybGV5LnYxLkdldFNldHRpbmdzUmVzcG9uc2UiA5ACARJaCg5VcGRhdGVTZXR0aW5ncxIgLnBhcmxleS52MS5VcGRhdGVTZXR0aW5nc1JlcXVlc3QaIS5wYXJsZXkudjEuVXBkYXRlU2V0dGluZ3NSZXNwb25zZSIDkAICElcKDUdldFVzZXJEZXRhaWwSHy5wYXJsZXkudjEuR2V0VXNlckRldGFpbFJlcXVlc3QaIC5wYXJsZXkudjEuR2V0VXNlckRldGFpbFJlc3BvbnNlIgOQAgESWgoORGlzY29ubmVjdFVzZXISIC5wYXJsZXkudjEuRGlzY29ubmVjdFVzZXJSZXF1ZXN0GiEucGFybGV5LnYxLkRpc2Nvbm5lY3RVc2VyUmVzcG9uc2UiA5ACAhJLCgpEZWxldGVVc2VyEhwucGFybGV5LnYxLkRlbGV0ZVVzZXJSZXF1ZXN0Gh0ucGFybGV5LnYxLkRlbGV0ZVVzZXJSZXNwb25zZSIAEl0KD0dldFVzZXJEZWxldGlvbhIhLnBhcmxleS52MS5HZXRVc2VyRGVsZXRpb25SZXF1ZXN0GiIucGFybGV5LnYxLkdldFVzZXJEZWxldGlvblJlc3BvbnNlIgOQAgESUAoKRXhwb3J0VXNlchIcLnBhcmxleS52MS5FeHBvcnRVc2VyUmVxdWVzdBodLnBhcmxleS52MS5FeHBvcnRVc2VyUmVzcG9uc2UiA5ACATABElEKC0ltcG9ydFVzZXJzEh0ucGFybGV5LnYxLkltcG9ydFVzZXJzUmVxdWVzdBoeLnBhcmxleS52MS5JbXBvcnRVc2Vyc1Jlc3BvbnNlIgOQAgISWgoOSW1wb3J0TWVzc2FnZXMSIC5wYXJsZXkudjEuSW1wb3J0TWVzc2FnZXNSZXF1ZXN0GiEucGFybGV5LnYxLkltcG9ydE1lc3NhZ2VzUmVzcG9uc2UiA5ACAhJjChFTZXRQdXNoQ3JlZGVudGlhbBIjLnBhcmxleS52MS5TZXRQdXNoQ3JlZGVudGlhbFJlcXVlc3QaJC5wYXJsZXkudjEuU2V0UHVzaENyZWRlbnRpYWxSZXNwb25zZSIDkAICEmkKE0xpc3RQdXNoQ3JlZGVudGlhbHMSJS5wYXJsZXkudjEuTGlzdFB1c2hDcmVkZW50aWFsc1JlcXVlc3QaJi5wYXJsZXkudjEuTGlzdFB1c2hDcmVkZW50aWFsc1Jlc3BvbnNlIgOQAgESbAoUUmVtb3ZlUHVzaENyZWRlbnRpYWwSJi5wYXJsZXkudjEuUmVtb3ZlUHVzaENyZWRlbnRpYWxSZXF1ZXN0GicucGFybGV5LnYxLlJlbW92ZVB1c2hDcmVkZW50aWFsUmVzcG9uc2UiA5ACAhJRCgxTZW5kVGVzdFB1c2gSHi5wYXJsZXkudjEuU2VuZFRlc3RQdXNoUmVxdWVzdBofLnBhcmxleS52MS5TZW5kVGVzdFB1c2hSZXNwb25zZSIAEmAKEFNldFB1c2hUZW1wbGF0ZXMSIi5wYXJsZXkudjEuU2V0UHVzaFRlbXBsYXRlc1JlcXVlc3QaIy5wYXJsZXkudjEuU2V0UHVzaFRlbXBsYXRlc1Jlc3BvbnNlIgOQAgISYAoQR2V0UHVzaFRlbXBsYXRlcxIiLnBhcmxleS52MS5HZXRQdXNoVGVtcGxhdGVzUmVxdWVzdBojLnBhcmxleS52MS5HZXRQdXNoVGVtcGxhdGVzUmVzcG9uc2UiA5ACARJXCg1HZXRXb3JkRmlsdGVyEh8ucGFybGV5LnYxLkdldFdvcmRGaWx0ZXJSZXF1ZXN0GiAucGFybGV5LnYxLkdldFdvcmRGaWx0ZXJSZXNwb25zZSIDkAIBElcKDVNldFdvcmRGaWx0ZXISHy5wYXJsZXkudjEuU2V0V29yZEZpbHRlclJlcXVlc3QaIC5wYXJsZXkudjEuU2V0V29yZEZpbHRlclJlc3BvbnNlIgOQAgISWgoOQWRkRmlsdGVyV29yZHMSIC5wYXJsZXkudjEuQWRkRmlsdGVyV29yZHNSZXF1ZXN0GiEucGFybGV5LnYxLkFkZEZpbHRlcldvcmRzUmVzcG9uc2UiA5ACAhJjChFSZW1vdmVGaWx0ZXJXb3JkcxIjLnBhcmxleS52MS5SZW1vdmVGaWx0ZXJXb3Jkc1JlcXVlc3QaJC5wYXJsZXkudjEuUmVtb3ZlRmlsdGVyV29yZHNSZXNwb25zZSIDkAICEl0KD0xpc3RGaWx0ZXJXb3JkcxIhLnBhcmxleS52MS5MaXN0RmlsdGVyV29yZHNSZXF1ZXN0GiIucGFybGV5LnYxLkxpc3RGaWx0ZXJXb3Jkc1Jlc3BvbnNlIgOQAgESVwoNR2V0U3RhdGlzdGljcxIfLnBhcmxleS52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBogLnBhcmxleS52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2UiA5ACARJgChBMaXN0QXVkaXRFbnRyaWVzEiIucGFybGV5LnYxLkxpc3RBdWRpdEVudHJpZXNSZXF1ZXN0GiMucGFybGV5LnYxLkxpc3RBdWRpdEVudHJpZXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_app, file_parley_v1_audit_entry, file_parley_v1_chat_message, file_parley_v1_installation, file_parley_v1_message_content, file_parley_v1_oauth_provider, file_parley_v1_peer, file_parley_v1_push_credential, file_parley_v1_push_options, file_parley_v1_push_templates, file_parley_v1_sms_gateway, file_parley_v1_statistics, file_parley_v1_user, file_parley_v1_user_detail, file_parley_v1_user_export, file_parley_v1_user_import, file_parley_v1_word_filter]);
 
 /**
  * The request of AdminService.BatchUpsertUsers.
@@ -1688,6 +1694,407 @@ export const GetPushTemplatesResponseSchema: GenMessage<GetPushTemplatesResponse
   messageDesc(file_parley_v1_admin_service, 60);
 
 /**
+ * The request of AdminService.GetWordFilter.
+ *
+ * @generated from message parley.v1.GetWordFilterRequest
+ */
+export type GetWordFilterRequest = Message<"parley.v1.GetWordFilterRequest"> & {
+};
+
+/**
+ * Describes the message parley.v1.GetWordFilterRequest.
+ * Use `create(GetWordFilterRequestSchema)` to create a new message.
+ */
+export const GetWordFilterRequestSchema: GenMessage<GetWordFilterRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 61);
+
+/**
+ * The response of AdminService.GetWordFilter.
+ *
+ * @generated from message parley.v1.GetWordFilterResponse
+ */
+export type GetWordFilterResponse = Message<"parley.v1.GetWordFilterResponse"> & {
+  /**
+   * The filter.
+   *
+   * @generated from field: parley.v1.WordFilter filter = 1;
+   */
+  filter?: WordFilter | undefined;
+};
+
+/**
+ * Describes the message parley.v1.GetWordFilterResponse.
+ * Use `create(GetWordFilterResponseSchema)` to create a new message.
+ */
+export const GetWordFilterResponseSchema: GenMessage<GetWordFilterResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 62);
+
+/**
+ * The request of AdminService.SetWordFilter.
+ *
+ * @generated from message parley.v1.SetWordFilterRequest
+ */
+export type SetWordFilterRequest = Message<"parley.v1.SetWordFilterRequest"> & {
+  /**
+   * The switch; off keeps the words and looks for none.
+   *
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * What to do with a text that holds a word.
+   *
+   * @generated from field: parley.v1.WordFilterAction action = 2;
+   */
+  action: WordFilterAction;
+
+  /**
+   * The words in place of those there were: at most 10,000, each 1 to 64 code points (TOO_LARGE beyond it). The whole request is at most 1 MiB;
+   * longer lists are filled up by AddFilterWords.
+   *
+   * @generated from field: repeated string words = 3;
+   */
+  words: string[];
+
+  /**
+   * The mark that the words stay as they are; `words` is empty then.
+   *
+   * @generated from field: bool keep_words = 4;
+   */
+  keepWords: boolean;
+
+  /**
+   * The switch for the words of the built-in list.
+   *
+   * @generated from field: bool use_default_list = 5;
+   */
+  useDefaultList: boolean;
+
+  /**
+   * The character that takes the place of each code point of a word: one of the visible characters of ASCII. Empty: `*`.
+   *
+   * @generated from field: string mask = 6;
+   */
+  mask: string;
+
+  /**
+   * The switch for looking through blanks, punctuation and symbols between the letters of a word.
+   *
+   * @generated from field: bool ignore_separators = 7;
+   */
+  ignoreSeparators: boolean;
+};
+
+/**
+ * Describes the message parley.v1.SetWordFilterRequest.
+ * Use `create(SetWordFilterRequestSchema)` to create a new message.
+ */
+export const SetWordFilterRequestSchema: GenMessage<SetWordFilterRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 63);
+
+/**
+ * The response of AdminService.SetWordFilter.
+ *
+ * @generated from message parley.v1.SetWordFilterResponse
+ */
+export type SetWordFilterResponse = Message<"parley.v1.SetWordFilterResponse"> & {
+  /**
+   * The filter in force.
+   *
+   * @generated from field: parley.v1.WordFilter filter = 1;
+   */
+  filter?: WordFilter | undefined;
+};
+
+/**
+ * Describes the message parley.v1.SetWordFilterResponse.
+ * Use `create(SetWordFilterResponseSchema)` to create a new message.
+ */
+export const SetWordFilterResponseSchema: GenMessage<SetWordFilterResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 64);
+
+/**
+ * The request of AdminService.AddFilterWords.
+ *
+ * @generated from message parley.v1.AddFilterWordsRequest
+ */
+export type AddFilterWordsRequest = Message<"parley.v1.AddFilterWordsRequest"> & {
+  /**
+   * The words, 1 to 1,000, each 1 to 64 code points.
+   *
+   * @generated from field: repeated string words = 1;
+   */
+  words: string[];
+};
+
+/**
+ * Describes the message parley.v1.AddFilterWordsRequest.
+ * Use `create(AddFilterWordsRequestSchema)` to create a new message.
+ */
+export const AddFilterWordsRequestSchema: GenMessage<AddFilterWordsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 65);
+
+/**
+ * The response of AdminService.AddFilterWords.
+ *
+ * @generated from message parley.v1.AddFilterWordsResponse
+ */
+export type AddFilterWordsResponse = Message<"parley.v1.AddFilterWordsResponse"> & {
+  /**
+   * The filter in force.
+   *
+   * @generated from field: parley.v1.WordFilter filter = 1;
+   */
+  filter?: WordFilter | undefined;
+};
+
+/**
+ * Describes the message parley.v1.AddFilterWordsResponse.
+ * Use `create(AddFilterWordsResponseSchema)` to create a new message.
+ */
+export const AddFilterWordsResponseSchema: GenMessage<AddFilterWordsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 66);
+
+/**
+ * The request of AdminService.RemoveFilterWords.
+ *
+ * @generated from message parley.v1.RemoveFilterWordsRequest
+ */
+export type RemoveFilterWordsRequest = Message<"parley.v1.RemoveFilterWordsRequest"> & {
+  /**
+   * The words, 1 to 1,000, each 1 to 64 code points.
+   *
+   * @generated from field: repeated string words = 1;
+   */
+  words: string[];
+};
+
+/**
+ * Describes the message parley.v1.RemoveFilterWordsRequest.
+ * Use `create(RemoveFilterWordsRequestSchema)` to create a new message.
+ */
+export const RemoveFilterWordsRequestSchema: GenMessage<RemoveFilterWordsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 67);
+
+/**
+ * The response of AdminService.RemoveFilterWords.
+ *
+ * @generated from message parley.v1.RemoveFilterWordsResponse
+ */
+export type RemoveFilterWordsResponse = Message<"parley.v1.RemoveFilterWordsResponse"> & {
+  /**
+   * The filter in force.
+   *
+   * @generated from field: parley.v1.WordFilter filter = 1;
+   */
+  filter?: WordFilter | undefined;
+};
+
+/**
+ * Describes the message parley.v1.RemoveFilterWordsResponse.
+ * Use `create(RemoveFilterWordsResponseSchema)` to create a new message.
+ */
+export const RemoveFilterWordsResponseSchema: GenMessage<RemoveFilterWordsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 68);
+
+/**
+ * The request of AdminService.ListFilterWords.
+ *
+ * @generated from message parley.v1.ListFilterWordsRequest
+ */
+export type ListFilterWordsRequest = Message<"parley.v1.ListFilterWordsRequest"> & {
+  /**
+   * The largest number to return: 1 to 100; 0 means 20.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListFilterWordsRequest.
+ * Use `create(ListFilterWordsRequestSchema)` to create a new message.
+ */
+export const ListFilterWordsRequestSchema: GenMessage<ListFilterWordsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 69);
+
+/**
+ * The response of AdminService.ListFilterWords.
+ *
+ * @generated from message parley.v1.ListFilterWordsResponse
+ */
+export type ListFilterWordsResponse = Message<"parley.v1.ListFilterWordsResponse"> & {
+  /**
+   * The words.
+   *
+   * @generated from field: repeated string words = 1;
+   */
+  words: string[];
+
+  /**
+   * The token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListFilterWordsResponse.
+ * Use `create(ListFilterWordsResponseSchema)` to create a new message.
+ */
+export const ListFilterWordsResponseSchema: GenMessage<ListFilterWordsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 70);
+
+/**
+ * The request of AdminService.GetStatistics.
+ *
+ * @generated from message parley.v1.GetStatisticsRequest
+ */
+export type GetStatisticsRequest = Message<"parley.v1.GetStatisticsRequest"> & {
+  /**
+   * What to tell; unspecified: what is so now.
+   *
+   * @generated from field: parley.v1.StatisticsResolution resolution = 1;
+   */
+  resolution: StatisticsResolution;
+
+  /**
+   * The beginning of the span; the hour or day that holds it is the first bucket. Absent: 23 hours or 29 days before the end.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 2;
+   */
+  fromTime?: Timestamp | undefined;
+
+  /**
+   * The end of the span; the hour or day that holds it is the last bucket. Absent: now.
+   *
+   * @generated from field: google.protobuf.Timestamp to_time = 3;
+   */
+  toTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message parley.v1.GetStatisticsRequest.
+ * Use `create(GetStatisticsRequestSchema)` to create a new message.
+ */
+export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 71);
+
+/**
+ * The response of AdminService.GetStatistics.
+ *
+ * @generated from message parley.v1.GetStatisticsResponse
+ */
+export type GetStatisticsResponse = Message<"parley.v1.GetStatisticsResponse"> & {
+  /**
+   * What is so now.
+   *
+   * @generated from field: parley.v1.CurrentStatistics now = 1;
+   */
+  now?: CurrentStatistics | undefined;
+
+  /**
+   * The buckets, oldest first, without gaps: one in which nothing happened is there with zeros. The last may still be growing.
+   *
+   * @generated from field: repeated parley.v1.StatisticsBucket buckets = 2;
+   */
+  buckets: StatisticsBucket[];
+};
+
+/**
+ * Describes the message parley.v1.GetStatisticsResponse.
+ * Use `create(GetStatisticsResponseSchema)` to create a new message.
+ */
+export const GetStatisticsResponseSchema: GenMessage<GetStatisticsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 72);
+
+/**
+ * The request of AdminService.ListAuditEntries.
+ *
+ * @generated from message parley.v1.ListAuditEntriesRequest
+ */
+export type ListAuditEntriesRequest = Message<"parley.v1.ListAuditEntriesRequest"> & {
+  /**
+   * The time before which entries are left out; absent: none.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 1;
+   */
+  fromTime?: Timestamp | undefined;
+
+  /**
+   * The time from which on entries are left out; absent: none.
+   *
+   * @generated from field: google.protobuf.Timestamp to_time = 2;
+   */
+  toTime?: Timestamp | undefined;
+
+  /**
+   * The call to list alone, such as parley.v1.AdminService/SetTokenKeys; empty: all.
+   *
+   * @generated from field: string method = 3;
+   */
+  method: string;
+
+  /**
+   * The largest number to return: 1 to 100; 0 means 20.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListAuditEntriesRequest.
+ * Use `create(ListAuditEntriesRequestSchema)` to create a new message.
+ */
+export const ListAuditEntriesRequestSchema: GenMessage<ListAuditEntriesRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 73);
+
+/**
+ * The response of AdminService.ListAuditEntries.
+ *
+ * @generated from message parley.v1.ListAuditEntriesResponse
+ */
+export type ListAuditEntriesResponse = Message<"parley.v1.ListAuditEntriesResponse"> & {
+  /**
+   * The entries.
+   *
+   * @generated from field: repeated parley.v1.AuditEntry entries = 1;
+   */
+  entries: AuditEntry[];
+
+  /**
+   * The token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListAuditEntriesResponse.
+ * Use `create(ListAuditEntriesResponseSchema)` to create a new message.
+ */
+export const ListAuditEntriesResponseSchema: GenMessage<ListAuditEntriesResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_admin_service, 74);
+
+/**
  * The outcome of a push.
  *
  * @generated from enum parley.v1.PushOutcome
@@ -1741,6 +2148,47 @@ export enum PushOutcome {
  */
 export const PushOutcomeSchema: GenEnum<PushOutcome> = /*@__PURE__*/
   enumDesc(file_parley_v1_admin_service, 0);
+
+/**
+ * What statistics tell.
+ *
+ * @generated from enum parley.v1.StatisticsResolution
+ */
+export enum StatisticsResolution {
+  /**
+   * The resolution is not given: STATISTICS_RESOLUTION_NOW.
+   *
+   * @generated from enum value: STATISTICS_RESOLUTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * What is so now, and this day so far as one bucket. The span is not looked at.
+   *
+   * @generated from enum value: STATISTICS_RESOLUTION_NOW = 1;
+   */
+  NOW = 1,
+
+  /**
+   * A bucket for each hour of the span, at most 31 days of them.
+   *
+   * @generated from enum value: STATISTICS_RESOLUTION_HOURLY = 2;
+   */
+  HOURLY = 2,
+
+  /**
+   * A bucket for each day of the span, at most 1,100.
+   *
+   * @generated from enum value: STATISTICS_RESOLUTION_DAILY = 3;
+   */
+  DAILY = 3,
+}
+
+/**
+ * Describes the enum parley.v1.StatisticsResolution.
+ */
+export const StatisticsResolutionSchema: GenEnum<StatisticsResolution> = /*@__PURE__*/
+  enumDesc(file_parley_v1_admin_service, 1);
 
 /**
  * The service of the app's backend. The caller is a service key, without `parley-acting-user`; it acts on its own app only.
@@ -2032,6 +2480,79 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof GetPushTemplatesRequestSchema;
     output: typeof GetPushTemplatesResponseSchema;
+  },
+  /**
+   * The call that gets the word filter, without its words.
+   *
+   * @generated from rpc parley.v1.AdminService.GetWordFilter
+   */
+  getWordFilter: {
+    methodKind: "unary";
+    input: typeof GetWordFilterRequestSchema;
+    output: typeof GetWordFilterResponseSchema;
+  },
+  /**
+   * The call that replaces the word filter and its words. It holds for every send that begins after the answer; what is stored stays as it is.
+   * Errors: INVALID_FIELD for a word of which nothing is left to look for.
+   *
+   * @generated from rpc parley.v1.AdminService.SetWordFilter
+   */
+  setWordFilter: {
+    methodKind: "unary";
+    input: typeof SetWordFilterRequestSchema;
+    output: typeof SetWordFilterResponseSchema;
+  },
+  /**
+   * The call that adds words to the filter. Those that are there count once. Errors: INVALID_FIELD, TOO_LARGE with more than 10,000 words in all.
+   *
+   * @generated from rpc parley.v1.AdminService.AddFilterWords
+   */
+  addFilterWords: {
+    methodKind: "unary";
+    input: typeof AddFilterWordsRequestSchema;
+    output: typeof AddFilterWordsResponseSchema;
+  },
+  /**
+   * The call that takes words out of the filter, spelt as they were added. Those that are not there are passed over.
+   *
+   * @generated from rpc parley.v1.AdminService.RemoveFilterWords
+   */
+  removeFilterWords: {
+    methodKind: "unary";
+    input: typeof RemoveFilterWordsRequestSchema;
+    output: typeof RemoveFilterWordsResponseSchema;
+  },
+  /**
+   * The call that lists the app's own words of the filter, in the order of their code points.
+   *
+   * @generated from rpc parley.v1.AdminService.ListFilterWords
+   */
+  listFilterWords: {
+    methodKind: "unary";
+    input: typeof ListFilterWordsRequestSchema;
+    output: typeof ListFilterWordsResponseSchema;
+  },
+  /**
+   * The call that tells how the app is used: now, by the hour or by the day. Hours are kept for 90 days, days for 3 years.
+   * Errors: INVALID_FIELD for a span that is turned round, or longer than 31 days of hours or 1,100 days.
+   *
+   * @generated from rpc parley.v1.AdminService.GetStatistics
+   */
+  getStatistics: {
+    methodKind: "unary";
+    input: typeof GetStatisticsRequestSchema;
+    output: typeof GetStatisticsResponseSchema;
+  },
+  /**
+   * The call that lists what the app's service keys changed, or tried to, newest first: in this service, and elsewhere by their own rights. What a service
+   * key does in the name of a user is the user's and not listed. Kept for 400 days. Errors: INVALID_FIELD.
+   *
+   * @generated from rpc parley.v1.AdminService.ListAuditEntries
+   */
+  listAuditEntries: {
+    methodKind: "unary";
+    input: typeof ListAuditEntriesRequestSchema;
+    output: typeof ListAuditEntriesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_parley_v1_admin_service, 0);

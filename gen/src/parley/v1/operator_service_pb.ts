@@ -5,15 +5,19 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { App, AppSettings, ServiceKey } from "./app_pb.js";
 import { file_parley_v1_app } from "./app_pb.js";
+import type { AuditEntry } from "./audit_entry_pb.js";
+import { file_parley_v1_audit_entry } from "./audit_entry_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file parley/v1/operator_service.proto.
  */
 export const file_parley_v1_operator_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBwYXJsZXkvdjEvb3BlcmF0b3Jfc2VydmljZS5wcm90bxIJcGFybGV5LnYxIlYKEENyZWF0ZUFwcFJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQASiAAhIoCghzZXR0aW5ncxgCIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5ncyJZChFDcmVhdGVBcHBSZXNwb25zZRIbCgNhcHAYASABKAsyDi5wYXJsZXkudjEuQXBwEhIKCmNsaWVudF9rZXkYAiABKAkSEwoLc2VydmljZV9rZXkYAyABKAkiPgoNR2V0QXBwUmVxdWVzdBItCgZhcHBfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIi0KDkdldEFwcFJlc3BvbnNlEhsKA2FwcBgBIAEoCzIOLnBhcmxleS52MS5BcHAiTQoPTGlzdEFwcHNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIkkKEExpc3RBcHBzUmVzcG9uc2USHAoEYXBwcxgBIAMoCzIOLnBhcmxleS52MS5BcHASFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpMBChBVcGRhdGVBcHBSZXF1ZXN0Ei0KBmFwcF9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSHQoEbmFtZRgCIAEoCUIKukgHcgUQASiAAkgAiAEBEigKCHNldHRpbmdzGAMgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzQgcKBV9uYW1lIjAKEVVwZGF0ZUFwcFJlc3BvbnNlEhsKA2FwcBgBIAEoCzIOLnBhcmxleS52MS5BcHAiRwoWUm90YXRlQ2xpZW50S2V5UmVxdWVzdBItCgZhcHBfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIi0KF1JvdGF0ZUNsaWVudEtleVJlc3BvbnNlEhIKCmNsaWVudF9rZXkYASABKAkiYwoaQ3JlYXRlQXBwU2VydmljZUtleVJlcXVlc3QSLQoGYXBwX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIWCgRuYW1lGAIgASgJQgi6SAVyAyiAAiJZChtDcmVhdGVBcHBTZXJ2aWNlS2V5UmVzcG9uc2USJQoGcmVjb3JkGAEgASgLMhUucGFybGV5LnYxLlNlcnZpY2VLZXkSEwoLc2VydmljZV9rZXkYAiABKAkiggEKGlJldm9rZUFwcFNlcnZpY2VLZXlSZXF1ZXN0Ei0KBmFwcF9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSNQoOc2VydmljZV9rZXlfaWQYAiABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIh0KG1Jldm9rZUFwcFNlcnZpY2VLZXlSZXNwb25zZTLlBAoPT3BlcmF0b3JTZXJ2aWNlEkgKCUNyZWF0ZUFwcBIbLnBhcmxleS52MS5DcmVhdGVBcHBSZXF1ZXN0GhwucGFybGV5LnYxLkNyZWF0ZUFwcFJlc3BvbnNlIgASQgoGR2V0QXBwEhgucGFybGV5LnYxLkdldEFwcFJlcXVlc3QaGS5wYXJsZXkudjEuR2V0QXBwUmVzcG9uc2UiA5ACARJICghMaXN0QXBwcxIaLnBhcmxleS52MS5MaXN0QXBwc1JlcXVlc3QaGy5wYXJsZXkudjEuTGlzdEFwcHNSZXNwb25zZSIDkAIBEksKCVVwZGF0ZUFwcBIbLnBhcmxleS52MS5VcGRhdGVBcHBSZXF1ZXN0GhwucGFybGV5LnYxLlVwZGF0ZUFwcFJlc3BvbnNlIgOQAgISWgoPUm90YXRlQ2xpZW50S2V5EiEucGFybGV5LnYxLlJvdGF0ZUNsaWVudEtleVJlcXVlc3QaIi5wYXJsZXkudjEuUm90YXRlQ2xpZW50S2V5UmVzcG9uc2UiABJmChNDcmVhdGVBcHBTZXJ2aWNlS2V5EiUucGFybGV5LnYxLkNyZWF0ZUFwcFNlcnZpY2VLZXlSZXF1ZXN0GiYucGFybGV5LnYxLkNyZWF0ZUFwcFNlcnZpY2VLZXlSZXNwb25zZSIAEmkKE1Jldm9rZUFwcFNlcnZpY2VLZXkSJS5wYXJsZXkudjEuUmV2b2tlQXBwU2VydmljZUtleVJlcXVlc3QaJi5wYXJsZXkudjEuUmV2b2tlQXBwU2VydmljZUtleVJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_parley_v1_app]);
+  fileDesc("CiBwYXJsZXkvdjEvb3BlcmF0b3Jfc2VydmljZS5wcm90bxIJcGFybGV5LnYxIlYKEENyZWF0ZUFwcFJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQASiAAhIoCghzZXR0aW5ncxgCIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5ncyJZChFDcmVhdGVBcHBSZXNwb25zZRIbCgNhcHAYASABKAsyDi5wYXJsZXkudjEuQXBwEhIKCmNsaWVudF9rZXkYAiABKAkSEwoLc2VydmljZV9rZXkYAyABKAkiPgoNR2V0QXBwUmVxdWVzdBItCgZhcHBfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIi0KDkdldEFwcFJlc3BvbnNlEhsKA2FwcBgBIAEoCzIOLnBhcmxleS52MS5BcHAiTQoPTGlzdEFwcHNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIIkkKEExpc3RBcHBzUmVzcG9uc2USHAoEYXBwcxgBIAMoCzIOLnBhcmxleS52MS5BcHASFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpMBChBVcGRhdGVBcHBSZXF1ZXN0Ei0KBmFwcF9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSHQoEbmFtZRgCIAEoCUIKukgHcgUQASiAAkgAiAEBEigKCHNldHRpbmdzGAMgASgLMhYucGFybGV5LnYxLkFwcFNldHRpbmdzQgcKBV9uYW1lIjAKEVVwZGF0ZUFwcFJlc3BvbnNlEhsKA2FwcBgBIAEoCzIOLnBhcmxleS52MS5BcHAiRwoWUm90YXRlQ2xpZW50S2V5UmVxdWVzdBItCgZhcHBfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIi0KF1JvdGF0ZUNsaWVudEtleVJlc3BvbnNlEhIKCmNsaWVudF9rZXkYASABKAkiYwoaQ3JlYXRlQXBwU2VydmljZUtleVJlcXVlc3QSLQoGYXBwX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIWCgRuYW1lGAIgASgJQgi6SAVyAyiAAiJZChtDcmVhdGVBcHBTZXJ2aWNlS2V5UmVzcG9uc2USJQoGcmVjb3JkGAEgASgLMhUucGFybGV5LnYxLlNlcnZpY2VLZXkSEwoLc2VydmljZV9rZXkYAiABKAkiggEKGlJldm9rZUFwcFNlcnZpY2VLZXlSZXF1ZXN0Ei0KBmFwcF9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSNQoOc2VydmljZV9rZXlfaWQYAiABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIh0KG1Jldm9rZUFwcFNlcnZpY2VLZXlSZXNwb25zZSLmAQofTGlzdE9wZXJhdG9yQXVkaXRFbnRyaWVzUmVxdWVzdBItCglmcm9tX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3RvX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKBm1ldGhvZBgDIAEoCUIbukgYchYogAEyEV5bQS1aYS16MC05Xy4vXSokEhwKCXBhZ2Vfc2l6ZRgEIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YBSABKAlCCLpIBXIDKIAIImMKIExpc3RPcGVyYXRvckF1ZGl0RW50cmllc1Jlc3BvbnNlEiYKB2VudHJpZXMYASADKAsyFS5wYXJsZXkudjEuQXVkaXRFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAky3wUKD09wZXJhdG9yU2VydmljZRJICglDcmVhdGVBcHASGy5wYXJsZXkudjEuQ3JlYXRlQXBwUmVxdWVzdBocLnBhcmxleS52MS5DcmVhdGVBcHBSZXNwb25zZSIAEkIKBkdldEFwcBIYLnBhcmxleS52MS5HZXRBcHBSZXF1ZXN0GhkucGFybGV5LnYxLkdldEFwcFJlc3BvbnNlIgOQAgESSAoITGlzdEFwcHMSGi5wYXJsZXkudjEuTGlzdEFwcHNSZXF1ZXN0GhsucGFybGV5LnYxLkxpc3RBcHBzUmVzcG9uc2UiA5ACARJLCglVcGRhdGVBcHASGy5wYXJsZXkudjEuVXBkYXRlQXBwUmVxdWVzdBocLnBhcmxleS52MS5VcGRhdGVBcHBSZXNwb25zZSIDkAICEloKD1JvdGF0ZUNsaWVudEtleRIhLnBhcmxleS52MS5Sb3RhdGVDbGllbnRLZXlSZXF1ZXN0GiIucGFybGV5LnYxLlJvdGF0ZUNsaWVudEtleVJlc3BvbnNlIgASZgoTQ3JlYXRlQXBwU2VydmljZUtleRIlLnBhcmxleS52MS5DcmVhdGVBcHBTZXJ2aWNlS2V5UmVxdWVzdBomLnBhcmxleS52MS5DcmVhdGVBcHBTZXJ2aWNlS2V5UmVzcG9uc2UiABJpChNSZXZva2VBcHBTZXJ2aWNlS2V5EiUucGFybGV5LnYxLlJldm9rZUFwcFNlcnZpY2VLZXlSZXF1ZXN0GiYucGFybGV5LnYxLlJldm9rZUFwcFNlcnZpY2VLZXlSZXNwb25zZSIDkAICEngKGExpc3RPcGVyYXRvckF1ZGl0RW50cmllcxIqLnBhcmxleS52MS5MaXN0T3BlcmF0b3JBdWRpdEVudHJpZXNSZXF1ZXN0GisucGFybGV5LnYxLkxpc3RPcGVyYXRvckF1ZGl0RW50cmllc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_parley_v1_app, file_parley_v1_audit_entry]);
 
 /**
  * The request of OperatorService.CreateApp.
@@ -374,6 +378,83 @@ export const RevokeAppServiceKeyResponseSchema: GenMessage<RevokeAppServiceKeyRe
   messageDesc(file_parley_v1_operator_service, 13);
 
 /**
+ * The request of OperatorService.ListOperatorAuditEntries.
+ *
+ * @generated from message parley.v1.ListOperatorAuditEntriesRequest
+ */
+export type ListOperatorAuditEntriesRequest = Message<"parley.v1.ListOperatorAuditEntriesRequest"> & {
+  /**
+   * The time before which entries are left out; absent: none.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 1;
+   */
+  fromTime?: Timestamp | undefined;
+
+  /**
+   * The time from which on entries are left out; absent: none.
+   *
+   * @generated from field: google.protobuf.Timestamp to_time = 2;
+   */
+  toTime?: Timestamp | undefined;
+
+  /**
+   * The call to list alone, such as parley.v1.OperatorService/CreateApp; empty: all.
+   *
+   * @generated from field: string method = 3;
+   */
+  method: string;
+
+  /**
+   * The largest number to return: 1 to 100; 0 means 20.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListOperatorAuditEntriesRequest.
+ * Use `create(ListOperatorAuditEntriesRequestSchema)` to create a new message.
+ */
+export const ListOperatorAuditEntriesRequestSchema: GenMessage<ListOperatorAuditEntriesRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_operator_service, 14);
+
+/**
+ * The response of OperatorService.ListOperatorAuditEntries.
+ *
+ * @generated from message parley.v1.ListOperatorAuditEntriesResponse
+ */
+export type ListOperatorAuditEntriesResponse = Message<"parley.v1.ListOperatorAuditEntriesResponse"> & {
+  /**
+   * The entries.
+   *
+   * @generated from field: repeated parley.v1.AuditEntry entries = 1;
+   */
+  entries: AuditEntry[];
+
+  /**
+   * The token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListOperatorAuditEntriesResponse.
+ * Use `create(ListOperatorAuditEntriesResponseSchema)` to create a new message.
+ */
+export const ListOperatorAuditEntriesResponseSchema: GenMessage<ListOperatorAuditEntriesResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_operator_service, 15);
+
+/**
  * The service of the operator, who makes and configures apps. The caller is the operator token.
  *
  * @generated from service parley.v1.OperatorService
@@ -448,6 +529,16 @@ export const OperatorService: GenService<{
     methodKind: "unary";
     input: typeof RevokeAppServiceKeyRequestSchema;
     output: typeof RevokeAppServiceKeyResponseSchema;
+  },
+  /**
+   * The call that lists what the operator changed by this service, or tried to, newest first. Kept for 400 days. Errors: INVALID_FIELD.
+   *
+   * @generated from rpc parley.v1.OperatorService.ListOperatorAuditEntries
+   */
+  listOperatorAuditEntries: {
+    methodKind: "unary";
+    input: typeof ListOperatorAuditEntriesRequestSchema;
+    output: typeof ListOperatorAuditEntriesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_parley_v1_operator_service, 0);

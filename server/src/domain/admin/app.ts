@@ -26,6 +26,7 @@ export function settingsOf(rules: AppRules): AppSettings {
     allowGuestLogin: rules.allowGuestLogin,
     smsCodesPerDay: rules.smsCodesPerDay,
     maxGroupMembers: rules.maxGroupMembers,
+    maxRoomMembers: rules.maxRoomMembers,
     historyRetention: durationFromMs(rules.historyRetentionMs),
     strangerHistoryRetention: durationFromMs(rules.strangerHistoryRetentionMs),
     eventRetention: durationFromMs(rules.eventRetentionMs),

@@ -5,6 +5,7 @@ import { findMember, type MemberRow, updateMember } from "../../store/members.js
 import type { Caller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { invalidField } from "../errors.js";
+import { screenName } from "../filter/screen.js";
 import { asOrdinaryCaller } from "../ordinary.js";
 import { requireMember, requireRole, type Standing, standingIn } from "../places/standing.js";
 import { sameStruct } from "../same-struct.js";
@@ -21,6 +22,7 @@ export async function updateGroupMember(
   const by = asOrdinaryCaller(caller);
   if (request.role === GroupRole.OWNER)
     throw invalidField("role", "a group is given to its new owner by TransferGroup");
+  const alias = await screenName(ctx, by, "alias", request.alias);
   const attributes = packStruct(ctx.limits, "attributes", request.attributes);
   return await ctx.committer.run(by.appId, async (tx) => {
     const standing = await standingIn(tx.db, GROUPS, request.groupId, by);
@@ -28,7 +30,7 @@ export async function updateGroupMember(
     const old = await findMember(tx.db, by.appId, standing.place.place, request.userId);
     if (old === undefined) throw notInGroup();
     checkRights(standing, old, request);
-    const change = changeOf(old, request, attributes, tx.nowMs);
+    const change = changeOf(old, { ...request, alias }, attributes, tx.nowMs);
     const member = { ...old, ...change };
     if (Object.keys(change).length > 0) {
       await updateMember(tx, standing.place.place, request.userId, change);
@@ -57,7 +59,12 @@ function checkRights(standing: Standing, target: MemberRow, request: UpdateGroup
 // The last millisecond a google.protobuf.Timestamp can name.
 const END_OF_TIME_MS = 253_402_300_799_999;
 
-function changeOf(old: MemberRow, request: UpdateGroupMemberRequest, attributes: Buffer | null, nowMs: number) {
+function changeOf(
+  old: MemberRow,
+  request: Omit<UpdateGroupMemberRequest, "alias"> & { alias: string | undefined },
+  attributes: Buffer | null,
+  nowMs: number,
+) {
   const change: Partial<Pick<MemberRow, "role" | "alias" | "attributes" | "mute_until_ms">> = {};
   const { role, alias, muteUntilTime } = request;
   if (role !== GroupRole.UNSPECIFIED && role !== old.role) change.role = role;

@@ -5,6 +5,7 @@ import type { Db } from "../../store/schema.js";
 import { insertUser } from "../../store/users.js";
 import type { Ctx } from "../context.js";
 import { DomainError, ErrorReason } from "../errors.js";
+import { screenName } from "../filter/screen.js";
 import { userOf } from "../user.js";
 import { appForLogin, limitAddress, limitNewcomers, limitTries } from "./limits.js";
 
@@ -19,13 +20,16 @@ export async function createAccount(ctx: Ctx, request: CreateAccountRequest, add
   limitNewcomers(ctx, app, address);
   // Asked before the costly hash, and again where nobody can come between.
   await refuseTaken(ctx.read, app.appId, username);
+  const named =
+    displayName === "" ? { field: "username", name: username } : { field: "display_name", name: displayName };
+  const shown = await screenName(ctx, { kind: "nobody", appId: app.appId }, named.field, named.name);
   const secret = await ctx.passwords.hash(password);
   return await ctx.committer.run(app.appId, async (tx) => {
     await refuseTaken(tx.db, app.appId, username);
     const user = await insertUser(tx, {
       user_id: ctx.newId(),
       kind: UserKind.ORDINARY,
-      display_name: displayName === "" ? username : displayName,
+      display_name: shown,
       avatar_url: "",
       attributes: null,
     });

@@ -9,6 +9,7 @@ import type { Caller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { invalidField } from "../errors.js";
 import { newEvent } from "../events.js";
+import { contentRejected, filterFor } from "../filter/screen.js";
 import { actorOf, asOrdinaryCaller } from "../ordinary.js";
 import { packStruct } from "../struct.js";
 import { checkNewcomers, listFields } from "./admission.js";
@@ -34,15 +35,18 @@ export async function createPlace<T extends Message>(
   const by = asOrdinaryCaller(caller);
   const actorUserId = actorOf(by);
   const ownerId = ownerOf(kind, actorUserId, request);
+  const filter = await filterFor(ctx, by);
+  const name = filter === undefined ? request.name : filter.screen(request.name);
   const attributes = packStruct(ctx.limits, "attributes", request.attributes);
   const bounds = { members: await kind.mostMembers(ctx, by.appId), placesOfUser: ctx.limits.groupsPerUser };
   const members = [...new Set([...request.memberUserIds, ...(ownerId === "" ? [] : [ownerId])])].sort();
 
   const make = async (tx: Tx): Promise<T> => {
+    if (name === undefined) throw contentRejected("name");
     await checkNewcomers(tx, 0, members, bounds, listFields("member_user_ids", request.memberUserIds));
     const row = await insertPlace(tx, {
       place: kind.prefix + ctx.newId(),
-      name: request.name,
+      name,
       owner_user_id: ownerId,
       attributes,
       join_policy: request.joinPolicy || JoinPolicy.OPEN,

@@ -5,6 +5,7 @@ import { type PlaceRow, updatePlace as storePlace } from "../../store/members.js
 import type { Caller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { newEvent } from "../events.js";
+import { screenName } from "../filter/screen.js";
 import { asOrdinaryCaller } from "../ordinary.js";
 import { sameStruct } from "../same-struct.js";
 import { packStruct } from "../struct.js";
@@ -28,12 +29,13 @@ export async function updatePlace<T extends Message>(
   update: PlaceUpdate,
 ): Promise<T> {
   const by = asOrdinaryCaller(caller);
+  const name = await screenName(ctx, by, "name", update.name);
   const attributes = packStruct(ctx.limits, "attributes", update.attributes);
   return await ctx.committer.run(by.appId, async (tx) => {
     const standing = await standingIn(tx.db, kind, id, by);
     requireRole(kind, standing, GroupRole.OWNER);
     const { place: old, actorUserId } = standing;
-    const change = changeOf(old, update, attributes);
+    const change = changeOf(old, { ...update, name }, attributes);
     const place = { ...old, ...change };
     if (Object.keys(change).length > 0) {
       await storePlace(tx, place.place, change);

@@ -18,7 +18,11 @@ export const ROOMS: PlaceKind<Room, RoomMember> = {
   removingRole: GroupRole.OWNER,
   addingRole: () => GroupRole.MEMBER,
   openToJoin: () => true,
-  mostMembers: async (ctx) => ctx.limits.roomMembers,
+  async mostMembers(ctx, appId) {
+    const app = await ctx.apps.find(appId);
+    if (app === undefined) throw new Error("a caller of no app");
+    return Math.min(app.rules.maxRoomMembers, ctx.limits.roomMembers);
+  },
   describe: (row, memberUserIds = []) =>
     create(RoomSchema, {
       roomId: idOf(row.place),

@@ -1,0 +1,23 @@
+/** The built-in list: usual phrases of spam and fraud. What is an insult is for each app to say. */
+export const DEFAULT_WORDS: readonly string[] = [
+  "free followers",
+  "guaranteed profit",
+  "double your bitcoin",
+  "work from home and earn",
+  "claim your prize",
+  "casino bonus",
+  "cheap pills",
+  "fake passport",
+  "stolen credit cards",
+  "send me your password",
+  "加微信领红包",
+  "刷单兼职",
+  "日结高薪",
+  "稳赚不赔",
+  "内幕股票",
+  "代开发票",
+  "办证刻章",
+  "网上赌场",
+  "无抵押贷款",
+  "收购银行卡",
+];

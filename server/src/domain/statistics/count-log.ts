@@ -1,0 +1,72 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
+import type { Committer } from "../../store/committer.js";
+import { readLogState } from "../../store/log.js";
+import type { Db } from "../../store/schema.js";
+import { addToStatistics, keepCounted, listEventsOf, markActive as storeActive } from "../../store/statistics.js";
+import { factsOf, NEW_MESSAGE_KINDS } from "../events.js";
+import { nextTurn } from "../next-turn.js";
+import { additionsOf, countMessage, isEmpty, newTally, type Tally } from "./tally.js";
+
+export interface CountingDeps {
+  read: Db;
+  committer: Committer;
+}
+
+/** Positions that are counted by one transaction. */
+const STEP_POSITIONS = 1000;
+/** So much of the log may be looked at again by the next start, when there was nothing to count in it. */
+const IDLE_POSITIONS = 5000;
+
+/** Counts the messages of a stretch of an app's log, whose counts a crash took from memory. Each step is written with how far it came, so that nothing is counted twice. */
+export async function countLog(
+  ctx: CountingDeps,
+  appId: string,
+  { fromPos, toPos }: { fromPos: number; toPos: number },
+): Promise<void> {
+  const { floor } = await readLogState(ctx.read, appId);
+  // A position beyond the head is of a log whose end was lost.
+  let kept = fromPos;
+  for (let at = fromPos > toPos ? toPos : Math.max(fromPos, floor); ; ) {
+    const tally = newTally(Math.min(toPos, at + STEP_POSITIONS));
+    for (const event of await listEventsOf(ctx.read, appId, NEW_MESSAGE_KINDS, at, tally.pos))
+      countStored(tally, event);
+    at = tally.pos;
+    if (!isEmpty(tally) || at < kept || at - kept > IDLE_POSITIONS) {
+      await writeTally(ctx, appId, tally);
+      kept = at;
+    }
+    if (at >= toPos) return;
+    await nextTurn();
+  }
+}
+
+function countStored(tally: Tally, event: { create_ms: number; audiences: string; payload: Uint8Array }): void {
+  // What was in a place that is deleted by now is no more to be known.
+  if (event.payload.length === 0) return;
+  const { event: told } = fromBinary(StreamEventSchema, event.payload);
+  if (told.case !== "messageCreated" && told.case !== "systemMessage") return;
+  const { message } = told.value;
+  const sender = message?.sender?.sender;
+  const facts = factsOf(event.create_ms, sender?.case === "userId" ? sender.value : "", message?.content);
+  countMessage(tally, facts, event.audiences.split("\n"), true);
+}
+
+/** Adds a tally to what is stored, with the position that it counts up to. */
+export async function writeTally(
+  ctx: CountingDeps,
+  appId: string,
+  tally: Tally,
+  done: () => void = () => undefined,
+): Promise<void> {
+  const additions = await additionsOf(ctx.read, appId, tally);
+  await ctx.committer.run(appId, async (tx) => {
+    await addToStatistics(tx, additions);
+    for (const [dayMs, users] of tally.active) {
+      const value = await storeActive(tx, dayMs, [...users]);
+      if (value > 0) await addToStatistics(tx, [{ span: "d", startMs: dayMs, name: "active_users", value, as: "sum" }]);
+    }
+    await keepCounted(tx, tally.pos);
+    tx.afterCommit(done);
+  });
+}
