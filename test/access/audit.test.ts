@@ -60,6 +60,7 @@ describe("the record of administration", () => {
   test("holds every call that changes something, with the ids it names", async (context) => {
     let world = await furnish(server);
     const unrecorded: string[] = [];
+    const recorded = new Set<DescMethod>();
     const methods = administrative();
     for (const { method, token } of methods)
       for (let at = 0; ; at += 1) {
@@ -67,6 +68,8 @@ describe("the record of administration", () => {
         if (sample === undefined) break;
         const requestId = randomUUID();
         const answer = await call(server.url, method, fresh(sample), { ...bearer(token), "x-request-id": requestId });
+        // What breaks a rule of the contract never becomes a call.
+        if (!answer.ok && answer.reason === "INVALID_FIELD") continue;
         const entries = await eventually(async () => {
           const found = await entriesOf(requestId);
           if (found.length === 0) throw new Error("no entry");
@@ -77,6 +80,7 @@ describe("the record of administration", () => {
           unrecorded.push(`${sample.name}: ${entries.length} entries`);
           continue;
         }
+        recorded.add(method);
         expect(entry, sample.name).toMatchObject({
           method: fullName(method),
           outcome: answer.ok ? DONE : REFUSED,
@@ -90,6 +94,7 @@ describe("the record of administration", () => {
         if (answer.ok && TAKES_AWAY.test(method.name)) world = await furnish(server);
       }
     expect(unrecorded).toEqual([]);
+    expect(methods.filter(({ method }) => !recorded.has(method)).map(({ method }) => method.name)).toEqual([]);
     expect(methods.filter(({ method }) => method.parent.name === "AdminService").length).toBeGreaterThan(8);
     expect(methods.filter(({ method }) => method.parent.name === "OperatorService").length).toBeGreaterThan(4);
     expect(methods.filter(({ method }) => method.parent.name === "GroupService").length).toBeGreaterThan(5);

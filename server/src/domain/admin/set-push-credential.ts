@@ -1,6 +1,7 @@
 import type { SetPushCredentialRequest } from "@parley/proto/parley/v1/admin_service_pb.js";
 import type { PushCredential } from "@parley/proto/parley/v1/push_credential_pb.js";
 import { putPushCredential } from "../../store/push-credentials.js";
+import { beginPushCursor } from "../../store/push-log.js";
 import type { ServiceCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { pushCredentialOf } from "./push-credential.js";
@@ -17,6 +18,7 @@ export async function setPushCredential(
   return await ctx.committer.run(caller.appId, async (tx) => {
     const row = { ...facts, create_ms: tx.nowMs };
     await putPushCredential(tx, { ...row, sealed });
+    await beginPushCursor(tx);
     tx.afterCommit(() => {
       ctx.pushCredentials.set(caller.appId, facts);
       ctx.pushes.credentialChanged(caller.appId);

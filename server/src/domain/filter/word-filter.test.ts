@@ -31,7 +31,7 @@ describe("folding", () => {
       }
     }
     expect(wrong).toEqual([]);
-  });
+  }, 60_000);
 
   test("takes each traditional character for its simplified one, which stays", () => {
     const simplified = [...SIMPLIFIED];
