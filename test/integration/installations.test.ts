@@ -1,8 +1,10 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Platform, PushEnvironment, PushProvider } from "@parley/proto/parley/v1/installation_pb.js";
 import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parley } from "../support/command.js";
 import { fakeClock } from "../support/fake-clock.js";
 import {
   anonymous,
@@ -16,6 +18,7 @@ import {
 } from "../support/index.js";
 import { count, newDevice, newGuest, newPair, otherApp, say, subject, toUser } from "../support/messaging.js";
 import { newPhone, newPushToken, pushesTo, scriptedSender, type TestPhone } from "../support/push.js";
+import { tempFolder } from "../support/temp-store.js";
 
 const SESSION_MS = 60_000;
 const clock = fakeClock(Date.now());
@@ -294,4 +297,20 @@ test("an app's words for pushes are refused by name where they cannot be", async
   expect(await refusal(anonymous(server).installation.listInstallations({}))).toMatchObject({
     reason: "UNAUTHENTICATED",
   });
+});
+
+test("parley push templates sets them from a file, lists them, and saves them as set takes them", async () => {
+  using folder = tempFolder();
+  const [file, copy] = [join(folder.path, "templates.json"), join(folder.path, "copy.json")];
+  const templates = { defaultLocale: "fr", templates: [{ locale: "fr", direct: { title: "De {sender}" } }] };
+  writeFileSync(file, JSON.stringify(templates));
+  const place = ["--url", server.url, "--service-key", server.serviceKey, "--json"];
+  const set = await parley("push", "templates", "set", file, ...place);
+  expect(JSON.parse(set.stdout)).toEqual({ templates: 1, default_locale: "fr" });
+  const got = await parley("push", "templates", "get", copy, ...place);
+  expect(JSON.parse(got.stdout)).toMatchObject([{ locale: "fr", direct: "De {sender} | -" }]);
+  expect(JSON.parse(readFileSync(copy, "utf8"))).toEqual(templates);
+  writeFileSync(file, "{");
+  const broken = await parley("push", "templates", "set", file, ...place);
+  expect([broken.code, broken.stderr]).toEqual([1, expect.stringContaining("cannot be read as templates")]);
 });

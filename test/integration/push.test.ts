@@ -338,3 +338,30 @@ describe("a start of the server", () => {
     await place.close();
   });
 });
+
+test("nothing is pushed any more of what was erased, nor to whoever was deleted or logged out by the backend", async () => {
+  const { admin } = backend(server);
+  const [tom, owner, sayer] = [await newUser(server), await newUser(server), await newUser(server)];
+  const jerry = await newPhone(server);
+  const group = await newGroup(owner, [jerry]);
+  const busy = sender.answer;
+  sender.answer = () => ({ kind: "later", reason: "busy", delayMs: 60_000 });
+  await say(tom, toUser(jerry.userId), "by one who is deleted");
+  await say(owner, toGroup(group), "in a history that is cleared");
+  await pushesTo(sender, jerry, 2);
+  await admin.deleteUser({ userId: tom.userId });
+  await owner.rpc.history.clearHistory({ peer: toGroup(group) });
+  sender.answer = busy;
+  await settled();
+  clock.advance(60_000);
+  await say(sayer, toUser(jerry.userId), "later");
+  await pushesTo(sender, jerry, 3);
+  await settled();
+  expect(bodiesTo(jerry).slice(2)).toEqual(["later"]);
+  const [deleted, revoked] = [await newPhone(server), await newPhone(server)];
+  await admin.deleteUser({ userId: deleted.userId });
+  await admin.disconnectUser({ userId: revoked.userId, revokeSessions: true });
+  await say(sayer, toUser(revoked.userId), "hello");
+  await settled();
+  expect([...bodiesTo(deleted), ...bodiesTo(revoked)]).toEqual([]);
+});

@@ -6,7 +6,7 @@ import { type Address, anonymous, type TestUser, withToken } from "./clients.js"
 import { eventually } from "./eventually.js";
 
 /** One push as it was handed over. */
-export interface Handed {
+interface Handed {
   appId: string;
   target: PushTarget;
   push: Push;

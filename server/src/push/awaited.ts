@@ -1,5 +1,5 @@
 /** A message that waits for its receivers to acknowledge it. */
-export interface Awaited {
+interface Awaited {
   pos: number;
   userIds: readonly string[];
   dueMs: number;

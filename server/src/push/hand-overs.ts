@@ -2,7 +2,7 @@ import type { Clock } from "../ops/clock.js";
 import type { Pushes } from "../ports.js";
 
 /** One push on its way from what the store says of its installation to the provider. */
-export interface HandOver {
+interface HandOver {
   /** The installation was unbound, or its token changed, since this began: what was read may be no more. Looked at in the tick of the sending. */
   readonly withdrawn: boolean;
   /** The provider has been asked; whoever withdraws the installation waits for the answer. */

@@ -28,7 +28,8 @@ export async function readPushMessages(
     if (payload.length === 0) continue;
     const { event } = fromBinary(StreamEventSchema, payload);
     const message = event.case === "messageCreated" || event.case === "systemMessage" ? event.value.message : undefined;
-    if (message === undefined) continue;
+    // What a deleted user said keeps its place without its content.
+    if (message?.content === undefined) continue;
     const { sender } = message.sender ?? {};
     const senderId = sender?.case === "userId" ? sender.value : "";
     found.set(pos, { message, senderId, saidMs: createMs });

@@ -19,7 +19,8 @@ afterAll(() => temp[Symbol.asyncDispose]());
 
 /** Says something in the group and gives its position. */
 async function said(tx: Tx, messageId: string, senderId: string): Promise<number> {
-  const message = { messageId, sender: { sender: { case: "userId" as const, value: senderId } } };
+  const content = { content: { case: "text" as const, value: { text: "hello" } } };
+  const message = { messageId, sender: { sender: { case: "userId" as const, value: senderId } }, content };
   const event = create(StreamEventSchema, { event: { case: "messageCreated", value: { message } } });
   const payload = Buffer.from(toBinary(StreamEventSchema, event));
   const pos = tx.emit({ kind: EventKind.MESSAGE_CREATED, payload, audiences: [GROUP] });

@@ -1,4 +1,5 @@
 import type { Tx } from "./committer.js";
+import { readableEvents } from "./readable.js";
 import type { Db } from "./schema.js";
 
 /** An event that may be pushed. */
@@ -69,7 +70,7 @@ export async function listPushEvents(
   return rows.map(({ pos, audiences, create_ms }) => ({ pos, audiences: audiences.split("\n"), createMs: create_ms }));
 }
 
-/** The content of events by their positions; empty where it was deleted, absent where retention has passed. */
+/** The content of events by their positions, as it may be read: empty where it was deleted, absent where retention has passed. */
 export async function readPayloads(
   db: Db,
   appId: string,
@@ -78,11 +79,12 @@ export async function readPayloads(
   if (positions.length === 0) return new Map();
   const rows = await db
     .selectFrom("event")
-    .select(["pos", "payload", "create_ms"])
+    .select(["pos", "kind", "audiences", "payload", "create_ms"])
     .where("app_id", "=", appId)
     .where("pos", "in", positions)
     .execute();
-  return new Map(rows.map(({ pos, payload, create_ms }) => [pos, { payload, createMs: create_ms }]));
+  const readable = await readableEvents(db, appId, rows);
+  return new Map(readable.map(({ pos, payload, create_ms }) => [pos, { payload, createMs: create_ms }]));
 }
 
 /** The push options of messages, and whether each counts as unread. */
