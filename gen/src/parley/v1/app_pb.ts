@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/app.proto.
  */
 export const file_parley_v1_app: GenFile = /*@__PURE__*/
-  fileDesc("ChNwYXJsZXkvdjEvYXBwLnByb3RvEglwYXJsZXkudjEikgEKA0FwcBIOCgZhcHBfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIoCghzZXR0aW5ncxgDIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5ncxIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKY2xpZW50X2tleRgFIAEoCSLhBAoLQXBwU2V0dGluZ3MSIAoTYWxsb3dfYmFyZV9pZF9sb2dpbhgBIAEoCEgAiAEBEiQKF2FsbG93X3N0cmFuZ2VyX21lc3NhZ2VzGAIgASgISAGIAQESKgoRbWF4X2dyb3VwX21lbWJlcnMYAyABKA1CCrpIByoFGIgnKAJIAogBARJGChFoaXN0b3J5X3JldGVudGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgYIgKfk4AsyABJPChpzdHJhbmdlcl9oaXN0b3J5X3JldGVudGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgYIgKfk4AsyABJECg9ldmVudF9yZXRlbnRpb24YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCICn5OALMgASIwoWYWxsb3dfYWNjb3VudF9jcmVhdGlvbhgHIAEoCEgDiAEBEh4KEWFsbG93X2d1ZXN0X2xvZ2luGAggASgISASIAQESKQoRc21zX2NvZGVzX3Blcl9kYXkYFCABKA1CCbpIBioEGMCEPUgFiAEBQhYKFF9hbGxvd19iYXJlX2lkX2xvZ2luQhoKGF9hbGxvd19zdHJhbmdlcl9tZXNzYWdlc0IUChJfbWF4X2dyb3VwX21lbWJlcnNCGQoXX2FsbG93X2FjY291bnRfY3JlYXRpb25CFAoSX2FsbG93X2d1ZXN0X2xvZ2luQhQKEl9zbXNfY29kZXNfcGVyX2RheSKUAQoKU2VydmljZUtleRIWCg5zZXJ2aWNlX2tleV9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXZva2VfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChNwYXJsZXkvdjEvYXBwLnByb3RvEglwYXJsZXkudjEikgEKA0FwcBIOCgZhcHBfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIoCghzZXR0aW5ncxgDIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5ncxIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKY2xpZW50X2tleRgFIAEoCSLVBQoLQXBwU2V0dGluZ3MSIAoTYWxsb3dfYmFyZV9pZF9sb2dpbhgBIAEoCEgAiAEBEiQKF2FsbG93X3N0cmFuZ2VyX21lc3NhZ2VzGAIgASgISAGIAQESKgoRbWF4X2dyb3VwX21lbWJlcnMYAyABKA1CCrpIByoFGIgnKAJIAogBARJGChFoaXN0b3J5X3JldGVudGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgYIgKfk4AsyABJPChpzdHJhbmdlcl9oaXN0b3J5X3JldGVudGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgYIgKfk4AsyABJECg9ldmVudF9yZXRlbnRpb24YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCICn5OALMgASIwoWYWxsb3dfYWNjb3VudF9jcmVhdGlvbhgHIAEoCEgDiAEBEh4KEWFsbG93X2d1ZXN0X2xvZ2luGAggASgISASIAQESKQoRc21zX2NvZGVzX3Blcl9kYXkYFCABKA1CCbpIBioEGMCEPUgFiAEBEh4KEWFsbG93X3VzZXJfc2VhcmNoGB4gASgISAaIAQESIgoVYWxsb3dfbm90aWZ5X2V2ZXJ5b25lGB8gASgISAeIAQFCFgoUX2FsbG93X2JhcmVfaWRfbG9naW5CGgoYX2FsbG93X3N0cmFuZ2VyX21lc3NhZ2VzQhQKEl9tYXhfZ3JvdXBfbWVtYmVyc0IZChdfYWxsb3dfYWNjb3VudF9jcmVhdGlvbkIUChJfYWxsb3dfZ3Vlc3RfbG9naW5CFAoSX3Ntc19jb2Rlc19wZXJfZGF5QhQKEl9hbGxvd191c2VyX3NlYXJjaEIYChZfYWxsb3dfbm90aWZ5X2V2ZXJ5b25lIpQBCgpTZXJ2aWNlS2V5EhYKDnNlcnZpY2Vfa2V5X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3Jldm9rZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * The tenant: nothing of one app is ever visible in another.
@@ -100,6 +100,7 @@ export type AppSettings = Message<"parley.v1.AppSettings"> & {
 
   /**
    * The time that messages between strangers and with guests are kept, 1 s to 100 years; 0 keeps them for ever; default 365 days.
+   * The relation of today decides, not that of the day of sending: when strangers become friends, history_retention holds for all they wrote.
    *
    * @generated from field: google.protobuf.Duration stranger_history_retention = 5;
    */
@@ -132,6 +133,20 @@ export type AppSettings = Message<"parley.v1.AppSettings"> & {
    * @generated from field: optional uint32 sms_codes_per_day = 20;
    */
   smsCodesPerDay?: number | undefined;
+
+  /**
+   * The switch for UserService.SearchUsers by users; the app's backend may search in any case. Default on.
+   *
+   * @generated from field: optional bool allow_user_search = 30;
+   */
+  allowUserSearch?: boolean | undefined;
+
+  /**
+   * The switch for users who tell everyone in the app of their coming and going (see PresenceSettings); each such change is sent to every open stream. Default off.
+   *
+   * @generated from field: optional bool allow_notify_everyone = 31;
+   */
+  allowNotifyEveryone?: boolean | undefined;
 };
 
 /**
