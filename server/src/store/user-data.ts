@@ -1,3 +1,5 @@
+import { removeSearchRows } from "./attributes.js";
+import { userAudience } from "./audience.js";
 import type { Tx } from "./committer.js";
 import type { Schema } from "./schema.js";
 
@@ -43,6 +45,7 @@ export const USER_DATA: Readonly<Record<keyof Schema, Fate>> = {
   push_sent: "kept",
   push_count: "none",
   push_template: "none",
+  attribute: "removed",
   meta: "none",
 };
 
@@ -50,6 +53,7 @@ export const USER_DATA: Readonly<Record<keyof Schema, Fate>> = {
 export async function removeUserData(tx: Tx, userId: string): Promise<void> {
   for (const table of ["credential", "answered", "member", "user"] as const)
     await tx.db.deleteFrom(table).where("app_id", "=", tx.appId).where("user_id", "=", userId).execute();
+  await removeSearchRows(tx, userAudience(userId));
   await beginParticipationAnew(tx, userId);
 }
 
