@@ -56,6 +56,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     streams: { ...options, liveness },
     presence: {
       of: board.of,
+      hide: liveness.hide,
       hasStream: (appId, sessionId) => [...(hub.known(appId)?.ofSession(sessionId) ?? [])].length > 0,
       pause(appId, userId, sessionId) {
         for (const stream of [...(hub.known(appId)?.ofSession(sessionId) ?? [])])
