@@ -103,7 +103,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
   });
   const report = (error: unknown) => logger.error({ err: error }, "a background task failed");
-  const announcer = createPresenceAnnouncer({ read: store.read, bus, committer }, report);
+  const apps = createAppCache(store.read);
+  const announcer = createPresenceAnnouncer({ read: store.read, bus, committer, apps }, report);
   const delivery: Delivery = createDelivery({
     read: store.read,
     bus,
@@ -153,7 +154,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     limits,
     times,
     sendsPerSecond: settings.sendRate,
-    apps: createAppCache(store.read),
+    apps,
     sessions: createSessionCache(clock, { mostEntries: limits.cachedSessions, lifeMs: times.sessionCacheMs }),
     buckets: createTokenBuckets(clock),
     transients: createTransientMemory(clock, times.transientDedupMs),

@@ -1,6 +1,7 @@
 import type { Ctx } from "./context.js";
 
 const FEATURES = [
+  "attributes",
   "friends",
   "groups",
   "history",
@@ -13,10 +14,13 @@ const FEATURES = [
   "login_signed_token",
   "login_sms",
   "presence",
+  "presence_settings",
   "read_markers",
   "rooms",
+  "search",
   "send_batches",
   "service_keys",
+  "strangers",
   "subscribe",
   "system_messages",
   "transient_messages",
