@@ -8,6 +8,7 @@ import { oauthCommand } from "./cli/oauth.js";
 import { examples } from "./cli/options.js";
 import { pushCommand } from "./cli/push.js";
 import { restoreCommand } from "./cli/restore.js";
+import { searchCommand } from "./cli/search.js";
 import { serveCommand } from "./cli/serve.js";
 import { smsCommand } from "./cli/sms.js";
 import { systemCommand } from "./cli/system.js";
@@ -30,6 +31,7 @@ await new Command("parley")
   .addCommand(messagesCommand())
   .addCommand(systemCommand())
   .addCommand(pushCommand())
+  .addCommand(searchCommand())
   .addCommand(backupCommand())
   .addCommand(restoreCommand())
   .addCommand(doctorCommand())
