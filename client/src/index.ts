@@ -54,7 +54,6 @@ export type { Presence, PresenceSettings, User } from "@parley/proto/parley/v1/u
 export { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 export type { AccountCalls, SentCode } from "./account.js";
 export type { Admin, PushCredentialInit, SystemMessageOptions } from "./admin.js";
-export type { Admin, SystemMessageOptions } from "./admin.js";
 export type { Attributes } from "./attributes.js";
 export type { Client } from "./client.js";
 export type { ClientOptions } from "./client-options.js";

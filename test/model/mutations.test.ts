@@ -19,8 +19,16 @@ import { OTHERS } from "./mutations-others.js";
 import { PUSH_CREDENTIALS } from "./mutations-push-credentials.js";
 import { USERS } from "./mutations-users.js";
 
-const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...LOGINS, ...USERS, ...INSTALLATIONS, ...PUSH_CREDENTIALS];
-const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...LOGINS, ...USERS, ...ATTRIBUTES];
+const CASES = [
+  ...MESSAGES,
+  ...GROUPS,
+  ...OTHERS,
+  ...LOGINS,
+  ...USERS,
+  ...INSTALLATIONS,
+  ...PUSH_CREDENTIALS,
+  ...ATTRIBUTES,
+];
 
 let server: TestServer;
 beforeAll(async () => {

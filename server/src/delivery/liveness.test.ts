@@ -218,6 +218,8 @@ describe("liveness", () => {
     expect(acked()).toBe(7);
     clock.advance(5_000);
     expect(acked()).toBe(0);
+  });
+
   test("a hidden user that fell silent and speaks again stays hidden until it is shown", () => {
     const { clock, changes, liveness, arrive } = createWorld();
     arrive("1");

@@ -129,7 +129,6 @@ export function createLiveness(options: LivenessOptions): Liveness {
       leases.set(key, lease);
       lost.delete(key);
       see(key);
-      if (visible) presence.arrive(appId, userId, sessionId);
       if (visible) presence.arrive(appId, userId, sessionId, hidden);
       // The stream that this one replaces may have been visible.
       else if (replaced?.visible) presence.leave(appId, userId, sessionId, "once");
