@@ -2,7 +2,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
 import { describe, expect, it } from "vitest";
-import { fromSendError, ParleyError, rejectsSession, toParleyError } from "./errors.js";
+import { fromResultError, ParleyError, rejectsSession, toParleyError } from "./errors.js";
 import { refusal } from "./testing/fake-server.js";
 
 describe("an error of the server", () => {
@@ -29,8 +29,7 @@ describe("an error of the server", () => {
   });
 
   it("in a batch is told the same way", () => {
-    const error = fromSendError({
-      $typeName: "parley.v1.SendMessageError",
+    const error = fromResultError({
       code: "permission_denied",
       message: "no",
       detail: {
@@ -42,7 +41,7 @@ describe("an error of the server", () => {
       },
     });
     expect(error).toMatchObject({ reason: "MUTED", code: "permission_denied", field: "receiver" });
-    const bare = fromSendError({ $typeName: "parley.v1.SendMessageError", code: "internal", message: "no" });
+    const bare = fromResultError({ code: "internal", message: "no" });
     expect(bare).toMatchObject({ reason: "UNKNOWN", code: "internal", retryable: false });
   });
 });

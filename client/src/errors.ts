@@ -105,8 +105,8 @@ function isBroken(cause: unknown): boolean {
   return cause instanceof Error && "syscall" in cause;
 }
 
-/** Turns the failure of one send of a batch into a {@link ParleyError}. */
-export function fromSendError(error: SendMessageError): ParleyError {
+/** Turns the failure of one of a batch into a {@link ParleyError}. */
+export function fromResultError(error: Pick<SendMessageError, "code" | "message" | "detail">): ParleyError {
   const message = `[${error.code}] ${error.message}`;
   if (error.detail) return fromDetail(error.detail, message, error.code, undefined);
   return new ParleyError("UNKNOWN", message, { code: error.code });

@@ -34,6 +34,9 @@ describe("an event of the stream", () => {
     ["systemMessage", { case: "systemMessage", value: { message: {} } }],
     ["friendOnline", { case: "presenceChanged", value: { online: true } }],
     ["friendOffline", { case: "presenceChanged", value: { online: false } }],
+    ["someoneOnline", { case: "presenceChanged", value: { userId: "desk", online: true, toEveryone: true } }],
+    ["someoneOffline", { case: "presenceChanged", value: { userId: "desk", online: false, toEveryone: true } }],
+    [undefined, { case: "presenceChanged", value: { userId: "Jerry", online: true, toEveryone: true } }],
     ["friendChanged", { case: "friendChanged", value: {} }],
     ["groupChanged", { case: "groupChanged", value: {} }],
     ["groupMemberChanged", { case: "groupMemberChanged", value: {} }],
@@ -58,6 +61,7 @@ describe("presence", () => {
     $typeName: "parley.v1.PresenceChanged" as const,
     userId,
     online,
+    toEveryone: false,
   });
 
   it("tells every offline, and online only when it is news", () => {
@@ -66,6 +70,18 @@ describe("presence", () => {
     expect(presence.apply(change("Tom", true))).toBe(false);
     expect(presence.apply(change("Tom", false))).toBe(true);
     expect(presence.apply(change("Spike", false))).toBe(true);
+  });
+
+  it("is told of a friend once, though the friend tells everyone too", () => {
+    const presence = createPresenceTracker();
+    const named = (online: boolean, toEveryone: boolean) => {
+      const event = { case: "presenceChanged" as const, value: { userId: "Tom", online, toEveryone } };
+      return nameEvent(create(StreamEventSchema, { event }), "Jerry", presence)?.[0];
+    };
+    const changes = [true, false].flatMap((online) => [named(online, false), named(online, true)]);
+    expect(changes).toEqual(["friendOnline", undefined, "friendOffline", undefined]);
+    presence.forget("Tom");
+    expect(named(true, true)).toBe("someoneOnline");
   });
 
   it("forgets those who are friends no more", () => {

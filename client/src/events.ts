@@ -23,7 +23,7 @@ import type { StreamState } from "./stream-state.js";
 /** The state of a client: `name`, with `inner` when paused and `reason` when closed. */
 export type ClientState = StreamState;
 
-/** A friend came online or went offline. */
+/** Somebody came online or went offline. */
 export type FriendPresence = Pick<PresenceChanged, "userId" | "online" | "lastActiveTime">;
 
 /**
@@ -45,6 +45,9 @@ export interface ClientEvents {
   messageUpdated: ChatMessage;
   friendOnline: FriendPresence;
   friendOffline: FriendPresence;
+  /** Somebody who is no friend and tells everyone came online: a support desk. */
+  someoneOnline: FriendPresence;
+  someoneOffline: FriendPresence;
   /** A friendship was made or ended, by either side. */
   friendChanged: FriendChanged;
   groupChanged: GroupChanged;
@@ -94,7 +97,10 @@ function messageName(
   }
 }
 
-function presenceEvent(change: PresenceChanged, presence: PresenceTracker): NamedEvent | undefined {
+function presenceEvent(change: PresenceChanged, ownUserId: string, presence: PresenceTracker): NamedEvent | undefined {
+  // Friends have been told before all others were.
+  if (change.toEveryone && (change.userId === ownUserId || presence.isFriend(change.userId))) return undefined;
+  if (change.toEveryone) return [change.online ? "someoneOnline" : "someoneOffline", change];
   if (!presence.apply(change)) return undefined;
   return [change.online ? "friendOnline" : "friendOffline", change];
 }
@@ -115,7 +121,7 @@ export function nameEvent(
     case "systemMessage":
       return event.value.message && ["systemMessage", event.value.message];
     case "presenceChanged":
-      return presenceEvent(event.value, presence);
+      return presenceEvent(event.value, ownUserId, presence);
     case "friendChanged":
       return ["friendChanged", event.value];
     case "groupChanged":

@@ -2,8 +2,10 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Group, GroupMember, GroupRole, JoinPolicy } from "@parley/proto/parley/v1/group_pb.js";
 import { View } from "@parley/proto/parley/v1/user_pb.js";
+import { type Attributes, createAttributes } from "./attributes.js";
 import { allPages, type DetailOptions, type PageOptions, present } from "./page.js";
 import type { Rpc } from "./rpc.js";
+import { type SearchOptions, searchRequest } from "./search.js";
 
 /** What a new group is like. */
 export interface NewGroup {
@@ -40,6 +42,12 @@ export interface Groups {
   get(groupId: string): Promise<Group>;
   /** Lists one page of the caller's groups by rising id. */
   list(options?: PageOptions & DetailOptions): Promise<{ groups: Group[]; nextPageToken: string }>;
+  /** Finds one page of groups, without their members; those one is a member of, and those open to all. Errors: RATE_LIMITED, INVALID_FIELD, TOO_LARGE. */
+  search(options: SearchOptions): Promise<{ groups: Group[]; nextPageToken: string }>;
+  /** The attributes of a group; the owner's to change. */
+  attributes(groupId: string): Attributes;
+  /** The attributes of a membership: its card; the member's own to change, and the owner's and admins'. */
+  memberAttributes(groupId: string, userId: string): Attributes;
   /** Gets all the caller's groups, and keeps them in `currentUser.groups`. */
   fetch(options?: DetailOptions): Promise<Group[]>;
   /** Changes a group; the owner's. */
@@ -65,7 +73,11 @@ export interface Groups {
 }
 
 /** Makes the calls about groups. `onFetched` is handed what `fetch` brings. */
-export function createGroups({ group }: Rpc, onFetched: (groups: Group[]) => void = () => {}): Groups {
+export function createGroups(
+  rpc: Pick<Rpc, "group" | "user">,
+  onFetched: (groups: Group[]) => void = () => {},
+): Groups {
+  const { group } = rpc;
   const view = (detail = false) => (detail ? View.FULL : View.BASIC);
   return {
     create: async ({ memberUserIds = [], ...rest }) =>
@@ -80,6 +92,9 @@ export function createGroups({ group }: Rpc, onFetched: (groups: Group[]) => voi
       onFetched(groups);
       return groups;
     },
+    search: (options) => group.searchGroups(searchRequest(options)),
+    attributes: (groupId) => createAttributes(rpc, { case: "groupId", value: groupId }),
+    memberAttributes: (groupId, userId) => createAttributes(rpc, { case: "groupMember", value: { groupId, userId } }),
     update: async (groupId, change) => present((await group.updateGroup({ ...change, groupId })).group),
     delete: async (groupId) => void (await group.deleteGroup({ groupId })),
     addMembers: async (groupId, userIds) =>

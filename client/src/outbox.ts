@@ -1,7 +1,7 @@
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { SendMessageRequest, SendMessageResult } from "@parley/proto/parley/v1/message_service_pb.js";
 import type { Clock } from "./clock.js";
-import { fromSendError, ParleyError, rejectsSession, toParleyError } from "./errors.js";
+import { fromResultError, ParleyError, rejectsSession, toParleyError } from "./errors.js";
 import { batchLimit, createLanes, type Entry } from "./outbox-lanes.js";
 import type { OutboxStore } from "./outbox-store.js";
 import { createPendingSend, type OutgoingMessage } from "./outgoing-message.js";
@@ -139,7 +139,7 @@ export function createOutbox({ call, clock, waitMs, expireAfterMs, store, onErro
         succeed(entry, result.message);
         continue;
       }
-      const error = result?.error ? fromSendError(result.error) : missingResult();
+      const error = result?.error ? fromResultError(result.error) : missingResult();
       tooFast ||= error.reason === "RATE_LIMITED";
       failOne(entry, error);
     }

@@ -8,6 +8,8 @@ export interface PresenceTracker {
   apply(change: PresenceChanged): boolean;
   /** The server has named all: returns the ids of those who were believed online and were not named. */
   settle(): string[];
+  /** Whether the server has told of this user as of a friend. */
+  isFriend(userId: string): boolean;
   /** The friendship is over: nothing is believed of this user any more. */
   forget(userId: string): void;
   /** Forgets everything. */
@@ -16,6 +18,7 @@ export interface PresenceTracker {
 
 export function createPresenceTracker(): PresenceTracker {
   const online = new Set<string>();
+  const friends = new Set<string>();
   let unnamed: Set<string> | undefined;
   return {
     begin() {
@@ -23,6 +26,7 @@ export function createPresenceTracker(): PresenceTracker {
     },
     apply(change) {
       const known = online.has(change.userId);
+      friends.add(change.userId);
       unnamed?.delete(change.userId);
       if (change.online) online.add(change.userId);
       else online.delete(change.userId);
@@ -34,11 +38,14 @@ export function createPresenceTracker(): PresenceTracker {
       for (const userId of gone) online.delete(userId);
       return gone;
     },
+    isFriend: (userId) => friends.has(userId),
     forget(userId) {
+      friends.delete(userId);
       online.delete(userId);
       unnamed?.delete(userId);
     },
     clear() {
+      friends.clear();
       online.clear();
       unnamed = undefined;
     },

@@ -1,8 +1,10 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Room, RoomMember } from "@parley/proto/parley/v1/room_pb.js";
 import { View } from "@parley/proto/parley/v1/user_pb.js";
+import { type Attributes, createAttributes } from "./attributes.js";
 import { allPages, type DetailOptions, type PageOptions, present } from "./page.js";
 import type { Rpc } from "./rpc.js";
+import { type SearchOptions, searchRequest } from "./search.js";
 
 /** What a new room is like. */
 export interface NewRoom {
@@ -26,6 +28,12 @@ export interface Rooms {
   get(roomId: string): Promise<Room>;
   /** Lists one page of the caller's rooms by rising id. */
   list(options?: PageOptions & DetailOptions): Promise<{ rooms: Room[]; nextPageToken: string }>;
+  /** Finds one page of rooms, without their members. Errors: RATE_LIMITED, INVALID_FIELD, TOO_LARGE. */
+  search(options: SearchOptions): Promise<{ rooms: Room[]; nextPageToken: string }>;
+  /** The attributes of a room; the creator's to change. */
+  attributes(roomId: string): Attributes;
+  /** The attributes of a membership: its card; the member's own to change, and the creator's. */
+  memberAttributes(roomId: string, userId: string): Attributes;
   /** Gets all the caller's rooms, and keeps them in `currentUser.rooms`. */
   fetch(options?: DetailOptions): Promise<Room[]>;
   /** Changes a room; the creator's. */
@@ -47,7 +55,8 @@ export interface Rooms {
 }
 
 /** Makes the calls about rooms. `onFetched` is handed what `fetch` brings. */
-export function createRooms({ room }: Rpc, onFetched: (rooms: Room[]) => void = () => {}): Rooms {
+export function createRooms(rpc: Pick<Rpc, "room" | "user">, onFetched: (rooms: Room[]) => void = () => {}): Rooms {
+  const { room } = rpc;
   const view = (detail = false) => (detail ? View.FULL : View.BASIC);
   return {
     create: async ({ memberUserIds = [], ...rest }) =>
@@ -62,6 +71,9 @@ export function createRooms({ room }: Rpc, onFetched: (rooms: Room[]) => void = 
       onFetched(rooms);
       return rooms;
     },
+    search: (options) => room.searchRooms(searchRequest(options)),
+    attributes: (roomId) => createAttributes(rpc, { case: "roomId", value: roomId }),
+    memberAttributes: (roomId, userId) => createAttributes(rpc, { case: "roomMember", value: { roomId, userId } }),
     update: async (roomId, change) => present((await room.updateRoom({ ...change, roomId })).room),
     delete: async (roomId) => void (await room.deleteRoom({ roomId })),
     addMembers: async (roomId, userIds) => present((await room.addRoomMembers({ roomId, userIds: [...userIds] })).room),

@@ -107,8 +107,9 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
   });
   const report = (error: unknown) => logger.error({ err: error }, "a background task failed");
-  const announcer = createPresenceAnnouncer({ read: store.read, bus, committer }, report);
   const statistics = createStatistics({ read: store.read, committer, clock, times, bus }, report);
+  const apps = createAppCache(store.read);
+  const announcer = createPresenceAnnouncer({ read: store.read, bus, committer, apps }, report);
   const delivery: Delivery = createDelivery({
     read: store.read,
     bus,
@@ -158,12 +159,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     pushes: pushing,
     tail: delivery.tail,
     statistics,
-    // Nothing is pushed in this version.
     clock,
     limits,
     times,
     sendsPerSecond: settings.sendRate,
-    apps: createAppCache(store.read),
+    apps,
     filters: createWordFilters(store.read),
     sessions: createSessionCache(clock, { mostEntries: limits.cachedSessions, lifeMs: times.sessionCacheMs }),
     buckets: createTokenBuckets(clock),

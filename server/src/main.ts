@@ -9,6 +9,7 @@ import { oauthCommand } from "./cli/oauth.js";
 import { examples } from "./cli/options.js";
 import { pushCommand } from "./cli/push.js";
 import { restoreCommand } from "./cli/restore.js";
+import { searchCommand } from "./cli/search.js";
 import { serveCommand } from "./cli/serve.js";
 import { settingsCommand } from "./cli/settings.js";
 import { smsCommand } from "./cli/sms.js";
@@ -38,6 +39,7 @@ await new Command("parley")
   .addCommand(messagesCommand())
   .addCommand(systemCommand())
   .addCommand(pushCommand())
+  .addCommand(searchCommand())
   .addCommand(backupCommand())
   .addCommand(restoreCommand())
   .addCommand(doctorCommand())

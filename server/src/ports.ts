@@ -69,6 +69,8 @@ export interface Presence {
   of(appId: string, userId: string): { online: boolean; lastActiveMs: number | undefined };
   /** The number of sessions of an app that have an open stream. */
   countSessions(appId: string): number;
+  /** Shows a user as offline on all its streams from now on, or as they are again. */
+  hide(appId: string, userId: string, hidden: boolean): void;
   /** Whether a session has an open stream. */
   hasStream(appId: string, sessionId: string): boolean;
   /** How the client of a session stands, visible or not. Answered from memory. */

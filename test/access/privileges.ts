@@ -99,12 +99,15 @@ ConversationService/DeleteConversation group_id  u x m m m m Y Y Y Y Y u u u
 ConversationService/DeleteConversation room_id  u x k k k k k k k k k u u u
 ConversationService/DeleteConversation system  u x Y Y Y Y Y Y Y Y Y u u u
 FriendService/AddFriend                        u x r Y Y Y Y Y Y Y Y u u u
+FriendService/BatchAddFriends                  u x r Y Y Y Y Y Y Y Y u u u
 FriendService/RemoveFriend                     u x r Y Y Y Y Y Y Y Y u u u
 FriendService/GetFriend                        u x r f Y f f f f f f u u u
 FriendService/ListFriends                      u x r Y Y Y Y Y Y Y Y u u u
+FriendService/ListStrangers                    u x Y Y Y Y Y Y Y Y Y u u u
 GroupService/CreateGroup                       u x r Y Y Y Y Y Y Y Y Y n u
 GroupService/GetGroup                          u x r m m m Y Y Y Y Y Y n u
 GroupService/ListGroups                        u x r Y Y Y Y Y Y Y Y u u u
+GroupService/SearchGroups                      u x r Y Y Y Y Y Y Y Y Y Y u
 GroupService/UpdateGroup                       u x r r r r r r r Y r Y n u
 GroupService/DeleteGroup                       u x r r r r r r r Y r Y n u
 GroupService/AddGroupMembers                   u x r m m m Y Y Y Y Y Y n u
@@ -161,6 +164,7 @@ OperatorService/ListOperatorAuditEntries       u x u u u u u u u u u u u Y
 RoomService/CreateRoom                         u x r Y Y Y Y Y Y Y Y Y n u
 RoomService/GetRoom                            u x r Y Y Y Y Y Y Y Y Y n u
 RoomService/ListRooms                          u x r Y Y Y Y Y Y Y Y u u u
+RoomService/SearchRooms                        u x r Y Y Y Y Y Y Y Y Y Y u
 RoomService/UpdateRoom                         u x r r r r r r r Y r Y n u
 RoomService/DeleteRoom                         u x r r r r r r r Y r Y n u
 RoomService/AddRoomMembers                     u x r m m m Y Y Y Y Y Y n u
@@ -173,6 +177,34 @@ ServerService/GetServerInfo                    Y x Y Y Y Y Y Y Y Y Y Y Y Y
 UserService/GetUser                            u x Y Y Y Y Y Y Y Y Y Y n u
 UserService/BatchGetUsers                      u x Y Y Y Y Y Y Y Y Y Y Y u
 UserService/UpdateUser                         u x Y Y Y Y Y Y Y Y Y u u u
+UserService/SearchUsers                        u x r Y Y Y Y Y Y Y Y Y Y u
+UserService/UpdateAttributes user_id           u x r r r r r r r r r Y n u
+UserService/UpdateAttributes group_id          u x r r r r r r r Y r Y n u
+UserService/UpdateAttributes room_id           u x r r r r r r r Y r Y n u
+UserService/UpdateAttributes group_member      u x r m m m r r Y Y r Y n u
+UserService/UpdateAttributes room_member       u x r m m m r r r Y r Y n u
+UserService/ReplaceAttributes user_id          u x r r r r r r r r r Y n u
+UserService/ReplaceAttributes group_id         u x r r r r r r r Y r Y n u
+UserService/ReplaceAttributes room_id          u x r r r r r r r Y r Y n u
+UserService/ReplaceAttributes group_member     u x r m m m r r Y Y r Y n u
+UserService/ReplaceAttributes room_member      u x r m m m r r r Y r Y n u
+UserService/ClearAttributes user_id            u x r r r r r r r r r Y n u
+UserService/ClearAttributes group_id           u x r r r r r r r Y r Y n u
+UserService/ClearAttributes room_id            u x r r r r r r r Y r Y n u
+UserService/ClearAttributes group_member       u x r m m m r r Y Y r Y n u
+UserService/ClearAttributes room_member        u x r m m m r r r Y r Y n u
+UserService/GetAttributes user_id              u x Y Y Y Y Y Y Y Y Y Y n u
+UserService/GetAttributes group_id             u x r m m m Y Y Y Y Y Y n u
+UserService/GetAttributes room_id              u x r Y Y Y Y Y Y Y Y Y n u
+UserService/GetAttributes group_member         u x r m m m Y Y Y Y Y Y n u
+UserService/GetAttributes room_member          u x r m m m Y Y Y Y Y Y n u
+UserService/GetAttribute user_id               u x n n n n n n n n n n n u
+UserService/GetAttribute group_id              u x r m m m n n n n n n n u
+UserService/GetAttribute room_id               u x r n n n n n n n n n n u
+UserService/GetAttribute group_member          u x r m m m n n n n n n n u
+UserService/GetAttribute room_member           u x r m m m n n n n n n n u
+UserService/GetPresenceSettings                u x Y Y Y Y Y Y Y Y Y u u u
+UserService/UpdatePresenceSettings             u x Y Y Y Y Y Y Y Y Y u u u
 UserService/GetPresence                        u x f f Y f f f f f f Y f u
 UserService/BatchGetPresence                   u x Y Y Y Y Y Y Y Y Y Y Y u
 `;

@@ -116,7 +116,7 @@ export async function gather(server: TestServer, clock: FakeClock, sessionMs: nu
     async restore(role, method) {
       // In the other app nobody may have the name of the user.
       if (role === "foreign") foreign = await otherApp(server);
-      if (/^(Add|Remove)Friend$/.test(method)) await makeFriends(role);
+      if (/^(Add|Remove)Friend$|^BatchAddFriends$/.test(method)) await makeFriends(role);
       else if (/^(Logout|RevokeSession|(Register|Remove)Installation)$/.test(method))
         await (role === "guest" ? enterGuest() : enter(nameOf(role)));
       else if (/ServiceKey$/.test(method)) await makeKey();

@@ -109,6 +109,8 @@ function messageWays(field: DescField, message: DescMessage, fill: Fill): Way[] 
   switch (message.typeName) {
     case "google.protobuf.Struct":
       return [{ value: { key: "value" }, places: [{ field, path: [] }], name: "" }];
+    case "google.protobuf.Value":
+      return [{ value: "words", places: [{ field, path: [] }], name: "" }];
     case "google.protobuf.Timestamp":
       // What was made cannot be of the future, and what is to hold until then must be.
       return [
@@ -123,7 +125,7 @@ function messageWays(field: DescField, message: DescMessage, fill: Fill): Way[] 
 
 /** Whether a place holds free data instead of a text. */
 export function isStruct({ field }: Place): boolean {
-  return field.fieldKind === "message";
+  return field.message?.typeName === "google.protobuf.Struct";
 }
 
 /** The request with another value at a place. */

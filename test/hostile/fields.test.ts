@@ -261,6 +261,7 @@ it("H13: every size in the contract holds at its edge and not one past it, TOO_L
 const ITEMS: Readonly<Record<string, unknown>> = {
   providers: { name: "p", qq: { clientId: "1" } },
   kinds: "EVENT_KIND_MESSAGE_CREATED",
+  filters: { path: "a", contains: "x" },
   users: { userId: "a" },
   credentials: { phoneNumber: "+8613800138000" },
   messages: {

@@ -101,6 +101,8 @@ function message(schema: DescMessage, depth: number): unknown {
       return "2030-01-01T00:00:00Z";
     case "google.protobuf.Duration":
       return "1s";
+    case "google.protobuf.Value":
+      return "a";
     case "google.protobuf.Struct":
       return { key: ["value", 1, null, { deep: true }] };
     default:

@@ -1,7 +1,7 @@
 import { toJson } from "@bufbuild/protobuf";
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { GroupMemberSchema, GroupSchema } from "@parley/proto/parley/v1/group_pb.js";
-import { RoomSchema } from "@parley/proto/parley/v1/room_pb.js";
+import { RoomMemberSchema, RoomSchema } from "@parley/proto/parley/v1/room_pb.js";
 import { ChangeKind, type StreamEvent } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { UserSchema } from "@parley/proto/parley/v1/user_pb.js";
 import { toGroup, toSystem, toUser } from "../support/messaging.js";
@@ -216,7 +216,7 @@ function takeRoom(
   if (change === ChangeKind.ADDED || known === undefined)
     state.rooms[roomId] = {
       place,
-      members: (place.memberUserIds as string[]).map((userId) => ({ userId, joinTime: time })),
+      members: (place.memberUserIds as string[]).map((userId) => ({ userId, joinTime: time, attributes: {} })),
     };
   else known.place = { ...place, memberUserIds: known.place.memberUserIds };
 }
@@ -247,14 +247,21 @@ function takeGroupMembers(state: ClientState, me: string, event: GroupMemberChan
 }
 
 function takeRoomMembers(state: ClientState, me: string, event: RoomMemberChange, toFetch: ToFetch, joinTime: string) {
-  const { roomId, change, userIds } = event;
+  const { roomId, change, userIds, member } = event;
+  if (change === ChangeKind.UPDATED) {
+    const changed = toJson(RoomMemberSchema, member as never) as Json;
+    const { members } = state.rooms[roomId] as Place;
+    members[members.findIndex(({ userId }) => userId === changed.userId)] = changed;
+    return;
+  }
   if (userIds.includes(me)) {
     delete state.rooms[roomId];
     if (change === ChangeKind.ADDED) toFetch.rooms.add(roomId);
     else toFetch.rooms.delete(roomId);
     return;
   }
-  if (state.rooms[roomId] !== undefined) changeMembers(state.rooms[roomId], event, (userId) => ({ userId, joinTime }));
+  if (state.rooms[roomId] !== undefined)
+    changeMembers(state.rooms[roomId], event, (userId) => ({ userId, joinTime, attributes: {} }));
 }
 
 function changeMembers(

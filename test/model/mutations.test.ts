@@ -9,6 +9,7 @@ import { figure } from "../support/proofs/figure.js";
 import { scriptedSender } from "../support/push.js";
 import { applyEvents, type ToFetch } from "./apply-events.js";
 import { type ClientState, fetchState } from "./apply-events-state.js";
+import { ATTRIBUTES } from "./mutations-attributes.js";
 import { worldOf } from "./mutations-case.js";
 import { GROUPS } from "./mutations-groups.js";
 import { INSTALLATIONS } from "./mutations-installations.js";
@@ -28,6 +29,7 @@ const CASES = [
   ...INSTALLATIONS,
   ...PUSH_CREDENTIALS,
   ...MODERATION,
+  ...ATTRIBUTES,
 ];
 
 let server: TestServer;

@@ -15,6 +15,8 @@ export function messageLine(message: ChatMessage): string {
 export function noticeOf({ event }: StreamEvent): string | undefined {
   switch (event.case) {
     case "presenceChanged":
+      // A friend has been told of before all others were.
+      if (event.value.toEveryone) return undefined;
       return `${event.value.userId} is ${event.value.online ? "online" : "offline"}`;
     case "friendChanged":
       return event.value.change === ChangeKind.REMOVED

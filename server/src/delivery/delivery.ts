@@ -57,6 +57,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     presence: {
       of: board.of,
       countSessions: (appId) => [...(hub.known(appId)?.all() ?? [])].length,
+      hide: liveness.hide,
       hasStream: (appId, sessionId) => [...(hub.known(appId)?.ofSession(sessionId) ?? [])].length > 0,
       pause(appId, userId, sessionId) {
         for (const stream of [...(hub.known(appId)?.ofSession(sessionId) ?? [])])

@@ -23,7 +23,7 @@ function createWorld(persist: (appId: string, acked: ReadonlyMap<string, number>
     persist,
   });
   const arrive = (sessionId: string, visible = true) =>
-    liveness.arrive("a", { userId: "tom", sessionId } as Subscription, visible);
+    liveness.arrive("a", { userId: "tom", sessionId } as Subscription, { visible, hidden: false });
   return { clock, changes, liveness, arrive };
 }
 
@@ -218,5 +218,18 @@ describe("liveness", () => {
     expect(acked()).toBe(7);
     clock.advance(5_000);
     expect(acked()).toBe(0);
+  });
+
+  test("a hidden user that fell silent and speaks again stays hidden until it is shown", () => {
+    const { clock, changes, liveness, arrive } = createWorld();
+    arrive("1");
+    liveness.ack("a", "1", 0);
+    liveness.hide("a", "tom", true);
+    clock.advance(80_000);
+    liveness.ack("a", "1", 0);
+    expect(changes).toEqual(["tom on", "tom off"]);
+    liveness.hide("b", "tom", false);
+    liveness.hide("a", "tom", false);
+    expect(changes).toEqual(["tom on", "tom off", "tom on"]);
   });
 });

@@ -5,8 +5,14 @@ import type { Subscription } from "./subscription.js";
 
 /** Which streams have a living client behind them, and how far each has come. */
 export interface Liveness {
-  /** A stream opened; the function given back closes it. */
-  arrive(appId: string, subscription: Subscription, visible: boolean): (at: "grace" | "once") => void;
+  /** A stream opened; the function given back closes it. A hidden user's visible stream is one when the user is shown again. */
+  arrive(
+    appId: string,
+    subscription: Subscription,
+    shown: { visible: boolean; hidden: boolean },
+  ): (at: "grace" | "once") => void;
+  /** Hides a user on all its streams, or shows it again. */
+  hide(appId: string, userId: string, hidden: boolean): void;
   /** The client of a session says it is alive and, with a position above 0, that it has applied everything up to it. */
   ack(appId: string, sessionId: string, pos: number): void;
   /** The client of a session said that it goes: it is away at once, whatever becomes of its stream. */
@@ -34,6 +40,7 @@ interface Lease {
   userId: string;
   sessionId: string;
   visible: boolean;
+  hidden: boolean;
   /** Undefined until the first acknowledgement: a client that never acknowledges counts while its stream lives. */
   lastAckMs: number | undefined;
   lapsed: boolean;
@@ -115,14 +122,14 @@ export function createLiveness(options: LivenessOptions): Liveness {
   };
 
   return {
-    arrive(appId, { userId, sessionId }, visible) {
+    arrive(appId, { userId, sessionId }, { visible, hidden }) {
       const key = `${appId}|${sessionId}`;
-      const lease: Lease = { appId, userId, sessionId, visible, lastAckMs: undefined, lapsed: false };
+      const lease: Lease = { appId, userId, sessionId, visible, hidden, lastAckMs: undefined, lapsed: false };
       const replaced = leases.get(key);
       leases.set(key, lease);
       lost.delete(key);
       see(key);
-      if (visible) presence.arrive(appId, userId, sessionId);
+      if (visible) presence.arrive(appId, userId, sessionId, hidden);
       // The stream that this one replaces may have been visible.
       else if (replaced?.visible) presence.leave(appId, userId, sessionId, "once");
       return (at) => {
@@ -133,13 +140,17 @@ export function createLiveness(options: LivenessOptions): Liveness {
         if (visible) presence.leave(appId, userId, sessionId, at);
       };
     },
+    hide(appId, userId, hidden) {
+      for (const lease of leases.values()) if (lease.appId === appId && lease.userId === userId) lease.hidden = hidden;
+      presence.hide(appId, userId, hidden);
+    },
     ack(appId, sessionId, pos) {
       const lease = leases.get(`${appId}|${sessionId}`);
       if (lease !== undefined) {
         lease.lastAckMs = clock.mono();
         if (lease.lapsed) {
           lease.lapsed = false;
-          if (lease.visible) presence.arrive(appId, lease.userId, sessionId);
+          if (lease.visible) presence.arrive(appId, lease.userId, sessionId, lease.hidden);
         }
       }
       if (pos === 0) return;

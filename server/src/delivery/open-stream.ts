@@ -8,6 +8,7 @@ import { EVERYONE, sessionAudience, userAudience } from "../store/audience.js";
 import { readStays, readVisible } from "../store/log.js";
 import type { Db } from "../store/schema.js";
 import { findSession } from "../store/sessions.js";
+import { findUser } from "../store/users.js";
 import type { AppTail } from "./app-tail.js";
 import type { Codec, EncodedEvent } from "./frames.js";
 import type { Liveness } from "./liveness.js";
@@ -35,6 +36,8 @@ export interface StreamRequest {
   kinds: readonly number[];
   codec: Codec;
   visible: boolean;
+  /** Whether the user was shown as offline when it was let in. */
+  hidden: boolean;
 }
 
 type Chunk = Exclude<Awaited<ReturnType<typeof readVisible>>, "expired">;
@@ -81,6 +84,9 @@ export async function openStream(
       // The session may have ended after the call was let in; from here on the stream hears of it.
       if ((await findSession(read, tail.appId, sessionId)) === undefined)
         subscription.end({ reason: GoodbyeReason.SESSION_REVOKED, reconnect: false });
+      // Nor did it hear how the user wants to be shown, if that was changed meanwhile.
+      const hidden = (await findUser(read, tail.appId, userId))?.invisible === 1;
+      if (hidden !== request.hidden) deps.liveness.hide(tail.appId, userId, hidden);
       return await prelude();
     },
     onFellBehind: () => deps.metrics.liveToReading.inc(),
@@ -97,7 +103,7 @@ export async function openStream(
   });
   replaceOlder(tail, request, limits.streamsPerUser);
   const running = subscription.run(signal);
-  const leave = deps.liveness.arrive(tail.appId, subscription, request.visible);
+  const leave = deps.liveness.arrive(tail.appId, subscription, request);
   // On the ending, not in `finally`: Connect never finishes the generator of a stalled stream.
   void running.then((ending) => {
     tail.remove(subscription);

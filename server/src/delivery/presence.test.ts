@@ -18,7 +18,7 @@ function createWorld() {
     },
   });
   const [arrive, leave] = [
-    (session: string) => board.arrive("a", "tom", session),
+    (session: string, hidden = false) => board.arrive("a", "tom", session, hidden),
     (session: string, at: "grace" | "once" = "grace") => board.leave("a", "tom", session, at),
   ];
   return { clock, changes, board, arrive, leave, of: () => board.of("a", "tom") };
@@ -151,8 +151,8 @@ describe("presence", () => {
 
   test("users of the same id in two apps are two", () => {
     const { changes, clock, board } = createWorld();
-    board.arrive("a", "tom", "1");
-    board.arrive("b", "tom", "1");
+    board.arrive("a", "tom", "1", false);
+    board.arrive("b", "tom", "1", false);
     clock.advance(TELL_MS);
     board.leave("b", "tom", "1", "once");
     expect(changes).toEqual(["a tom on", "b tom on", "b tom off"]);
@@ -175,12 +175,39 @@ describe("presence", () => {
 
   test("close leaves no timer", () => {
     const { clock, board, arrive, leave } = createWorld();
-    board.arrive("a", "jerry", "1");
+    board.arrive("a", "jerry", "1", false);
     board.leave("a", "jerry", "1", "once");
     arrive("1");
     leave("1");
     board.remember("a", "ann", 15_000);
     board.close();
+    expect(clock.pending).toBe(0);
+  });
+
+  test("who hides is away at once, whatever opens, and back as its streams say; nothing is left of it when it goes", () => {
+    const { clock, changes, board, arrive, leave, of } = createWorld();
+    arrive("1");
+    clock.advance(TELL_MS);
+    board.hide("a", "tom", true);
+    expect(of().online).toBe(false);
+    arrive("2", true);
+    clock.advance(TELL_MS);
+    expect(changes).toEqual(["a tom on", "a tom off"]);
+    board.hide("a", "tom", false);
+    expect(of().online).toBe(true);
+    clock.advance(TELL_MS);
+    leave("1", "once");
+    board.hide("a", "tom", true);
+    clock.advance(TELL_MS);
+    leave("2");
+    clock.advance(GRACE_MS);
+    expect(changes).toEqual(["a tom on", "a tom off", "a tom on", "a tom off"]);
+    // The next one who comes under the name is shown as it says itself.
+    board.hide("a", "tom", true);
+    arrive("3");
+    expect(of().online).toBe(true);
+    leave("3", "once");
+    clock.advance(2 * TELL_MS);
     expect(clock.pending).toBe(0);
   });
 });

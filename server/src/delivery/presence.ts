@@ -1,10 +1,12 @@
 import type { Clock, Timer } from "../ops/clock.js";
 
-/** Whether a user is here: one of its sessions has a visible stream on this node, or lost it less than a grace ago. */
+/** Whether a user is here: one of its sessions has a visible stream on this node, or lost it less than a grace ago, and the user is not hidden. */
 export interface PresenceBoard {
   of(appId: string, userId: string): { online: boolean; lastActiveMs: number | undefined };
-  /** A visible stream of the user opened. */
-  arrive(appId: string, userId: string, sessionId: string): void;
+  /** A visible stream of the user opened. A hidden user is shown as offline all the same. */
+  arrive(appId: string, userId: string, sessionId: string, hidden: boolean): void;
+  /** Hides a user whose sessions are here, or shows it again. */
+  hide(appId: string, userId: string, hidden: boolean): void;
   /** A stream closed, or its client fell silent: offline after the grace, or at once. */
   leave(appId: string, userId: string, sessionId: string, at: "grace" | "once"): void;
   /** Takes a user as online until the grace is over: it was so when the server stopped. */
@@ -24,6 +26,7 @@ export interface PresenceOptions {
 interface State {
   /** The sessions that are here; a timer runs for one whose stream was lost, to its grace's end. */
   sessions: Map<string, Timer | undefined>;
+  hidden: boolean;
   online: boolean;
   lastActiveMs: number | undefined;
   /** Runs while nothing more may be told. */
@@ -39,7 +42,8 @@ export function createPresenceBoard({ clock, graceMs, tellMs, onChange }: Presen
   const stateOf = (key: string): State => {
     let state = users.get(key);
     if (state === undefined) {
-      state = { sessions: new Map(), online: false, lastActiveMs: undefined, hush: undefined, untold: false };
+      const untold = { lastActiveMs: undefined, hush: undefined, untold: false };
+      state = { sessions: new Map(), hidden: false, online: false, ...untold };
       users.set(key, state);
     }
     return state;
@@ -50,12 +54,16 @@ export function createPresenceBoard({ clock, graceMs, tellMs, onChange }: Presen
   };
   /** Draws the conclusion from the sessions that are here. */
   const settle = (appId: string, userId: string, state: State) => {
-    const online = state.sessions.size > 0;
-    if (state.online === online) return;
+    const online = state.sessions.size > 0 && !state.hidden;
+    if (state.online === online) return tidy(appId, userId, state);
     state.online = online;
     state.lastActiveMs = clock.now();
     state.untold = true;
     if (state.hush === undefined) tell(appId, userId, state, state.lastActiveMs);
+  };
+  /** Who is away is told from the store. */
+  const tidy = (appId: string, userId: string, state: State) => {
+    if (state.hush === undefined && state.sessions.size === 0) users.delete(`${appId}|${userId}`);
   };
   const tell = (appId: string, userId: string, state: State, atMs: number) => {
     state.untold = false;
@@ -63,8 +71,7 @@ export function createPresenceBoard({ clock, graceMs, tellMs, onChange }: Presen
       state.hush = undefined;
       // Also when it is again what was told before: a stream that opened meanwhile was told otherwise.
       if (state.untold) tell(appId, userId, state, state.lastActiveMs ?? atMs);
-      // Who is away is told from the store.
-      else if (!state.online) users.delete(`${appId}|${userId}`);
+      else tidy(appId, userId, state);
     }, tellMs);
     onChange({ appId, userId, online: state.online, atMs });
   };
@@ -81,11 +88,18 @@ export function createPresenceBoard({ clock, graceMs, tellMs, onChange }: Presen
       const state = users.get(`${appId}|${userId}`);
       return { online: state?.online ?? false, lastActiveMs: state?.lastActiveMs };
     },
-    arrive(appId, userId, sessionId) {
+    arrive(appId, userId, sessionId, hidden) {
       const state = stateOf(`${appId}|${userId}`);
+      state.hidden = hidden;
       forget(state, REMEMBERED);
       forget(state, sessionId);
       state.sessions.set(sessionId, undefined);
+      settle(appId, userId, state);
+    },
+    hide(appId, userId, hidden) {
+      const state = users.get(`${appId}|${userId}`);
+      if (state === undefined) return;
+      state.hidden = hidden;
       settle(appId, userId, state);
     },
     leave(appId, userId, sessionId, at) {

@@ -76,6 +76,8 @@ export function changedRules(settings: AppSettings | undefined): Partial<AppRule
     allowAccountCreation: settings.allowAccountCreation,
     allowGuestLogin: settings.allowGuestLogin,
     smsCodesPerDay: settings.smsCodesPerDay,
+    allowUserSearch: settings.allowUserSearch,
+    allowNotifyEveryone: settings.allowNotifyEveryone,
     maxGroupMembers: settings.maxGroupMembers,
     maxRoomMembers: settings.maxRoomMembers,
     historyRetentionMs: ms(settings.historyRetention),

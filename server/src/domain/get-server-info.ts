@@ -1,10 +1,12 @@
 import type { Ctx } from "./context.js";
 
 const FEATURES = [
+  "attributes",
   "audit_entries",
   "friends",
   "groups",
   "history",
+  "installations",
   "link_credentials",
   "list_events",
   "login_bare_id",
@@ -14,11 +16,15 @@ const FEATURES = [
   "login_signed_token",
   "login_sms",
   "presence",
+  "presence_settings",
+  "push",
   "read_markers",
   "rooms",
+  "search",
   "send_batches",
   "service_keys",
   "statistics",
+  "strangers",
   "subscribe",
   "system_messages",
   "transient_messages",

@@ -1,11 +1,11 @@
-import { userAudience } from "../store/audience.js";
+import { EVERYONE, userAudience } from "../store/audience.js";
 import { listFriends } from "../store/friends.js";
-import { setPresence } from "../store/users.js";
+import { findUser, setPresence } from "../store/users.js";
 import type { Ctx } from "./context.js";
 import { nextTurn } from "./next-turn.js";
-import { type PresenceChange, presenceEvent } from "./presence-events.js";
+import { type PresenceChange, publishPresence, tellsEveryone } from "./presence-events.js";
 
-/** Tells friends of changes of presence, and keeps each change for those who ask later and for the next start. */
+/** Tells friends, and of some users everyone, of changes of presence, and keeps each change for those who ask later and for the next start. */
 export interface PresenceAnnouncer {
   announce(change: PresenceChange): void;
   /** Resolves when all is told and kept. */
@@ -20,7 +20,7 @@ const STEP_USERS = 100;
  * and written together: one at a time they would fill the committer's queue, in which messages wait.
  */
 export function createPresenceAnnouncer(
-  ctx: Pick<Ctx, "read" | "bus" | "committer">,
+  ctx: Pick<Ctx, "read" | "bus" | "committer" | "apps">,
   onError: (error: unknown) => void,
 ): PresenceAnnouncer {
   const untold: PresenceChange[] = [];
@@ -31,7 +31,7 @@ export function createPresenceAnnouncer(
   const tell = async () => {
     for (let step = untold.splice(0, STEP_USERS); step.length > 0; step = untold.splice(0, STEP_USERS)) {
       for (const change of step) {
-        await tellFriends(ctx, change).catch(onError);
+        await tellOthers(ctx, change).catch(onError);
         unkept.set(`${change.appId}|${change.userId}`, change);
       }
       keeping ??= keep();
@@ -64,8 +64,15 @@ export function createPresenceAnnouncer(
   };
 }
 
-async function tellFriends({ read, bus }: Pick<Ctx, "read" | "bus">, change: PresenceChange): Promise<void> {
-  const friends = await listFriends(read, change.appId, change.userId);
-  const audiences = friends.map((friend) => userAudience(friend.friend_id));
-  if (audiences.length > 0) bus.publishTransient({ appId: change.appId, ...presenceEvent(change, audiences) });
+async function tellOthers({ read, bus, apps }: Pick<Ctx, "read" | "bus" | "apps">, change: PresenceChange) {
+  const { appId, userId } = change;
+  const friends = await listFriends(read, appId, userId);
+  const user = await findUser(read, appId, userId);
+  publishPresence(
+    bus,
+    change,
+    friends.map((friend) => userAudience(friend.friend_id)),
+  );
+  // After friends: by that they know that they have heard it already.
+  if (user !== undefined && (await tellsEveryone(apps, user))) publishPresence(bus, change, [EVERYONE]);
 }

@@ -1,7 +1,8 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { NewEvent } from "../ports.js";
-import { userAudience } from "../store/audience.js";
+import type { Bus, NewEvent } from "../ports.js";
+import { EVERYONE, userAudience } from "../store/audience.js";
 import { listFriends } from "../store/friends.js";
+import type { UserRow } from "../store/users.js";
 import type { Ctx } from "./context.js";
 import { newEvent } from "./events.js";
 
@@ -32,14 +33,28 @@ export function introduceFriends(ctx: Ctx, appId: string, a: string, b: string):
     const { online, lastActiveMs } = ctx.presence.of(appId, userId);
     if (!online) continue;
     const change = { appId, userId, online, atMs: lastActiveMs ?? ctx.clock.now() };
-    ctx.bus.publishTransient({ appId, ...presenceEvent(change, [userAudience(friendId)]) });
+    publishPresence(ctx.bus, change, [userAudience(friendId)]);
   }
 }
 
 /** The event of a change of presence. */
-export function presenceEvent({ userId, online, atMs }: PresenceChange, audiences: readonly string[]): NewEvent {
+function presenceEvent({ userId, online, atMs }: PresenceChange, audiences: readonly string[]): NewEvent {
+  const toEveryone = audiences.includes(EVERYONE);
   return newEvent(atMs, audiences, {
     case: "presenceChanged",
-    value: { userId, online, lastActiveTime: timestampFromMs(atMs) },
+    value: { userId, online, lastActiveTime: timestampFromMs(atMs), toEveryone },
   });
+}
+
+/** Tells these audiences of a change of presence. */
+export function publishPresence(bus: Bus, change: PresenceChange, audiences: readonly string[]): void {
+  if (audiences.length > 0) bus.publishTransient({ appId: change.appId, ...presenceEvent(change, audiences) });
+}
+
+/** Whether everyone is told of a user: it wants so, and its app lets it. */
+export async function tellsEveryone(
+  apps: Ctx["apps"],
+  user: Pick<UserRow, "app_id" | "notify_everyone">,
+): Promise<boolean> {
+  return user.notify_everyone === 1 && (await apps.find(user.app_id))?.rules.allowNotifyEveryone === true;
 }

@@ -317,6 +317,29 @@ describe("retention of history", () => {
     await retention.close();
   });
 
+  test("by default a week between friends and a year between strangers: the relation of today decides", async () => {
+    const world = await createWorld();
+    for (const to of ["ann", "bob", "guest"]) await world.send("tom", to);
+    const retention = world.start();
+    const after = async (days: number) => {
+      for (let day = 0; day < days; day += 6) {
+        world.clock.advance(6 * DAY);
+        await retention.runNow();
+      }
+      return await world.history();
+    };
+    const [gone, kept] = ["floor 1 of 1, stored ", "floor 0 of 1, stored 1"];
+    expect(await after(12)).toEqual({ "d:ann:tom": gone, "d:bob:tom": kept, "d:guest:tom": kept });
+    expect(await after(342)).toMatchObject({ "d:bob:tom": kept, "d:guest:tom": kept });
+    expect(await after(12)).toMatchObject({ "d:bob:tom": gone, "d:guest:tom": gone });
+    // Strangers who become friends keep a week of what they wrote as strangers.
+    await world.send("tom", "bob");
+    expect(await after(12)).toMatchObject({ "d:bob:tom": "floor 1 of 2, stored 2" });
+    await world.run((tx) => insertFriends(tx, "tom", "bob"));
+    expect(await after(6)).toMatchObject({ "d:bob:tom": "floor 2 of 2, stored " });
+    await retention.close();
+  });
+
   test("each of the two times may be for ever", async () => {
     const world = await createWorld({
       historyRetentionMs: 0,

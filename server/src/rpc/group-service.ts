@@ -11,6 +11,7 @@ import { listMembers } from "../domain/places/list-members.js";
 import { listPlaces } from "../domain/places/list-places.js";
 import { leavePlace, removeMembers } from "../domain/places/remove-members.js";
 import { replaceMembers } from "../domain/places/replace-members.js";
+import { searchPlaces } from "../domain/places/search-places.js";
 import { updatePlace } from "../domain/places/update-place.js";
 import type { Handlers } from "./funnel.js";
 
@@ -21,6 +22,10 @@ export function groupHandlers(ctx: Ctx): Handlers<typeof GroupService> {
     async listGroups({ caller }, request) {
       const { places, nextPageToken } = await listPlaces(ctx, caller, GROUPS, request);
       return { groups: places, nextPageToken };
+    },
+    async searchGroups({ caller }, request) {
+      const { things, nextPageToken } = await searchPlaces(ctx, caller, GROUPS, request);
+      return { groups: things, nextPageToken };
     },
     updateGroup: async ({ caller }, request) => ({
       group: await updatePlace(ctx, caller, GROUPS, request.groupId, request),

@@ -8,6 +8,7 @@ import { listMembers } from "../domain/places/list-members.js";
 import { listPlaces } from "../domain/places/list-places.js";
 import { leavePlace, removeMembers } from "../domain/places/remove-members.js";
 import { replaceMembers } from "../domain/places/replace-members.js";
+import { searchPlaces } from "../domain/places/search-places.js";
 import { updatePlace } from "../domain/places/update-place.js";
 import { ROOMS } from "../domain/rooms/room.js";
 import type { Handlers } from "./funnel.js";
@@ -19,6 +20,10 @@ export function roomHandlers(ctx: Ctx): Handlers<typeof RoomService> {
     async listRooms({ caller }, request) {
       const { places, nextPageToken } = await listPlaces(ctx, caller, ROOMS, request);
       return { rooms: places, nextPageToken };
+    },
+    async searchRooms({ caller }, request) {
+      const { things, nextPageToken } = await searchPlaces(ctx, caller, ROOMS, request);
+      return { rooms: things, nextPageToken };
     },
     updateRoom: async ({ caller }, request) => ({
       room: await updatePlace(ctx, caller, ROOMS, request.roomId, request),

@@ -49,7 +49,14 @@ export function subscribeHandler(deps: SubscribeDeps) {
       const tail = await hub.tail(caller.appId);
       const [older] = tail.ofSession(caller.sessionId);
       places.take(call.address, older !== undefined, context.signal);
-      return { caller, requestId: call.requestId, logger, createdPos: self.created_pos, tail };
+      return {
+        caller,
+        requestId: call.requestId,
+        logger,
+        createdPos: self.created_pos,
+        hidden: self.invisible === 1,
+        tail,
+      };
     } catch (error) {
       throw funnel.fail(method, error, call.requestId);
     }
@@ -57,7 +64,7 @@ export function subscribeHandler(deps: SubscribeDeps) {
 
   return async function* subscribe(request: SubscribeRequest, context: HandlerContext): AsyncGenerator<Frame> {
     const exchange: Exchange = context.values.get(kExchange);
-    const { caller, requestId, logger, createdPos, tail } = await admit(request, context).catch((failure) => {
+    const { caller, requestId, logger, createdPos, hidden, tail } = await admit(request, context).catch((failure) => {
       throw toConnectError(failure);
     });
     const start = startOf(tail, request.cursor);
@@ -86,6 +93,7 @@ export function subscribeHandler(deps: SubscribeDeps) {
         kinds: request.kinds,
         codec: exchange.json ? "json" : "binary",
         visible: request.presence !== PresenceMode.INVISIBLE,
+        hidden,
       },
       responseSink(exchange.response),
       context.signal,

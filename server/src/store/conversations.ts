@@ -91,6 +91,34 @@ export async function removeParticipants(tx: Tx, conversationId: string, userIds
   }
 }
 
+/** Those of these conversations that a user can list. */
+export async function findListed(
+  db: Db,
+  appId: string,
+  userId: string,
+  conversationIds: readonly string[],
+): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (let at = 0; at < conversationIds.length; at += 500) {
+    const rows = await conversationsOf(db, appId, userId)
+      .where("participant.conversation_id", "in", conversationIds.slice(at, at + 500))
+      .execute();
+    for (const row of rows) found.add(row.conversation_id);
+  }
+  return found;
+}
+
+/** The one-to-one conversations that a user can list, by rising id, after an id. */
+export async function listDirectTalks(db: Db, appId: string, userId: string, after: string, limit: number) {
+  const rows = await conversationsOf(db, appId, userId)
+    .where("participant.conversation_id", ">", after === "" ? "d:" : after)
+    .where("participant.conversation_id", "<", "d;")
+    .orderBy("participant.conversation_id")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.conversation_id);
+}
+
 export async function setReadSeq(tx: Tx, userId: string, conversationId: string, readSeq: number): Promise<void> {
   await tx.db
     .updateTable("participant")

@@ -1,3 +1,4 @@
+import { addSearchRows, removeSearchRows, replaceSearchRows } from "./attributes.js";
 import type { Tx } from "./committer.js";
 import { addDissolved } from "./dissolved.js";
 import type { Db, Row } from "./schema.js";
@@ -12,6 +13,12 @@ export async function findPlace(db: Db, appId: string, place: string): Promise<P
     .where("app_id", "=", appId)
     .where("place", "=", place)
     .executeTakeFirst();
+}
+
+/** The places of these names that are there, at most as many as one page holds. */
+export async function findPlaces(db: Db, appId: string, places: readonly string[]): Promise<PlaceRow[]> {
+  if (places.length === 0) return [];
+  return await db.selectFrom("place").selectAll().where("app_id", "=", appId).where("place", "in", places).execute();
 }
 
 /** The present membership of a user in a place. */
@@ -140,6 +147,7 @@ export async function findCrowdedUsers(
 export async function insertPlace(tx: Tx, place: Omit<PlaceRow, "app_id" | "create_ms">): Promise<PlaceRow> {
   const row = { ...place, app_id: tx.appId, create_ms: tx.nowMs };
   await tx.db.insertInto("place").values(row).execute();
+  await addSearchRows(tx, kindOf(row.place), row.place, searched(row), row.attributes);
   return row;
 }
 
@@ -150,7 +158,13 @@ export async function updatePlace(
 ): Promise<void> {
   if (Object.keys(change).length === 0) return;
   await tx.db.updateTable("place").set(change).where("app_id", "=", tx.appId).where("place", "=", place).execute();
+  if (!("name" in change || "attributes" in change)) return;
+  const row = await findPlace(tx.db, tx.appId, place);
+  if (row !== undefined) await replaceSearchRows(tx, kindOf(place), place, searched(row), row.attributes);
 }
+
+const kindOf = (place: string) => (place.startsWith("g:") ? "g" : "r");
+const searched = (row: PlaceRow) => ({ name: row.name, createMs: row.create_ms });
 
 /** Begins stays in a place at a position. */
 export async function insertMembers(
@@ -229,6 +243,7 @@ export async function dissolvePlace(tx: Tx, place: string, deletedPos: number): 
     .where("place", "=", place)
     .execute();
   await tx.db.deleteFrom("place").where("app_id", "=", tx.appId).where("place", "=", place).execute();
+  await removeSearchRows(tx, place);
   await tx.db.deleteFrom("conversation").where("app_id", "=", tx.appId).where("conversation_id", "=", place).execute();
   await tx.db.deleteFrom("participant").where("app_id", "=", tx.appId).where("conversation_id", "=", place).execute();
   await addDissolved(tx, place, deletedPos);

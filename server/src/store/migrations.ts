@@ -5,6 +5,7 @@ import { installations } from "./migrations/0003-installations.js";
 import { pushJobs } from "./migrations/0004-push-jobs.js";
 import { pushCredentials } from "./migrations/0005-push-credentials.js";
 import { logins } from "./migrations/0006-logins.js";
+import { attributes } from "./migrations/0008-attributes.js";
 import { moderation } from "./migrations/0009-moderation.js";
 import { users } from "./migrations/0010-users.js";
 import type { Dialect } from "./migrations/dialect.js";
@@ -17,6 +18,7 @@ export function migrations(dialect: Dialect): MigrationProvider {
     "0001_core": core(dialect),
     "0002_dissolved": dissolved(),
     "0006_logins": logins(dialect),
+    "0008_attributes": attributes(dialect),
     "0010_users": users(),
     "0003_installations": installations(),
     "0004_push_jobs": pushJobs(dialect),

@@ -26,4 +26,20 @@ describe("look-ups", () => {
     const members = sql`select role from member where app_id = 'a' and place in (${keys}) and user_id in (${keys})`;
     expect(await plan(members)).toContain("(app_id=? AND place=? AND user_id=?)");
   });
+
+  it("of search walk one path, and ask about one thing by an index that holds the answer", async () => {
+    const window = sql`select a.owner from attribute as a where a.app_id = 'a' and a.path = 'p' and a.single = 1
+      order by a.folded, a.owner limit 9`;
+    expect(await plan(window)).toBe("SEARCH a USING PRIMARY KEY (app_id=? AND path=?)");
+    const further = sql`select a.owner from attribute as a where a.app_id = 'a' and a.path = 'p' and a.folded >= 'x'
+      and (a.folded <> 'x' or a.owner > 'y') order by a.folded, a.owner limit 9`;
+    expect(await plan(further)).toBe("SEARCH a USING PRIMARY KEY (app_id=? AND path=? AND folded>?)");
+    const equal = sql`select a.owner from attribute as a where a.app_id = 'a' and a.path = 'p' and a.folded = 'x' and a.exact = 'y'`;
+    expect(await plan(equal)).toContain("(app_id=? AND path=? AND folded=?)");
+    const met = sql`select w.owner, (select k.folded from attribute as k where k.app_id = 'a' and k.owner = w.owner
+      and k.path = 'q' and k.single = 1) from (${window}) as w where exists (select 1 from attribute as a
+      where a.app_id = 'a' and a.owner = w.owner and a.path = 'r' and a.folded like '%x%' escape '!')`;
+    const asked = (await plan(met)).match(/attribute_owner \(app_id=\? AND owner=\? AND path=\?\)/g);
+    expect(asked).toHaveLength(2);
+  });
 });

@@ -45,6 +45,10 @@ export interface Schema {
     last_active_ms: number | null;
     /** 1 while the user is here: a server that starts knows from it who is only reconnecting. */
     online: number;
+    /** 1 when everyone is told of its presence, not friends alone. */
+    notify_everyone: number;
+    /** 1 when it is shown as offline. */
+    invisible: number;
   };
   credential: { app_id: string; kind: string; name: string; user_id: string; secret: string };
   session: {
@@ -250,6 +254,17 @@ export interface Schema {
     reason: number;
     request_id: string;
     address: string;
+  };
+  /** One value of what search knows of a user (`u:<id>`), group (`g:<id>`) or room (`r:<id>`), in the two forms of attribute-rows.ts. */
+  attribute: {
+    app_id: string;
+    /** The letter of the kind, and a field (`u:display_name`) or the keys of an attribute (`u:.address.city`). */
+    path: string;
+    folded: string;
+    owner: string;
+    exact: string;
+    /** 1 for the only value of its path, 0 for an element of a list. */
+    single: number;
   };
   meta: { name: string; value: string };
 }

@@ -1,3 +1,5 @@
+import { removeSearchRows } from "./attributes.js";
+import { userAudience } from "./audience.js";
 import type { Tx } from "./committer.js";
 import type { Schema } from "./schema.js";
 
@@ -50,6 +52,7 @@ export const USER_DATA: Readonly<Record<keyof Schema, Fate>> = {
   active_user: "kept",
   counted_log: "none",
   audit_entry: "kept",
+  attribute: "removed",
   meta: "none",
 };
 
@@ -57,6 +60,7 @@ export const USER_DATA: Readonly<Record<keyof Schema, Fate>> = {
 export async function removeUserData(tx: Tx, userId: string): Promise<void> {
   for (const table of ["credential", "answered", "member", "user"] as const)
     await tx.db.deleteFrom(table).where("app_id", "=", tx.appId).where("user_id", "=", userId).execute();
+  await removeSearchRows(tx, userAudience(userId));
   await beginParticipationAnew(tx, userId);
 }
 

@@ -1,3 +1,5 @@
+import { addSearchRows, replaceSearchRows } from "./attributes.js";
+import { userAudience } from "./audience.js";
 import type { Tx } from "./committer.js";
 import type { Db, Row } from "./schema.js";
 import { addToStatistics, countAt } from "./statistics.js";
@@ -46,7 +48,7 @@ export async function findUserKinds(db: Db, appId: string, userIds: readonly str
 
 export async function insertUser(
   tx: Tx,
-  user: Omit<UserRow, "app_id" | "created_pos" | "create_ms" | "last_active_ms" | "online">,
+  user: Pick<UserRow, "user_id" | "kind" | "display_name" | "avatar_url" | "attributes">,
 ) {
   const row: UserRow = {
     ...user,
@@ -55,21 +57,31 @@ export async function insertUser(
     create_ms: tx.nowMs,
     last_active_ms: null,
     online: 0,
+    notify_everyone: 0,
+    invisible: 0,
   };
   await tx.db.insertInto("user").values(row).execute();
   await addToStatistics(tx, countAt(tx.nowMs, "new_users", 1));
+  await addSearchRows(tx, "u", userAudience(row.user_id), searched(row), row.attributes);
   return row;
 }
 
 export async function updateUser(
   tx: Tx,
   userId: string,
-  change: Partial<Pick<UserRow, "kind" | "display_name" | "avatar_url" | "attributes">>,
+  change: Partial<
+    Pick<UserRow, "kind" | "display_name" | "avatar_url" | "attributes" | "notify_everyone" | "invisible">
+  >,
 ): Promise<UserRow | undefined> {
   if (Object.keys(change).length > 0)
     await tx.db.updateTable("user").set(change).where("app_id", "=", tx.appId).where("user_id", "=", userId).execute();
-  return await findUser(tx.db, tx.appId, userId);
+  const row = await findUser(tx.db, tx.appId, userId);
+  if (row !== undefined && ("display_name" in change || "attributes" in change))
+    await replaceSearchRows(tx, "u", userAudience(userId), searched(row), row.attributes);
+  return row;
 }
+
+const searched = (row: UserRow) => ({ name: row.display_name, createMs: row.create_ms });
 
 /** Keeps a change of presence, for those who ask later and for the next start. */
 export async function setPresence(tx: Tx, userId: string, online: boolean, atMs: number): Promise<void> {
@@ -81,7 +93,12 @@ export async function setPresence(tx: Tx, userId: string, online: boolean, atMs:
     .execute();
 }
 
-/** The users who were here when the last server stopped. */
+/** The users who were here for others when the last server stopped. */
 export async function listOnlineUsers(db: Db): Promise<{ app_id: string; user_id: string }[]> {
-  return await db.selectFrom("user").select(["app_id", "user_id"]).where("online", "=", 1).execute();
+  return await db
+    .selectFrom("user")
+    .select(["app_id", "user_id"])
+    .where("online", "=", 1)
+    .where("invisible", "=", 0)
+    .execute();
 }

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/app.proto.
  */
 export const file_parley_v1_app: GenFile = /*@__PURE__*/
-  fileDesc("ChNwYXJsZXkvdjEvYXBwLnByb3RvEglwYXJsZXkudjEikgEKA0FwcBIOCgZhcHBfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIoCghzZXR0aW5ncxgDIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5ncxIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKY2xpZW50X2tleRgFIAEoCSKhBQoLQXBwU2V0dGluZ3MSIAoTYWxsb3dfYmFyZV9pZF9sb2dpbhgBIAEoCEgAiAEBEiQKF2FsbG93X3N0cmFuZ2VyX21lc3NhZ2VzGAIgASgISAGIAQESKgoRbWF4X2dyb3VwX21lbWJlcnMYAyABKA1CCrpIByoFGIgnKAJIAogBARJGChFoaXN0b3J5X3JldGVudGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgYIgKfk4AsyABJPChpzdHJhbmdlcl9oaXN0b3J5X3JldGVudGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgYIgKfk4AsyABJECg9ldmVudF9yZXRlbnRpb24YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCICn5OALMgASIwoWYWxsb3dfYWNjb3VudF9jcmVhdGlvbhgHIAEoCEgDiAEBEh4KEWFsbG93X2d1ZXN0X2xvZ2luGAggASgISASIAQESKQoRc21zX2NvZGVzX3Blcl9kYXkYFCABKA1CCbpIBioEGMCEPUgFiAEBEikKEG1heF9yb29tX21lbWJlcnMYHiABKA1CCrpIByoFGOgHKAJIBogBAUIWChRfYWxsb3dfYmFyZV9pZF9sb2dpbkIaChhfYWxsb3dfc3RyYW5nZXJfbWVzc2FnZXNCFAoSX21heF9ncm91cF9tZW1iZXJzQhkKF19hbGxvd19hY2NvdW50X2NyZWF0aW9uQhQKEl9hbGxvd19ndWVzdF9sb2dpbkIUChJfc21zX2NvZGVzX3Blcl9kYXlCEwoRX21heF9yb29tX21lbWJlcnMilAEKClNlcnZpY2VLZXkSFgoOc2VydmljZV9rZXlfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmV2b2tlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChNwYXJsZXkvdjEvYXBwLnByb3RvEglwYXJsZXkudjEikgEKA0FwcBIOCgZhcHBfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIoCghzZXR0aW5ncxgDIAEoCzIWLnBhcmxleS52MS5BcHBTZXR0aW5ncxIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKY2xpZW50X2tleRgFIAEoCSKVBgoLQXBwU2V0dGluZ3MSIAoTYWxsb3dfYmFyZV9pZF9sb2dpbhgBIAEoCEgAiAEBEiQKF2FsbG93X3N0cmFuZ2VyX21lc3NhZ2VzGAIgASgISAGIAQESKgoRbWF4X2dyb3VwX21lbWJlcnMYAyABKA1CCrpIByoFGIgnKAJIAogBARJGChFoaXN0b3J5X3JldGVudGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgYIgKfk4AsyABJPChpzdHJhbmdlcl9oaXN0b3J5X3JldGVudGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgYIgKfk4AsyABJECg9ldmVudF9yZXRlbnRpb24YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCICn5OALMgASIwoWYWxsb3dfYWNjb3VudF9jcmVhdGlvbhgHIAEoCEgDiAEBEh4KEWFsbG93X2d1ZXN0X2xvZ2luGAggASgISASIAQESKQoRc21zX2NvZGVzX3Blcl9kYXkYCSABKA1CCbpIBioEGMCEPUgFiAEBEikKEG1heF9yb29tX21lbWJlcnMYCiABKA1CCrpIByoFGOgHKAJIBogBARIeChFhbGxvd191c2VyX3NlYXJjaBgLIAEoCEgHiAEBEiIKFWFsbG93X25vdGlmeV9ldmVyeW9uZRgMIAEoCEgIiAEBQhYKFF9hbGxvd19iYXJlX2lkX2xvZ2luQhoKGF9hbGxvd19zdHJhbmdlcl9tZXNzYWdlc0IUChJfbWF4X2dyb3VwX21lbWJlcnNCGQoXX2FsbG93X2FjY291bnRfY3JlYXRpb25CFAoSX2FsbG93X2d1ZXN0X2xvZ2luQhQKEl9zbXNfY29kZXNfcGVyX2RheUITChFfbWF4X3Jvb21fbWVtYmVyc0IUChJfYWxsb3dfdXNlcl9zZWFyY2hCGAoWX2FsbG93X25vdGlmeV9ldmVyeW9uZSKUAQoKU2VydmljZUtleRIWCg5zZXJ2aWNlX2tleV9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXZva2VfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * The tenant: nothing of one app is ever visible in another.
@@ -100,6 +100,7 @@ export type AppSettings = Message<"parley.v1.AppSettings"> & {
 
   /**
    * The time that messages between strangers and with guests are kept, 1 s to 100 years; 0 keeps them for ever; default 365 days.
+   * The relation of today decides, not that of the day of sending: when strangers become friends, history_retention holds for all they wrote.
    *
    * @generated from field: google.protobuf.Duration stranger_history_retention = 5;
    */
@@ -129,16 +130,30 @@ export type AppSettings = Message<"parley.v1.AppSettings"> & {
   /**
    * The largest number of codes that the app sends by SMS in 24 hours, counted from the first, at most 1,000,000; 0 sends none; default 10,000.
    *
-   * @generated from field: optional uint32 sms_codes_per_day = 20;
+   * @generated from field: optional uint32 sms_codes_per_day = 9;
    */
   smsCodesPerDay?: number | undefined;
 
   /**
    * The largest number of members in a room, 2 to 1,000; default 1,000.
    *
-   * @generated from field: optional uint32 max_room_members = 30;
+   * @generated from field: optional uint32 max_room_members = 10;
    */
   maxRoomMembers?: number | undefined;
+
+  /**
+   * The switch for UserService.SearchUsers by users; the app's backend may search in any case. Default on.
+   *
+   * @generated from field: optional bool allow_user_search = 11;
+   */
+  allowUserSearch?: boolean | undefined;
+
+  /**
+   * The switch for users who tell everyone in the app of their coming and going (see PresenceSettings); each such change is sent to every open stream. Default off.
+   *
+   * @generated from field: optional bool allow_notify_everyone = 12;
+   */
+  allowNotifyEveryone?: boolean | undefined;
 };
 
 /**

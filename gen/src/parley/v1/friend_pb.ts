@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/friend.proto.
  */
 export const file_parley_v1_friend: GenFile = /*@__PURE__*/
-  fileDesc("ChZwYXJsZXkvdjEvZnJpZW5kLnByb3RvEglwYXJsZXkudjEi3QEKBkZyaWVuZBIPCgd1c2VyX2lkGAEgASgJEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZvbmxpbmUYAyABKAgSNAoQbGFzdF9hY3RpdmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoEdXNlchgFIAEoCzIPLnBhcmxleS52MS5Vc2VyEiwKDGxhc3RfbWVzc2FnZRgGIAEoCzIWLnBhcmxleS52MS5DaGF0TWVzc2FnZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_parley_v1_chat_message, file_parley_v1_user]);
+  fileDesc("ChZwYXJsZXkvdjEvZnJpZW5kLnByb3RvEglwYXJsZXkudjEi3QEKBkZyaWVuZBIPCgd1c2VyX2lkGAEgASgJEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZvbmxpbmUYAyABKAgSNAoQbGFzdF9hY3RpdmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoEdXNlchgFIAEoCzIPLnBhcmxleS52MS5Vc2VyEiwKDGxhc3RfbWVzc2FnZRgGIAEoCzIWLnBhcmxleS52MS5DaGF0TWVzc2FnZSKuAQoIU3RyYW5nZXISDwoHdXNlcl9pZBgBIAEoCRIOCgZvbmxpbmUYAiABKAgSNAoQbGFzdF9hY3RpdmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoEdXNlchgEIAEoCzIPLnBhcmxleS52MS5Vc2VyEiwKDGxhc3RfbWVzc2FnZRgFIAEoCzIWLnBhcmxleS52MS5DaGF0TWVzc2FnZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_parley_v1_chat_message, file_parley_v1_user]);
 
 /**
  * The relation of the caller to one friend. It is mutual: each side has one.
@@ -73,4 +73,53 @@ export type Friend = Message<"parley.v1.Friend"> & {
  */
 export const FriendSchema: GenMessage<Friend> = /*@__PURE__*/
   messageDesc(file_parley_v1_friend, 0);
+
+/**
+ * The user whom the caller has talked with and is no friend of: one of the two has written to the other, and the caller lists the conversation.
+ *
+ * @generated from message parley.v1.Stranger
+ */
+export type Stranger = Message<"parley.v1.Stranger"> & {
+  /**
+   * The id of the user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The user's presence at the time of the call. No event tells of it, unless the user tells everyone. Set by VIEW_FULL.
+   *
+   * @generated from field: bool online = 2;
+   */
+  online: boolean;
+
+  /**
+   * The time of the user's latest change from or to online; absent when it never was. Set by VIEW_FULL.
+   *
+   * @generated from field: google.protobuf.Timestamp last_active_time = 3;
+   */
+  lastActiveTime?: Timestamp | undefined;
+
+  /**
+   * The stranger as a user. Set by VIEW_FULL.
+   *
+   * @generated from field: parley.v1.User user = 4;
+   */
+  user?: User | undefined;
+
+  /**
+   * The newest message of the one-to-one conversation that is still kept. Set by VIEW_FULL when there is one.
+   *
+   * @generated from field: parley.v1.ChatMessage last_message = 5;
+   */
+  lastMessage?: ChatMessage | undefined;
+};
+
+/**
+ * Describes the message parley.v1.Stranger.
+ * Use `create(StrangerSchema)` to create a new message.
+ */
+export const StrangerSchema: GenMessage<Stranger> = /*@__PURE__*/
+  messageDesc(file_parley_v1_friend, 1);
 

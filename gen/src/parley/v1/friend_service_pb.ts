@@ -5,7 +5,9 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Friend } from "./friend_pb.js";
+import type { ErrorDetail } from "./error_detail_pb.js";
+import { file_parley_v1_error_detail } from "./error_detail_pb.js";
+import type { Friend, Stranger } from "./friend_pb.js";
 import { file_parley_v1_friend } from "./friend_pb.js";
 import type { View } from "./user_pb.js";
 import { file_parley_v1_user } from "./user_pb.js";
@@ -15,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/friend_service.proto.
  */
 export const file_parley_v1_friend_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5wYXJsZXkvdjEvZnJpZW5kX3NlcnZpY2UucHJvdG8SCXBhcmxleS52MSJeChBBZGRGcmllbmRSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEhoKCGdyZWV0aW5nGAIgASgJQgi6SAVyAyiAAiJSChFBZGRGcmllbmRSZXNwb25zZRIhCgZmcmllbmQYASABKAsyES5wYXJsZXkudjEuRnJpZW5kEhoKEnBlbmRpbmdfcmVxdWVzdF9pZBgCIAEoCSJFChNSZW1vdmVGcmllbmRSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIhYKFFJlbW92ZUZyaWVuZFJlc3BvbnNlIkIKEEdldEZyaWVuZFJlcXVlc3QSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiNgoRR2V0RnJpZW5kUmVzcG9uc2USIQoGZnJpZW5kGAEgASgLMhEucGFybGV5LnYxLkZyaWVuZCJ5ChJMaXN0RnJpZW5kc1JlcXVlc3QSJwoEdmlldxgBIAEoDjIPLnBhcmxleS52MS5WaWV3Qgi6SAWCAQIQARIcCglwYWdlX3NpemUYAiABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiACCJSChNMaXN0RnJpZW5kc1Jlc3BvbnNlEiIKB2ZyaWVuZHMYASADKAsyES5wYXJsZXkudjEuRnJpZW5kEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTLSAgoNRnJpZW5kU2VydmljZRJLCglBZGRGcmllbmQSGy5wYXJsZXkudjEuQWRkRnJpZW5kUmVxdWVzdBocLnBhcmxleS52MS5BZGRGcmllbmRSZXNwb25zZSIDkAICElQKDFJlbW92ZUZyaWVuZBIeLnBhcmxleS52MS5SZW1vdmVGcmllbmRSZXF1ZXN0Gh8ucGFybGV5LnYxLlJlbW92ZUZyaWVuZFJlc3BvbnNlIgOQAgISSwoJR2V0RnJpZW5kEhsucGFybGV5LnYxLkdldEZyaWVuZFJlcXVlc3QaHC5wYXJsZXkudjEuR2V0RnJpZW5kUmVzcG9uc2UiA5ACARJRCgtMaXN0RnJpZW5kcxIdLnBhcmxleS52MS5MaXN0RnJpZW5kc1JlcXVlc3QaHi5wYXJsZXkudjEuTGlzdEZyaWVuZHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_parley_v1_friend, file_parley_v1_user]);
+  fileDesc("Ch5wYXJsZXkvdjEvZnJpZW5kX3NlcnZpY2UucHJvdG8SCXBhcmxleS52MSJeChBBZGRGcmllbmRSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEhoKCGdyZWV0aW5nGAIgASgJQgi6SAVyAyiAAiJSChFBZGRGcmllbmRSZXNwb25zZRIhCgZmcmllbmQYASABKAsyES5wYXJsZXkudjEuRnJpZW5kEhoKEnBlbmRpbmdfcmVxdWVzdF9pZBgCIAEoCSJFChNSZW1vdmVGcmllbmRSZXF1ZXN0Ei4KB3VzZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIhYKFFJlbW92ZUZyaWVuZFJlc3BvbnNlIkIKEEdldEZyaWVuZFJlcXVlc3QSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiNgoRR2V0RnJpZW5kUmVzcG9uc2USIQoGZnJpZW5kGAEgASgLMhEucGFybGV5LnYxLkZyaWVuZCJ5ChJMaXN0RnJpZW5kc1JlcXVlc3QSJwoEdmlldxgBIAEoDjIPLnBhcmxleS52MS5WaWV3Qgi6SAWCAQIQARIcCglwYWdlX3NpemUYAiABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiACCJSChNMaXN0RnJpZW5kc1Jlc3BvbnNlEiIKB2ZyaWVuZHMYASADKAsyES5wYXJsZXkudjEuRnJpZW5kEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJuChZCYXRjaEFkZEZyaWVuZHNSZXF1ZXN0EjgKCHVzZXJfaWRzGAEgAygJQia6SCOSASAIARBkIhpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIaCghncmVldGluZxgCIAEoCUIIukgFcgMogAIiRgoXQmF0Y2hBZGRGcmllbmRzUmVzcG9uc2USKwoHcmVzdWx0cxgBIAMoCzIaLnBhcmxleS52MS5BZGRGcmllbmRSZXN1bHQibwoPQWRkRnJpZW5kUmVzdWx0Eg8KB3VzZXJfaWQYASABKAkSIQoGZnJpZW5kGAIgASgLMhEucGFybGV5LnYxLkZyaWVuZBIoCgVlcnJvchgDIAEoCzIZLnBhcmxleS52MS5BZGRGcmllbmRFcnJvciJXCg5BZGRGcmllbmRFcnJvchIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSJgoGZGV0YWlsGAMgASgLMhYucGFybGV5LnYxLkVycm9yRGV0YWlsIrMBChRMaXN0U3RyYW5nZXJzUmVxdWVzdBInCgR2aWV3GAEgASgOMg8ucGFybGV5LnYxLlZpZXdCCLpIBYIBAhABEjYKCHVzZXJfaWRzGAIgAygJQiS6SCGSAR4QZCIachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSHAoJcGFnZV9zaXplGAMgASgFQgm6SAYaBBhkKAASHAoKcGFnZV90b2tlbhgEIAEoCUIIukgFcgMogAgiWAoVTGlzdFN0cmFuZ2Vyc1Jlc3BvbnNlEiYKCXN0cmFuZ2VycxgBIAMoCzITLnBhcmxleS52MS5TdHJhbmdlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkyigQKDUZyaWVuZFNlcnZpY2USSwoJQWRkRnJpZW5kEhsucGFybGV5LnYxLkFkZEZyaWVuZFJlcXVlc3QaHC5wYXJsZXkudjEuQWRkRnJpZW5kUmVzcG9uc2UiA5ACAhJdCg9CYXRjaEFkZEZyaWVuZHMSIS5wYXJsZXkudjEuQmF0Y2hBZGRGcmllbmRzUmVxdWVzdBoiLnBhcmxleS52MS5CYXRjaEFkZEZyaWVuZHNSZXNwb25zZSIDkAICElQKDFJlbW92ZUZyaWVuZBIeLnBhcmxleS52MS5SZW1vdmVGcmllbmRSZXF1ZXN0Gh8ucGFybGV5LnYxLlJlbW92ZUZyaWVuZFJlc3BvbnNlIgOQAgISSwoJR2V0RnJpZW5kEhsucGFybGV5LnYxLkdldEZyaWVuZFJlcXVlc3QaHC5wYXJsZXkudjEuR2V0RnJpZW5kUmVzcG9uc2UiA5ACARJRCgtMaXN0RnJpZW5kcxIdLnBhcmxleS52MS5MaXN0RnJpZW5kc1JlcXVlc3QaHi5wYXJsZXkudjEuTGlzdEZyaWVuZHNSZXNwb25zZSIDkAIBElcKDUxpc3RTdHJhbmdlcnMSHy5wYXJsZXkudjEuTGlzdFN0cmFuZ2Vyc1JlcXVlc3QaIC5wYXJsZXkudjEuTGlzdFN0cmFuZ2Vyc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_parley_v1_error_detail, file_parley_v1_friend, file_parley_v1_user]);
 
 /**
  * The request of FriendService.AddFriend.
@@ -215,7 +217,197 @@ export const ListFriendsResponseSchema: GenMessage<ListFriendsResponse> = /*@__P
   messageDesc(file_parley_v1_friend_service, 7);
 
 /**
- * The service of friendships. The caller is a session of an ordinary user, or a service key with `parley-acting-user`; guests are refused (ROLE_TOO_LOW).
+ * The request of FriendService.BatchAddFriends.
+ *
+ * @generated from message parley.v1.BatchAddFriendsRequest
+ */
+export type BatchAddFriendsRequest = Message<"parley.v1.BatchAddFriendsRequest"> & {
+  /**
+   * The ids of the users to befriend, 1 to 100.
+   *
+   * @generated from field: repeated string user_ids = 1;
+   */
+  userIds: string[];
+
+  /**
+   * The greeting for the other sides, at most 256 bytes, as in AddFriend.
+   *
+   * @generated from field: string greeting = 2;
+   */
+  greeting: string;
+};
+
+/**
+ * Describes the message parley.v1.BatchAddFriendsRequest.
+ * Use `create(BatchAddFriendsRequestSchema)` to create a new message.
+ */
+export const BatchAddFriendsRequestSchema: GenMessage<BatchAddFriendsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_friend_service, 8);
+
+/**
+ * The response of FriendService.BatchAddFriends.
+ *
+ * @generated from message parley.v1.BatchAddFriendsResponse
+ */
+export type BatchAddFriendsResponse = Message<"parley.v1.BatchAddFriendsResponse"> & {
+  /**
+   * The outcomes, one for each id, in the same order.
+   *
+   * @generated from field: repeated parley.v1.AddFriendResult results = 1;
+   */
+  results: AddFriendResult[];
+};
+
+/**
+ * Describes the message parley.v1.BatchAddFriendsResponse.
+ * Use `create(BatchAddFriendsResponseSchema)` to create a new message.
+ */
+export const BatchAddFriendsResponseSchema: GenMessage<BatchAddFriendsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_friend_service, 9);
+
+/**
+ * The outcome for one user of a batch: a friend, or an error.
+ *
+ * @generated from message parley.v1.AddFriendResult
+ */
+export type AddFriendResult = Message<"parley.v1.AddFriendResult"> & {
+  /**
+   * The id of the user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The friendship as the caller sees it; absent on error.
+   *
+   * @generated from field: parley.v1.Friend friend = 2;
+   */
+  friend?: Friend | undefined;
+
+  /**
+   * The error; absent on success.
+   *
+   * @generated from field: parley.v1.AddFriendError error = 3;
+   */
+  error?: AddFriendError | undefined;
+};
+
+/**
+ * Describes the message parley.v1.AddFriendResult.
+ * Use `create(AddFriendResultSchema)` to create a new message.
+ */
+export const AddFriendResultSchema: GenMessage<AddFriendResult> = /*@__PURE__*/
+  messageDesc(file_parley_v1_friend_service, 10);
+
+/**
+ * The failure for one user of a batch.
+ *
+ * @generated from message parley.v1.AddFriendError
+ */
+export type AddFriendError = Message<"parley.v1.AddFriendError"> & {
+  /**
+   * The Connect code as a lower-case word, such as not_found.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * The text for developers.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * The detail, as a failed AddFriend would carry it; its field names the place in user_ids.
+   *
+   * @generated from field: parley.v1.ErrorDetail detail = 3;
+   */
+  detail?: ErrorDetail | undefined;
+};
+
+/**
+ * Describes the message parley.v1.AddFriendError.
+ * Use `create(AddFriendErrorSchema)` to create a new message.
+ */
+export const AddFriendErrorSchema: GenMessage<AddFriendError> = /*@__PURE__*/
+  messageDesc(file_parley_v1_friend_service, 11);
+
+/**
+ * The request of FriendService.ListStrangers.
+ *
+ * @generated from message parley.v1.ListStrangersRequest
+ */
+export type ListStrangersRequest = Message<"parley.v1.ListStrangersRequest"> & {
+  /**
+   * The amount of detail: VIEW_BASIC gives user_id alone.
+   *
+   * @generated from field: parley.v1.View view = 1;
+   */
+  view: View;
+
+  /**
+   * The ids to ask about, at most 100: the strangers among them. Empty: all strangers.
+   *
+   * @generated from field: repeated string user_ids = 2;
+   */
+  userIds: string[];
+
+  /**
+   * The largest number of strangers to return: 1 to 100; 0 means 20.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListStrangersRequest.
+ * Use `create(ListStrangersRequestSchema)` to create a new message.
+ */
+export const ListStrangersRequestSchema: GenMessage<ListStrangersRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_friend_service, 12);
+
+/**
+ * The response of FriendService.ListStrangers.
+ *
+ * @generated from message parley.v1.ListStrangersResponse
+ */
+export type ListStrangersResponse = Message<"parley.v1.ListStrangersResponse"> & {
+  /**
+   * The strangers.
+   *
+   * @generated from field: repeated parley.v1.Stranger strangers = 1;
+   */
+  strangers: Stranger[];
+
+  /**
+   * The token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListStrangersResponse.
+ * Use `create(ListStrangersResponseSchema)` to create a new message.
+ */
+export const ListStrangersResponseSchema: GenMessage<ListStrangersResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_friend_service, 13);
+
+/**
+ * The service of friendships. The caller is a session of an ordinary user, or a service key with `parley-acting-user`; guests are refused (ROLE_TOO_LOW)
+ * but for ListStrangers.
  *
  * @generated from service parley.v1.FriendService
  */
@@ -230,6 +422,16 @@ export const FriendService: GenService<{
     methodKind: "unary";
     input: typeof AddFriendRequestSchema;
     output: typeof AddFriendResponseSchema;
+  },
+  /**
+   * The call that befriends up to 100 users as AddFriend does, each with its own outcome. One transaction; a repeat gives the same answer.
+   *
+   * @generated from rpc parley.v1.FriendService.BatchAddFriends
+   */
+  batchAddFriends: {
+    methodKind: "unary";
+    input: typeof BatchAddFriendsRequestSchema;
+    output: typeof BatchAddFriendsResponseSchema;
   },
   /**
    * The call that ends a friendship, both ways; succeeds also when there is none or no such user.
@@ -260,6 +462,17 @@ export const FriendService: GenService<{
     methodKind: "unary";
     input: typeof ListFriendsRequestSchema;
     output: typeof ListFriendsResponseSchema;
+  },
+  /**
+   * The call that lists the strangers the caller has talked with, ordinary users and guests, in an order of its own that does not change.
+   * Whose conversation the caller took off its list is left out until something is said in it. Guests may call it too.
+   *
+   * @generated from rpc parley.v1.FriendService.ListStrangers
+   */
+  listStrangers: {
+    methodKind: "unary";
+    input: typeof ListStrangersRequestSchema;
+    output: typeof ListStrangersResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_parley_v1_friend_service, 0);

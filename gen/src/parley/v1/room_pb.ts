@@ -12,7 +12,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/room.proto.
  */
 export const file_parley_v1_room: GenFile = /*@__PURE__*/
-  fileDesc("ChRwYXJsZXkvdjEvcm9vbS5wcm90bxIJcGFybGV5LnYxIssBCgRSb29tEg8KB3Jvb21faWQYASABKAkSDAoEbmFtZRgCIAEoCRIXCg9jcmVhdG9yX3VzZXJfaWQYAyABKAkSFwoPbWVtYmVyX3VzZXJfaWRzGAQgAygJEhQKDG1lbWJlcl9jb3VudBgFIAEoDRIrCgphdHRyaWJ1dGVzGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiTAoKUm9vbU1lbWJlchIPCgd1c2VyX2lkGAEgASgJEi0KCWpvaW5fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChRwYXJsZXkvdjEvcm9vbS5wcm90bxIJcGFybGV5LnYxIssBCgRSb29tEg8KB3Jvb21faWQYASABKAkSDAoEbmFtZRgCIAEoCRIXCg9jcmVhdG9yX3VzZXJfaWQYAyABKAkSFwoPbWVtYmVyX3VzZXJfaWRzGAQgAygJEhQKDG1lbWJlcl9jb3VudBgFIAEoDRIrCgphdHRyaWJ1dGVzGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAieQoKUm9vbU1lbWJlchIPCgd1c2VyX2lkGAEgASgJEi0KCWpvaW5fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoKYXR0cmlidXRlcxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * The place whose members are stored and whose talk is not: members that are online hear it at most once, without history or push.
@@ -96,6 +96,13 @@ export type RoomMember = Message<"parley.v1.RoomMember"> & {
    * @generated from field: google.protobuf.Timestamp join_time = 2;
    */
   joinTime?: Timestamp | undefined;
+
+  /**
+   * The app's free data on this membership: at most 16 KiB encoded and 16 levels deep. Changed by UserService.UpdateAttributes.
+   *
+   * @generated from field: google.protobuf.Struct attributes = 3;
+   */
+  attributes?: JsonObject | undefined;
 };
 
 /**

@@ -6,6 +6,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { SearchFilter } from "./attributes_pb.js";
+import { file_parley_v1_attributes } from "./attributes_pb.js";
 import type { Room, RoomMember } from "./room_pb.js";
 import { file_parley_v1_room } from "./room_pb.js";
 import type { View } from "./user_pb.js";
@@ -16,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/room_service.proto.
  */
 export const file_parley_v1_room_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxwYXJsZXkvdjEvcm9vbV9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEizQEKEUNyZWF0ZVJvb21SZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACEj4KD21lbWJlcl91c2VyX2lkcxgCIAMoCUIlukgikgEfEOgHIhpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIrCgphdHRyaWJ1dGVzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIzCgpyZXF1ZXN0X2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kIjMKEkNyZWF0ZVJvb21SZXNwb25zZRIdCgRyb29tGAEgASgLMg8ucGFybGV5LnYxLlJvb20iQAoOR2V0Um9vbVJlcXVlc3QSLgoHcm9vbV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiMAoPR2V0Um9vbVJlc3BvbnNlEh0KBHJvb20YASABKAsyDy5wYXJsZXkudjEuUm9vbSJ3ChBMaXN0Um9vbXNSZXF1ZXN0EicKBHZpZXcYASABKA4yDy5wYXJsZXkudjEuVmlld0IIukgFggECEAESHAoJcGFnZV9zaXplGAIgASgFQgm6SAYaBBhkKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAgiTAoRTGlzdFJvb21zUmVzcG9uc2USHgoFcm9vbXMYASADKAsyDy5wYXJsZXkudjEuUm9vbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkilgEKEVVwZGF0ZVJvb21SZXF1ZXN0Ei4KB3Jvb21faWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEhsKBG5hbWUYAiABKAlCCLpIBXIDKIACSACIAQESKwoKYXR0cmlidXRlcxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBwoFX25hbWUiMwoSVXBkYXRlUm9vbVJlc3BvbnNlEh0KBHJvb20YASABKAsyDy5wYXJsZXkudjEuUm9vbSJDChFEZWxldGVSb29tUmVxdWVzdBIuCgdyb29tX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCIUChJEZWxldGVSb29tUmVzcG9uc2UiggEKFUFkZFJvb21NZW1iZXJzUmVxdWVzdBIuCgdyb29tX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBI5Cgh1c2VyX2lkcxgCIAMoCUInukgkkgEhCAEQ6AciGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIjcKFkFkZFJvb21NZW1iZXJzUmVzcG9uc2USHQoEcm9vbRgBIAEoCzIPLnBhcmxleS52MS5Sb29tIoUBChhSZW1vdmVSb29tTWVtYmVyc1JlcXVlc3QSLgoHcm9vbV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSOQoIdXNlcl9pZHMYAiADKAlCJ7pIJJIBIQgBEOgHIhpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCI6ChlSZW1vdmVSb29tTWVtYmVyc1Jlc3BvbnNlEh0KBHJvb20YASABKAsyDy5wYXJsZXkudjEuUm9vbSKGAQoZUmVwbGFjZVJvb21NZW1iZXJzUmVxdWVzdBIuCgdyb29tX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBI5Cgh1c2VyX2lkcxgCIAMoCUInukgkkgEhCAAQ6AciGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIjsKGlJlcGxhY2VSb29tTWVtYmVyc1Jlc3BvbnNlEh0KBHJvb20YASABKAsyDy5wYXJsZXkudjEuUm9vbSKEAQoWTGlzdFJvb21NZW1iZXJzUmVxdWVzdBIuCgdyb29tX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIcCglwYWdlX3NpemUYAiABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiACCJaChdMaXN0Um9vbU1lbWJlcnNSZXNwb25zZRImCgdtZW1iZXJzGAEgAygLMhUucGFybGV5LnYxLlJvb21NZW1iZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkEKD0pvaW5Sb29tUmVxdWVzdBIuCgdyb29tX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCIxChBKb2luUm9vbVJlc3BvbnNlEh0KBHJvb20YASABKAsyDy5wYXJsZXkudjEuUm9vbSJCChBMZWF2ZVJvb21SZXF1ZXN0Ei4KB3Jvb21faWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIhMKEUxlYXZlUm9vbVJlc3BvbnNlMqoHCgtSb29tU2VydmljZRJLCgpDcmVhdGVSb29tEhwucGFybGV5LnYxLkNyZWF0ZVJvb21SZXF1ZXN0Gh0ucGFybGV5LnYxLkNyZWF0ZVJvb21SZXNwb25zZSIAEkUKB0dldFJvb20SGS5wYXJsZXkudjEuR2V0Um9vbVJlcXVlc3QaGi5wYXJsZXkudjEuR2V0Um9vbVJlc3BvbnNlIgOQAgESSwoJTGlzdFJvb21zEhsucGFybGV5LnYxLkxpc3RSb29tc1JlcXVlc3QaHC5wYXJsZXkudjEuTGlzdFJvb21zUmVzcG9uc2UiA5ACARJOCgpVcGRhdGVSb29tEhwucGFybGV5LnYxLlVwZGF0ZVJvb21SZXF1ZXN0Gh0ucGFybGV5LnYxLlVwZGF0ZVJvb21SZXNwb25zZSIDkAICEksKCkRlbGV0ZVJvb20SHC5wYXJsZXkudjEuRGVsZXRlUm9vbVJlcXVlc3QaHS5wYXJsZXkudjEuRGVsZXRlUm9vbVJlc3BvbnNlIgASWgoOQWRkUm9vbU1lbWJlcnMSIC5wYXJsZXkudjEuQWRkUm9vbU1lbWJlcnNSZXF1ZXN0GiEucGFybGV5LnYxLkFkZFJvb21NZW1iZXJzUmVzcG9uc2UiA5ACAhJjChFSZW1vdmVSb29tTWVtYmVycxIjLnBhcmxleS52MS5SZW1vdmVSb29tTWVtYmVyc1JlcXVlc3QaJC5wYXJsZXkudjEuUmVtb3ZlUm9vbU1lbWJlcnNSZXNwb25zZSIDkAICEmYKElJlcGxhY2VSb29tTWVtYmVycxIkLnBhcmxleS52MS5SZXBsYWNlUm9vbU1lbWJlcnNSZXF1ZXN0GiUucGFybGV5LnYxLlJlcGxhY2VSb29tTWVtYmVyc1Jlc3BvbnNlIgOQAgISXQoPTGlzdFJvb21NZW1iZXJzEiEucGFybGV5LnYxLkxpc3RSb29tTWVtYmVyc1JlcXVlc3QaIi5wYXJsZXkudjEuTGlzdFJvb21NZW1iZXJzUmVzcG9uc2UiA5ACARJICghKb2luUm9vbRIaLnBhcmxleS52MS5Kb2luUm9vbVJlcXVlc3QaGy5wYXJsZXkudjEuSm9pblJvb21SZXNwb25zZSIDkAICEksKCUxlYXZlUm9vbRIbLnBhcmxleS52MS5MZWF2ZVJvb21SZXF1ZXN0GhwucGFybGV5LnYxLkxlYXZlUm9vbVJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_parley_v1_room, file_parley_v1_user]);
+  fileDesc("ChxwYXJsZXkvdjEvcm9vbV9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEizQEKEUNyZWF0ZVJvb21SZXF1ZXN0EhYKBG5hbWUYASABKAlCCLpIBXIDKIACEj4KD21lbWJlcl91c2VyX2lkcxgCIAMoCUIlukgikgEfEOgHIhpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIrCgphdHRyaWJ1dGVzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIzCgpyZXF1ZXN0X2lkGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kIjMKEkNyZWF0ZVJvb21SZXNwb25zZRIdCgRyb29tGAEgASgLMg8ucGFybGV5LnYxLlJvb20iQAoOR2V0Um9vbVJlcXVlc3QSLgoHcm9vbV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiMAoPR2V0Um9vbVJlc3BvbnNlEh0KBHJvb20YASABKAsyDy5wYXJsZXkudjEuUm9vbSJ3ChBMaXN0Um9vbXNSZXF1ZXN0EicKBHZpZXcYASABKA4yDy5wYXJsZXkudjEuVmlld0IIukgFggECEAESHAoJcGFnZV9zaXplGAIgASgFQgm6SAYaBBhkKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAgiTAoRTGlzdFJvb21zUmVzcG9uc2USHgoFcm9vbXMYASADKAsyDy5wYXJsZXkudjEuUm9vbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkilgEKEVVwZGF0ZVJvb21SZXF1ZXN0Ei4KB3Jvb21faWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kEhsKBG5hbWUYAiABKAlCCLpIBXIDKIACSACIAQESKwoKYXR0cmlidXRlcxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBwoFX25hbWUiMwoSVXBkYXRlUm9vbVJlc3BvbnNlEh0KBHJvb20YASABKAsyDy5wYXJsZXkudjEuUm9vbSJDChFEZWxldGVSb29tUmVxdWVzdBIuCgdyb29tX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCIUChJEZWxldGVSb29tUmVzcG9uc2UiggEKFUFkZFJvb21NZW1iZXJzUmVxdWVzdBIuCgdyb29tX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBI5Cgh1c2VyX2lkcxgCIAMoCUInukgkkgEhCAEQ6AciGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIjcKFkFkZFJvb21NZW1iZXJzUmVzcG9uc2USHQoEcm9vbRgBIAEoCzIPLnBhcmxleS52MS5Sb29tIoUBChhSZW1vdmVSb29tTWVtYmVyc1JlcXVlc3QSLgoHcm9vbV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQSOQoIdXNlcl9pZHMYAiADKAlCJ7pIJJIBIQgBEOgHIhpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCI6ChlSZW1vdmVSb29tTWVtYmVyc1Jlc3BvbnNlEh0KBHJvb20YASABKAsyDy5wYXJsZXkudjEuUm9vbSKGAQoZUmVwbGFjZVJvb21NZW1iZXJzUmVxdWVzdBIuCgdyb29tX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBI5Cgh1c2VyX2lkcxgCIAMoCUInukgkkgEhCAAQ6AciGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIjsKGlJlcGxhY2VSb29tTWVtYmVyc1Jlc3BvbnNlEh0KBHJvb20YASABKAsyDy5wYXJsZXkudjEuUm9vbSKEAQoWTGlzdFJvb21NZW1iZXJzUmVxdWVzdBIuCgdyb29tX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JBIcCglwYWdlX3NpemUYAiABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiACCJaChdMaXN0Um9vbU1lbWJlcnNSZXNwb25zZRImCgdtZW1iZXJzGAEgAygLMhUucGFybGV5LnYxLlJvb21NZW1iZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkEKD0pvaW5Sb29tUmVxdWVzdBIuCgdyb29tX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTlfLV17MSwxMjh9JCIxChBKb2luUm9vbVJlc3BvbnNlEh0KBHJvb20YASABKAsyDy5wYXJsZXkudjEuUm9vbSJCChBMZWF2ZVJvb21SZXF1ZXN0Ei4KB3Jvb21faWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIhMKEUxlYXZlUm9vbVJlc3BvbnNlIqUBChJTZWFyY2hSb29tc1JlcXVlc3QSMgoHZmlsdGVycxgBIAMoCzIXLnBhcmxleS52MS5TZWFyY2hGaWx0ZXJCCLpIBZIBAhAFEh8KBHNvcnQYAiADKAlCEbpIDpIBCxADIgdyBSABKIECEhwKCXBhZ2Vfc2l6ZRgDIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDKIBAIk4KE1NlYXJjaFJvb21zUmVzcG9uc2USHgoFcm9vbXMYASADKAsyDy5wYXJsZXkudjEuUm9vbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAky/QcKC1Jvb21TZXJ2aWNlEksKCkNyZWF0ZVJvb20SHC5wYXJsZXkudjEuQ3JlYXRlUm9vbVJlcXVlc3QaHS5wYXJsZXkudjEuQ3JlYXRlUm9vbVJlc3BvbnNlIgASRQoHR2V0Um9vbRIZLnBhcmxleS52MS5HZXRSb29tUmVxdWVzdBoaLnBhcmxleS52MS5HZXRSb29tUmVzcG9uc2UiA5ACARJLCglMaXN0Um9vbXMSGy5wYXJsZXkudjEuTGlzdFJvb21zUmVxdWVzdBocLnBhcmxleS52MS5MaXN0Um9vbXNSZXNwb25zZSIDkAIBElEKC1NlYXJjaFJvb21zEh0ucGFybGV5LnYxLlNlYXJjaFJvb21zUmVxdWVzdBoeLnBhcmxleS52MS5TZWFyY2hSb29tc1Jlc3BvbnNlIgOQAgESTgoKVXBkYXRlUm9vbRIcLnBhcmxleS52MS5VcGRhdGVSb29tUmVxdWVzdBodLnBhcmxleS52MS5VcGRhdGVSb29tUmVzcG9uc2UiA5ACAhJLCgpEZWxldGVSb29tEhwucGFybGV5LnYxLkRlbGV0ZVJvb21SZXF1ZXN0Gh0ucGFybGV5LnYxLkRlbGV0ZVJvb21SZXNwb25zZSIAEloKDkFkZFJvb21NZW1iZXJzEiAucGFybGV5LnYxLkFkZFJvb21NZW1iZXJzUmVxdWVzdBohLnBhcmxleS52MS5BZGRSb29tTWVtYmVyc1Jlc3BvbnNlIgOQAgISYwoRUmVtb3ZlUm9vbU1lbWJlcnMSIy5wYXJsZXkudjEuUmVtb3ZlUm9vbU1lbWJlcnNSZXF1ZXN0GiQucGFybGV5LnYxLlJlbW92ZVJvb21NZW1iZXJzUmVzcG9uc2UiA5ACAhJmChJSZXBsYWNlUm9vbU1lbWJlcnMSJC5wYXJsZXkudjEuUmVwbGFjZVJvb21NZW1iZXJzUmVxdWVzdBolLnBhcmxleS52MS5SZXBsYWNlUm9vbU1lbWJlcnNSZXNwb25zZSIDkAICEl0KD0xpc3RSb29tTWVtYmVycxIhLnBhcmxleS52MS5MaXN0Um9vbU1lbWJlcnNSZXF1ZXN0GiIucGFybGV5LnYxLkxpc3RSb29tTWVtYmVyc1Jlc3BvbnNlIgOQAgESSAoISm9pblJvb20SGi5wYXJsZXkudjEuSm9pblJvb21SZXF1ZXN0GhsucGFybGV5LnYxLkpvaW5Sb29tUmVzcG9uc2UiA5ACAhJLCglMZWF2ZVJvb20SGy5wYXJsZXkudjEuTGVhdmVSb29tUmVxdWVzdBocLnBhcmxleS52MS5MZWF2ZVJvb21SZXNwb25zZSIDkAICYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_parley_v1_attributes, file_parley_v1_room, file_parley_v1_user]);
 
 /**
  * The request of RoomService.CreateRoom.
@@ -567,6 +569,78 @@ export const LeaveRoomResponseSchema: GenMessage<LeaveRoomResponse> = /*@__PURE_
   messageDesc(file_parley_v1_room_service, 21);
 
 /**
+ * The request of RoomService.SearchRooms.
+ *
+ * @generated from message parley.v1.SearchRoomsRequest
+ */
+export type SearchRoomsRequest = Message<"parley.v1.SearchRoomsRequest"> & {
+  /**
+   * The conditions, at most 5.
+   *
+   * @generated from field: repeated parley.v1.SearchFilter filters = 1;
+   */
+  filters: SearchFilter[];
+
+  /**
+   * The order, by at most 3 paths as in a filter, or create_time; a minus in front: falling. Values come by kind (null, booleans, numbers, strings)
+   * and strings by their folded text; what has no such value, or a list, comes last. Then by rising id. Empty: by rising id alone.
+   * Of those equal by the first path at most 5,000 can be ordered by the others (TOO_LARGE).
+   *
+   * @generated from field: repeated string sort = 2;
+   */
+  sort: string[];
+
+  /**
+   * The largest number to return: 1 to 100; 0 means 20.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before, of the same filters and sort; empty for the first.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.SearchRoomsRequest.
+ * Use `create(SearchRoomsRequestSchema)` to create a new message.
+ */
+export const SearchRoomsRequestSchema: GenMessage<SearchRoomsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_room_service, 22);
+
+/**
+ * The response of RoomService.SearchRooms.
+ *
+ * @generated from message parley.v1.SearchRoomsResponse
+ */
+export type SearchRoomsResponse = Message<"parley.v1.SearchRoomsResponse"> & {
+  /**
+   * The rooms, without their members.
+   *
+   * @generated from field: repeated parley.v1.Room rooms = 1;
+   */
+  rooms: Room[];
+
+  /**
+   * The token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.SearchRoomsResponse.
+ * Use `create(SearchRoomsResponseSchema)` to create a new message.
+ */
+export const SearchRoomsResponseSchema: GenMessage<SearchRoomsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_room_service, 23);
+
+/**
  * The service of rooms. Membership is stored, talk never. The caller is a session of an ordinary user, a service key with `parley-acting-user`, or a service key alone,
  * which may do what a creator may. Guests are refused (ROLE_TOO_LOW). An unknown or deleted room is NOT_FOUND. At most 1,000 members a room.
  *
@@ -603,6 +677,18 @@ export const RoomService: GenService<{
     methodKind: "unary";
     input: typeof ListRoomsRequestSchema;
     output: typeof ListRoomsResponseSchema;
+  },
+  /**
+   * The call that finds rooms by name and attributes, also those the caller is no member of.
+   * Filters are all to be met; without filters all are found. A page ends early, even empty, rather than look at too many: go on while there is a
+   * next_page_token. At most 10 searches a second for a user (RATE_LIMITED). Errors: INVALID_FIELD, TOO_LARGE (sort), ROLE_TOO_LOW.
+   *
+   * @generated from rpc parley.v1.RoomService.SearchRooms
+   */
+  searchRooms: {
+    methodKind: "unary";
+    input: typeof SearchRoomsRequestSchema;
+    output: typeof SearchRoomsResponseSchema;
   },
   /**
    * The call that changes the fields that are set. The creator's (ROLE_TOO_LOW).

@@ -12,7 +12,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/user.proto.
  */
 export const file_parley_v1_user: GenFile = /*@__PURE__*/
-  fileDesc("ChRwYXJsZXkvdjEvdXNlci5wcm90bxIJcGFybGV5LnYxIsIBCgRVc2VyEg8KB3VzZXJfaWQYASABKAkSIQoEa2luZBgCIAEoDjITLnBhcmxleS52MS5Vc2VyS2luZBIUCgxkaXNwbGF5X25hbWUYAyABKAkSEgoKYXZhdGFyX3VybBgEIAEoCRIrCgphdHRyaWJ1dGVzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYQoIUHJlc2VuY2USDwoHdXNlcl9pZBgBIAEoCRIOCgZvbmxpbmUYAiABKAgSNAoQbGFzdF9hY3RpdmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqUgoIVXNlcktpbmQSGQoVVVNFUl9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSVVNFUl9LSU5EX09SRElOQVJZEAESEwoPVVNFUl9LSU5EX0dVRVNUEAIqOwoEVmlldxIUChBWSUVXX1VOU1BFQ0lGSUVEEAASDgoKVklFV19CQVNJQxABEg0KCVZJRVdfRlVMTBACYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChRwYXJsZXkvdjEvdXNlci5wcm90bxIJcGFybGV5LnYxIsIBCgRVc2VyEg8KB3VzZXJfaWQYASABKAkSIQoEa2luZBgCIAEoDjITLnBhcmxleS52MS5Vc2VyS2luZBIUCgxkaXNwbGF5X25hbWUYAyABKAkSEgoKYXZhdGFyX3VybBgEIAEoCRIrCgphdHRyaWJ1dGVzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYQoIUHJlc2VuY2USDwoHdXNlcl9pZBgBIAEoCRIOCgZvbmxpbmUYAiABKAgSNAoQbGFzdF9hY3RpdmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiPgoQUHJlc2VuY2VTZXR0aW5ncxIXCg9ub3RpZnlfZXZlcnlvbmUYASABKAgSEQoJaW52aXNpYmxlGAIgASgIKlIKCFVzZXJLaW5kEhkKFVVTRVJfS0lORF9VTlNQRUNJRklFRBAAEhYKElVTRVJfS0lORF9PUkRJTkFSWRABEhMKD1VTRVJfS0lORF9HVUVTVBACKjsKBFZpZXcSFAoQVklFV19VTlNQRUNJRklFRBAAEg4KClZJRVdfQkFTSUMQARINCglWSUVXX0ZVTEwQAmIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * The identity that sends and receives.
@@ -104,6 +104,35 @@ export type Presence = Message<"parley.v1.Presence"> & {
  */
 export const PresenceSchema: GenMessage<Presence> = /*@__PURE__*/
   messageDesc(file_parley_v1_user, 1);
+
+/**
+ * The settings of a user's presence, for all its devices.
+ *
+ * @generated from message parley.v1.PresenceSettings
+ */
+export type PresenceSettings = Message<"parley.v1.PresenceSettings"> & {
+  /**
+   * The switch that tells everyone in the app of one's coming and going, as support desks need, and lets everyone poll it. Works while the app has
+   * allow_notify_everyone on; default off.
+   *
+   * @generated from field: bool notify_everyone = 1;
+   */
+  notifyEveryone: boolean;
+
+  /**
+   * The switch that shows the user as offline to everyone, itself included, whatever its streams say; they receive all the same. Default off.
+   *
+   * @generated from field: bool invisible = 2;
+   */
+  invisible: boolean;
+};
+
+/**
+ * Describes the message parley.v1.PresenceSettings.
+ * Use `create(PresenceSettingsSchema)` to create a new message.
+ */
+export const PresenceSettingsSchema: GenMessage<PresenceSettings> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user, 2);
 
 /**
  * The kind of user.

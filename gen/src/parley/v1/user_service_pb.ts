@@ -5,8 +5,11 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
-import type { Presence, User } from "./user_pb.js";
+import type { AttributeTarget, SearchFilter } from "./attributes_pb.js";
+import { file_parley_v1_attributes } from "./attributes_pb.js";
+import type { Presence, PresenceSettings, User } from "./user_pb.js";
 import { file_parley_v1_user } from "./user_pb.js";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
@@ -14,7 +17,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/user_service.proto.
  */
 export const file_parley_v1_user_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxwYXJsZXkvdjEvdXNlcl9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEiQAoOR2V0VXNlclJlcXVlc3QSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiMAoPR2V0VXNlclJlc3BvbnNlEh0KBHVzZXIYASABKAsyDy5wYXJsZXkudjEuVXNlciJQChRCYXRjaEdldFVzZXJzUmVxdWVzdBI4Cgh1c2VyX2lkcxgBIAMoCUImukgjkgEgCAEQZCIachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiNwoVQmF0Y2hHZXRVc2Vyc1Jlc3BvbnNlEh4KBXVzZXJzGAEgAygLMg8ucGFybGV5LnYxLlVzZXIiugEKEVVwZGF0ZVVzZXJSZXF1ZXN0EiMKDGRpc3BsYXlfbmFtZRgBIAEoCUIIukgFcgMogAJIAIgBARIzCgphdmF0YXJfdXJsGAIgASgJQhq6SBdyFSiAEDIQXihodHRwcz86Ly8uKik/JEgBiAEBEisKCmF0dHJpYnV0ZXMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Qg8KDV9kaXNwbGF5X25hbWVCDQoLX2F2YXRhcl91cmwiMwoSVXBkYXRlVXNlclJlc3BvbnNlEh0KBHVzZXIYASABKAsyDy5wYXJsZXkudjEuVXNlciJEChJHZXRQcmVzZW5jZVJlcXVlc3QSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiPAoTR2V0UHJlc2VuY2VSZXNwb25zZRIlCghwcmVzZW5jZRgBIAEoCzITLnBhcmxleS52MS5QcmVzZW5jZSJTChdCYXRjaEdldFByZXNlbmNlUmVxdWVzdBI4Cgh1c2VyX2lkcxgBIAMoCUImukgjkgEgCAEQZCIachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiQgoYQmF0Y2hHZXRQcmVzZW5jZVJlc3BvbnNlEiYKCXByZXNlbmNlcxgBIAMoCzITLnBhcmxleS52MS5QcmVzZW5jZTKyAwoLVXNlclNlcnZpY2USRQoHR2V0VXNlchIZLnBhcmxleS52MS5HZXRVc2VyUmVxdWVzdBoaLnBhcmxleS52MS5HZXRVc2VyUmVzcG9uc2UiA5ACARJXCg1CYXRjaEdldFVzZXJzEh8ucGFybGV5LnYxLkJhdGNoR2V0VXNlcnNSZXF1ZXN0GiAucGFybGV5LnYxLkJhdGNoR2V0VXNlcnNSZXNwb25zZSIDkAIBEk4KClVwZGF0ZVVzZXISHC5wYXJsZXkudjEuVXBkYXRlVXNlclJlcXVlc3QaHS5wYXJsZXkudjEuVXBkYXRlVXNlclJlc3BvbnNlIgOQAgISUQoLR2V0UHJlc2VuY2USHS5wYXJsZXkudjEuR2V0UHJlc2VuY2VSZXF1ZXN0Gh4ucGFybGV5LnYxLkdldFByZXNlbmNlUmVzcG9uc2UiA5ACARJgChBCYXRjaEdldFByZXNlbmNlEiIucGFybGV5LnYxLkJhdGNoR2V0UHJlc2VuY2VSZXF1ZXN0GiMucGFybGV5LnYxLkJhdGNoR2V0UHJlc2VuY2VSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_parley_v1_user]);
+  fileDesc("ChxwYXJsZXkvdjEvdXNlcl9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEiQAoOR2V0VXNlclJlcXVlc3QSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiMAoPR2V0VXNlclJlc3BvbnNlEh0KBHVzZXIYASABKAsyDy5wYXJsZXkudjEuVXNlciJQChRCYXRjaEdldFVzZXJzUmVxdWVzdBI4Cgh1c2VyX2lkcxgBIAMoCUImukgjkgEgCAEQZCIachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiNwoVQmF0Y2hHZXRVc2Vyc1Jlc3BvbnNlEh4KBXVzZXJzGAEgAygLMg8ucGFybGV5LnYxLlVzZXIiugEKEVVwZGF0ZVVzZXJSZXF1ZXN0EiMKDGRpc3BsYXlfbmFtZRgBIAEoCUIIukgFcgMogAJIAIgBARIzCgphdmF0YXJfdXJsGAIgASgJQhq6SBdyFSiAEDIQXihodHRwcz86Ly8uKik/JEgBiAEBEisKCmF0dHJpYnV0ZXMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Qg8KDV9kaXNwbGF5X25hbWVCDQoLX2F2YXRhcl91cmwiMwoSVXBkYXRlVXNlclJlc3BvbnNlEh0KBHVzZXIYASABKAsyDy5wYXJsZXkudjEuVXNlciJEChJHZXRQcmVzZW5jZVJlcXVlc3QSLgoHdXNlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiPAoTR2V0UHJlc2VuY2VSZXNwb25zZRIlCghwcmVzZW5jZRgBIAEoCzITLnBhcmxleS52MS5QcmVzZW5jZSJTChdCYXRjaEdldFByZXNlbmNlUmVxdWVzdBI4Cgh1c2VyX2lkcxgBIAMoCUImukgjkgEgCAEQZCIachgyFl5bQS1aYS16MC05Xy1dezEsMTI4fSQiQgoYQmF0Y2hHZXRQcmVzZW5jZVJlc3BvbnNlEiYKCXByZXNlbmNlcxgBIAMoCzITLnBhcmxleS52MS5QcmVzZW5jZSKlAQoSU2VhcmNoVXNlcnNSZXF1ZXN0EjIKB2ZpbHRlcnMYASADKAsyFy5wYXJsZXkudjEuU2VhcmNoRmlsdGVyQgi6SAWSAQIQBRIfCgRzb3J0GAIgAygJQhG6SA6SAQsQAyIHcgUgASiBAhIcCglwYWdlX3NpemUYAyABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAyiAQCJOChNTZWFyY2hVc2Vyc1Jlc3BvbnNlEh4KBXVzZXJzGAEgAygLMg8ucGFybGV5LnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInoKF1VwZGF0ZUF0dHJpYnV0ZXNSZXF1ZXN0EioKBnRhcmdldBgBIAEoCzIaLnBhcmxleS52MS5BdHRyaWJ1dGVUYXJnZXQSMwoKYXR0cmlidXRlcxgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBrpIA8gBASJHChhVcGRhdGVBdHRyaWJ1dGVzUmVzcG9uc2USKwoKYXR0cmlidXRlcxgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiewoYUmVwbGFjZUF0dHJpYnV0ZXNSZXF1ZXN0EioKBnRhcmdldBgBIAEoCzIaLnBhcmxleS52MS5BdHRyaWJ1dGVUYXJnZXQSMwoKYXR0cmlidXRlcxgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBrpIA8gBASJIChlSZXBsYWNlQXR0cmlidXRlc1Jlc3BvbnNlEisKCmF0dHJpYnV0ZXMYASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IkIKFEdldEF0dHJpYnV0ZXNSZXF1ZXN0EioKBnRhcmdldBgBIAEoCzIaLnBhcmxleS52MS5BdHRyaWJ1dGVUYXJnZXQiRAoVR2V0QXR0cmlidXRlc1Jlc3BvbnNlEisKCmF0dHJpYnV0ZXMYASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IlsKE0dldEF0dHJpYnV0ZVJlcXVlc3QSKgoGdGFyZ2V0GAEgASgLMhoucGFybGV5LnYxLkF0dHJpYnV0ZVRhcmdldBIYCgRwYXRoGAIgASgJQgq6SAdyBSABKIAIIj0KFEdldEF0dHJpYnV0ZVJlc3BvbnNlEiUKBXZhbHVlGAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIkQKFkNsZWFyQXR0cmlidXRlc1JlcXVlc3QSKgoGdGFyZ2V0GAEgASgLMhoucGFybGV5LnYxLkF0dHJpYnV0ZVRhcmdldCIZChdDbGVhckF0dHJpYnV0ZXNSZXNwb25zZSIcChpHZXRQcmVzZW5jZVNldHRpbmdzUmVxdWVzdCJMChtHZXRQcmVzZW5jZVNldHRpbmdzUmVzcG9uc2USLQoIc2V0dGluZ3MYASABKAsyGy5wYXJsZXkudjEuUHJlc2VuY2VTZXR0aW5ncyJ3Ch1VcGRhdGVQcmVzZW5jZVNldHRpbmdzUmVxdWVzdBIcCg9ub3RpZnlfZXZlcnlvbmUYASABKAhIAIgBARIWCglpbnZpc2libGUYAiABKAhIAYgBAUISChBfbm90aWZ5X2V2ZXJ5b25lQgwKCl9pbnZpc2libGUiTwoeVXBkYXRlUHJlc2VuY2VTZXR0aW5nc1Jlc3BvbnNlEi0KCHNldHRpbmdzGAEgASgLMhsucGFybGV5LnYxLlByZXNlbmNlU2V0dGluZ3MyuQkKC1VzZXJTZXJ2aWNlEkUKB0dldFVzZXISGS5wYXJsZXkudjEuR2V0VXNlclJlcXVlc3QaGi5wYXJsZXkudjEuR2V0VXNlclJlc3BvbnNlIgOQAgESVwoNQmF0Y2hHZXRVc2VycxIfLnBhcmxleS52MS5CYXRjaEdldFVzZXJzUmVxdWVzdBogLnBhcmxleS52MS5CYXRjaEdldFVzZXJzUmVzcG9uc2UiA5ACARJOCgpVcGRhdGVVc2VyEhwucGFybGV5LnYxLlVwZGF0ZVVzZXJSZXF1ZXN0Gh0ucGFybGV5LnYxLlVwZGF0ZVVzZXJSZXNwb25zZSIDkAICElEKC1NlYXJjaFVzZXJzEh0ucGFybGV5LnYxLlNlYXJjaFVzZXJzUmVxdWVzdBoeLnBhcmxleS52MS5TZWFyY2hVc2Vyc1Jlc3BvbnNlIgOQAgESYAoQVXBkYXRlQXR0cmlidXRlcxIiLnBhcmxleS52MS5VcGRhdGVBdHRyaWJ1dGVzUmVxdWVzdBojLnBhcmxleS52MS5VcGRhdGVBdHRyaWJ1dGVzUmVzcG9uc2UiA5ACAhJjChFSZXBsYWNlQXR0cmlidXRlcxIjLnBhcmxleS52MS5SZXBsYWNlQXR0cmlidXRlc1JlcXVlc3QaJC5wYXJsZXkudjEuUmVwbGFjZUF0dHJpYnV0ZXNSZXNwb25zZSIDkAICElcKDUdldEF0dHJpYnV0ZXMSHy5wYXJsZXkudjEuR2V0QXR0cmlidXRlc1JlcXVlc3QaIC5wYXJsZXkudjEuR2V0QXR0cmlidXRlc1Jlc3BvbnNlIgOQAgESVAoMR2V0QXR0cmlidXRlEh4ucGFybGV5LnYxLkdldEF0dHJpYnV0ZVJlcXVlc3QaHy5wYXJsZXkudjEuR2V0QXR0cmlidXRlUmVzcG9uc2UiA5ACARJdCg9DbGVhckF0dHJpYnV0ZXMSIS5wYXJsZXkudjEuQ2xlYXJBdHRyaWJ1dGVzUmVxdWVzdBoiLnBhcmxleS52MS5DbGVhckF0dHJpYnV0ZXNSZXNwb25zZSIDkAICEmkKE0dldFByZXNlbmNlU2V0dGluZ3MSJS5wYXJsZXkudjEuR2V0UHJlc2VuY2VTZXR0aW5nc1JlcXVlc3QaJi5wYXJsZXkudjEuR2V0UHJlc2VuY2VTZXR0aW5nc1Jlc3BvbnNlIgOQAgEScgoWVXBkYXRlUHJlc2VuY2VTZXR0aW5ncxIoLnBhcmxleS52MS5VcGRhdGVQcmVzZW5jZVNldHRpbmdzUmVxdWVzdBopLnBhcmxleS52MS5VcGRhdGVQcmVzZW5jZVNldHRpbmdzUmVzcG9uc2UiA5ACAhJRCgtHZXRQcmVzZW5jZRIdLnBhcmxleS52MS5HZXRQcmVzZW5jZVJlcXVlc3QaHi5wYXJsZXkudjEuR2V0UHJlc2VuY2VSZXNwb25zZSIDkAIBEmAKEEJhdGNoR2V0UHJlc2VuY2USIi5wYXJsZXkudjEuQmF0Y2hHZXRQcmVzZW5jZVJlcXVlc3QaIy5wYXJsZXkudjEuQmF0Y2hHZXRQcmVzZW5jZVJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_parley_v1_attributes, file_parley_v1_user]);
 
 /**
  * The request of UserService.GetUser.
@@ -241,6 +244,389 @@ export const BatchGetPresenceResponseSchema: GenMessage<BatchGetPresenceResponse
   messageDesc(file_parley_v1_user_service, 9);
 
 /**
+ * The request of UserService.SearchUsers.
+ *
+ * @generated from message parley.v1.SearchUsersRequest
+ */
+export type SearchUsersRequest = Message<"parley.v1.SearchUsersRequest"> & {
+  /**
+   * The conditions, at most 5.
+   *
+   * @generated from field: repeated parley.v1.SearchFilter filters = 1;
+   */
+  filters: SearchFilter[];
+
+  /**
+   * The order, by at most 3 paths as in a filter, or create_time; a minus in front: falling. Values come by kind (null, booleans, numbers, strings)
+   * and strings by their folded text; what has no such value, or a list, comes last. Then by rising id. Empty: by rising id alone.
+   * Of those equal by the first path at most 5,000 can be ordered by the others (TOO_LARGE).
+   *
+   * @generated from field: repeated string sort = 2;
+   */
+  sort: string[];
+
+  /**
+   * The largest number to return: 1 to 100; 0 means 20.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before, of the same filters and sort; empty for the first.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.SearchUsersRequest.
+ * Use `create(SearchUsersRequestSchema)` to create a new message.
+ */
+export const SearchUsersRequestSchema: GenMessage<SearchUsersRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 10);
+
+/**
+ * The response of UserService.SearchUsers.
+ *
+ * @generated from message parley.v1.SearchUsersResponse
+ */
+export type SearchUsersResponse = Message<"parley.v1.SearchUsersResponse"> & {
+  /**
+   * The users.
+   *
+   * @generated from field: repeated parley.v1.User users = 1;
+   */
+  users: User[];
+
+  /**
+   * The token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.SearchUsersResponse.
+ * Use `create(SearchUsersResponseSchema)` to create a new message.
+ */
+export const SearchUsersResponseSchema: GenMessage<SearchUsersResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 11);
+
+/**
+ * The request of UserService.UpdateAttributes.
+ *
+ * @generated from message parley.v1.UpdateAttributesRequest
+ */
+export type UpdateAttributesRequest = Message<"parley.v1.UpdateAttributesRequest"> & {
+  /**
+   * The thing whose attributes change; absent: the caller's own user.
+   *
+   * @generated from field: parley.v1.AttributeTarget target = 1;
+   */
+  target?: AttributeTarget | undefined;
+
+  /**
+   * The attributes to merge. The result may have at most 16 KiB encoded and 16 levels.
+   *
+   * @generated from field: google.protobuf.Struct attributes = 2;
+   */
+  attributes?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message parley.v1.UpdateAttributesRequest.
+ * Use `create(UpdateAttributesRequestSchema)` to create a new message.
+ */
+export const UpdateAttributesRequestSchema: GenMessage<UpdateAttributesRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 12);
+
+/**
+ * The response of UserService.UpdateAttributes.
+ *
+ * @generated from message parley.v1.UpdateAttributesResponse
+ */
+export type UpdateAttributesResponse = Message<"parley.v1.UpdateAttributesResponse"> & {
+  /**
+   * The attributes as they are now.
+   *
+   * @generated from field: google.protobuf.Struct attributes = 1;
+   */
+  attributes?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message parley.v1.UpdateAttributesResponse.
+ * Use `create(UpdateAttributesResponseSchema)` to create a new message.
+ */
+export const UpdateAttributesResponseSchema: GenMessage<UpdateAttributesResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 13);
+
+/**
+ * The request of UserService.ReplaceAttributes.
+ *
+ * @generated from message parley.v1.ReplaceAttributesRequest
+ */
+export type ReplaceAttributesRequest = Message<"parley.v1.ReplaceAttributesRequest"> & {
+  /**
+   * The thing whose attributes change; absent: the caller's own user.
+   *
+   * @generated from field: parley.v1.AttributeTarget target = 1;
+   */
+  target?: AttributeTarget | undefined;
+
+  /**
+   * The new attributes: at most 16 KiB encoded and 16 levels deep.
+   *
+   * @generated from field: google.protobuf.Struct attributes = 2;
+   */
+  attributes?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message parley.v1.ReplaceAttributesRequest.
+ * Use `create(ReplaceAttributesRequestSchema)` to create a new message.
+ */
+export const ReplaceAttributesRequestSchema: GenMessage<ReplaceAttributesRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 14);
+
+/**
+ * The response of UserService.ReplaceAttributes.
+ *
+ * @generated from message parley.v1.ReplaceAttributesResponse
+ */
+export type ReplaceAttributesResponse = Message<"parley.v1.ReplaceAttributesResponse"> & {
+  /**
+   * The attributes as they are now.
+   *
+   * @generated from field: google.protobuf.Struct attributes = 1;
+   */
+  attributes?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message parley.v1.ReplaceAttributesResponse.
+ * Use `create(ReplaceAttributesResponseSchema)` to create a new message.
+ */
+export const ReplaceAttributesResponseSchema: GenMessage<ReplaceAttributesResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 15);
+
+/**
+ * The request of UserService.GetAttributes.
+ *
+ * @generated from message parley.v1.GetAttributesRequest
+ */
+export type GetAttributesRequest = Message<"parley.v1.GetAttributesRequest"> & {
+  /**
+   * The thing whose attributes are asked for; absent: the caller's own user.
+   *
+   * @generated from field: parley.v1.AttributeTarget target = 1;
+   */
+  target?: AttributeTarget | undefined;
+};
+
+/**
+ * Describes the message parley.v1.GetAttributesRequest.
+ * Use `create(GetAttributesRequestSchema)` to create a new message.
+ */
+export const GetAttributesRequestSchema: GenMessage<GetAttributesRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 16);
+
+/**
+ * The response of UserService.GetAttributes.
+ *
+ * @generated from message parley.v1.GetAttributesResponse
+ */
+export type GetAttributesResponse = Message<"parley.v1.GetAttributesResponse"> & {
+  /**
+   * The attributes; empty when there are none.
+   *
+   * @generated from field: google.protobuf.Struct attributes = 1;
+   */
+  attributes?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message parley.v1.GetAttributesResponse.
+ * Use `create(GetAttributesResponseSchema)` to create a new message.
+ */
+export const GetAttributesResponseSchema: GenMessage<GetAttributesResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 17);
+
+/**
+ * The request of UserService.GetAttribute.
+ *
+ * @generated from message parley.v1.GetAttributeRequest
+ */
+export type GetAttributeRequest = Message<"parley.v1.GetAttributeRequest"> & {
+  /**
+   * The thing whose attribute is asked for; absent: the caller's own user.
+   *
+   * @generated from field: parley.v1.AttributeTarget target = 1;
+   */
+  target?: AttributeTarget | undefined;
+
+  /**
+   * The path, 1 to 1,024 bytes: keys joined by dots, such as address.city; a number names an element of a list, from 0 on.
+   * A backslash before a dot or a backslash makes it part of a key.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message parley.v1.GetAttributeRequest.
+ * Use `create(GetAttributeRequestSchema)` to create a new message.
+ */
+export const GetAttributeRequestSchema: GenMessage<GetAttributeRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 18);
+
+/**
+ * The response of UserService.GetAttribute.
+ *
+ * @generated from message parley.v1.GetAttributeResponse
+ */
+export type GetAttributeResponse = Message<"parley.v1.GetAttributeResponse"> & {
+  /**
+   * The value, which may be null.
+   *
+   * @generated from field: google.protobuf.Value value = 1;
+   */
+  value?: Value | undefined;
+};
+
+/**
+ * Describes the message parley.v1.GetAttributeResponse.
+ * Use `create(GetAttributeResponseSchema)` to create a new message.
+ */
+export const GetAttributeResponseSchema: GenMessage<GetAttributeResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 19);
+
+/**
+ * The request of UserService.ClearAttributes.
+ *
+ * @generated from message parley.v1.ClearAttributesRequest
+ */
+export type ClearAttributesRequest = Message<"parley.v1.ClearAttributesRequest"> & {
+  /**
+   * The thing whose attributes go; absent: the caller's own user.
+   *
+   * @generated from field: parley.v1.AttributeTarget target = 1;
+   */
+  target?: AttributeTarget | undefined;
+};
+
+/**
+ * Describes the message parley.v1.ClearAttributesRequest.
+ * Use `create(ClearAttributesRequestSchema)` to create a new message.
+ */
+export const ClearAttributesRequestSchema: GenMessage<ClearAttributesRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 20);
+
+/**
+ * The response of UserService.ClearAttributes.
+ *
+ * @generated from message parley.v1.ClearAttributesResponse
+ */
+export type ClearAttributesResponse = Message<"parley.v1.ClearAttributesResponse"> & {
+};
+
+/**
+ * Describes the message parley.v1.ClearAttributesResponse.
+ * Use `create(ClearAttributesResponseSchema)` to create a new message.
+ */
+export const ClearAttributesResponseSchema: GenMessage<ClearAttributesResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 21);
+
+/**
+ * The request of UserService.GetPresenceSettings.
+ *
+ * @generated from message parley.v1.GetPresenceSettingsRequest
+ */
+export type GetPresenceSettingsRequest = Message<"parley.v1.GetPresenceSettingsRequest"> & {
+};
+
+/**
+ * Describes the message parley.v1.GetPresenceSettingsRequest.
+ * Use `create(GetPresenceSettingsRequestSchema)` to create a new message.
+ */
+export const GetPresenceSettingsRequestSchema: GenMessage<GetPresenceSettingsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 22);
+
+/**
+ * The response of UserService.GetPresenceSettings.
+ *
+ * @generated from message parley.v1.GetPresenceSettingsResponse
+ */
+export type GetPresenceSettingsResponse = Message<"parley.v1.GetPresenceSettingsResponse"> & {
+  /**
+   * The settings.
+   *
+   * @generated from field: parley.v1.PresenceSettings settings = 1;
+   */
+  settings?: PresenceSettings | undefined;
+};
+
+/**
+ * Describes the message parley.v1.GetPresenceSettingsResponse.
+ * Use `create(GetPresenceSettingsResponseSchema)` to create a new message.
+ */
+export const GetPresenceSettingsResponseSchema: GenMessage<GetPresenceSettingsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 23);
+
+/**
+ * The request of UserService.UpdatePresenceSettings.
+ *
+ * @generated from message parley.v1.UpdatePresenceSettingsRequest
+ */
+export type UpdatePresenceSettingsRequest = Message<"parley.v1.UpdatePresenceSettingsRequest"> & {
+  /**
+   * The new switch for telling everyone; absent: unchanged.
+   *
+   * @generated from field: optional bool notify_everyone = 1;
+   */
+  notifyEveryone?: boolean | undefined;
+
+  /**
+   * The new switch for being shown as offline; absent: unchanged.
+   *
+   * @generated from field: optional bool invisible = 2;
+   */
+  invisible?: boolean | undefined;
+};
+
+/**
+ * Describes the message parley.v1.UpdatePresenceSettingsRequest.
+ * Use `create(UpdatePresenceSettingsRequestSchema)` to create a new message.
+ */
+export const UpdatePresenceSettingsRequestSchema: GenMessage<UpdatePresenceSettingsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 24);
+
+/**
+ * The response of UserService.UpdatePresenceSettings.
+ *
+ * @generated from message parley.v1.UpdatePresenceSettingsResponse
+ */
+export type UpdatePresenceSettingsResponse = Message<"parley.v1.UpdatePresenceSettingsResponse"> & {
+  /**
+   * The settings as they are now.
+   *
+   * @generated from field: parley.v1.PresenceSettings settings = 1;
+   */
+  settings?: PresenceSettings | undefined;
+};
+
+/**
+ * Describes the message parley.v1.UpdatePresenceSettingsResponse.
+ * Use `create(UpdatePresenceSettingsResponseSchema)` to create a new message.
+ */
+export const UpdatePresenceSettingsResponseSchema: GenMessage<UpdatePresenceSettingsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_user_service, 25);
+
+/**
  * The service of users. The caller is a session or a service key.
  *
  * @generated from service parley.v1.UserService
@@ -277,7 +663,92 @@ export const UserService: GenService<{
     output: typeof UpdateUserResponseSchema;
   },
   /**
-   * The call that gets the presence of oneself or a friend (with a service key: of anyone). Errors: NOT_FRIEND, also for an unknown user.
+   * The call that finds users by display name and attributes. An app may keep it to its backend (allow_user_search off, ROLE_TOO_LOW); guests are refused (ROLE_TOO_LOW).
+   * Filters are all to be met; without filters all are found. A page ends early, even empty, rather than look at too many: go on while there is a
+   * next_page_token. At most 10 searches a second for a user (RATE_LIMITED). Errors: INVALID_FIELD, TOO_LARGE (sort), ROLE_TOO_LOW.
+   *
+   * @generated from rpc parley.v1.UserService.SearchUsers
+   */
+  searchUsers: {
+    methodKind: "unary";
+    input: typeof SearchUsersRequestSchema;
+    output: typeof SearchUsersResponseSchema;
+  },
+  /**
+   * The call that merges into the attributes of a user, group, room or member: null removes, objects merge key by key, all else replaces (RFC 7396).
+   * It is told by the event of the change. Errors: NOT_FOUND, NOT_MEMBER, ROLE_TOO_LOW, TOO_LARGE (the result).
+   *
+   * @generated from rpc parley.v1.UserService.UpdateAttributes
+   */
+  updateAttributes: {
+    methodKind: "unary";
+    input: typeof UpdateAttributesRequestSchema;
+    output: typeof UpdateAttributesResponseSchema;
+  },
+  /**
+   * The call that replaces all attributes of a user, group, room or member. Errors: NOT_FOUND, NOT_MEMBER, ROLE_TOO_LOW, TOO_LARGE.
+   *
+   * @generated from rpc parley.v1.UserService.ReplaceAttributes
+   */
+  replaceAttributes: {
+    methodKind: "unary";
+    input: typeof ReplaceAttributesRequestSchema;
+    output: typeof ReplaceAttributesResponseSchema;
+  },
+  /**
+   * The call that gets all attributes of a user, group, room or member. Errors: NOT_FOUND, NOT_MEMBER, ROLE_TOO_LOW.
+   *
+   * @generated from rpc parley.v1.UserService.GetAttributes
+   */
+  getAttributes: {
+    methodKind: "unary";
+    input: typeof GetAttributesRequestSchema;
+    output: typeof GetAttributesResponseSchema;
+  },
+  /**
+   * The call that gets one attribute. Errors: NOT_FOUND (also path), NOT_MEMBER, ROLE_TOO_LOW, INVALID_FIELD (path).
+   *
+   * @generated from rpc parley.v1.UserService.GetAttribute
+   */
+  getAttribute: {
+    methodKind: "unary";
+    input: typeof GetAttributeRequestSchema;
+    output: typeof GetAttributeResponseSchema;
+  },
+  /**
+   * The call that removes all attributes of a user, group, room or member. Errors: NOT_FOUND, NOT_MEMBER, ROLE_TOO_LOW.
+   *
+   * @generated from rpc parley.v1.UserService.ClearAttributes
+   */
+  clearAttributes: {
+    methodKind: "unary";
+    input: typeof ClearAttributesRequestSchema;
+    output: typeof ClearAttributesResponseSchema;
+  },
+  /**
+   * The call that gets the caller's own settings of presence.
+   *
+   * @generated from rpc parley.v1.UserService.GetPresenceSettings
+   */
+  getPresenceSettings: {
+    methodKind: "unary";
+    input: typeof GetPresenceSettingsRequestSchema;
+    output: typeof GetPresenceSettingsResponseSchema;
+  },
+  /**
+   * The call that changes the settings of presence that are set, for all devices and at once: friends are told what is so now, at most once in 5 s.
+   * At most 5 in one go and then one in 5 s (RATE_LIMITED). Errors: ROLE_TOO_LOW (notify_everyone, unless the app allows it).
+   *
+   * @generated from rpc parley.v1.UserService.UpdatePresenceSettings
+   */
+  updatePresenceSettings: {
+    methodKind: "unary";
+    input: typeof UpdatePresenceSettingsRequestSchema;
+    output: typeof UpdatePresenceSettingsResponseSchema;
+  },
+  /**
+   * The call that gets the presence of oneself, a friend, a stranger one has talked with (see FriendService.ListStrangers) or a user who tells everyone
+   * (with a service key: of anyone). Errors: NOT_FRIEND, also for an unknown user.
    *
    * @generated from rpc parley.v1.UserService.GetPresence
    */
@@ -287,7 +758,7 @@ export const UserService: GenService<{
     output: typeof GetPresenceResponseSchema;
   },
   /**
-   * The call that gets the presence of up to 100 friends; others are left out.
+   * The call that gets the presence of up to 100 users; those that GetPresence refuses are left out.
    *
    * @generated from rpc parley.v1.UserService.BatchGetPresence
    */

@@ -25,6 +25,8 @@ export function settingsOf(rules: AppRules): AppSettings {
     allowAccountCreation: rules.allowAccountCreation,
     allowGuestLogin: rules.allowGuestLogin,
     smsCodesPerDay: rules.smsCodesPerDay,
+    allowUserSearch: rules.allowUserSearch,
+    allowNotifyEveryone: rules.allowNotifyEveryone,
     maxGroupMembers: rules.maxGroupMembers,
     maxRoomMembers: rules.maxRoomMembers,
     historyRetention: durationFromMs(rules.historyRetentionMs),

@@ -16,23 +16,27 @@ import { announceFriends } from "./friend-event.js";
 /** Makes the caller and another user friends; see FriendService.AddFriend. */
 export async function addFriend(ctx: Ctx, caller: Caller, friendId: string): Promise<Friend> {
   const { appId, userId } = asOrdinaryUser(caller);
-  if (friendId === userId) throw invalidField("user_id", "nobody is a friend of oneself");
-  return await ctx.committer.run(appId, async (tx) => {
-    const user = await findUser(tx.db, appId, friendId);
-    if (user === undefined) throw notFound("user", "user_id");
-    if (user.kind === UserKind.GUEST) throw guestRefused("user_id");
-    // One who was deleted while this call was on its way is nobody's friend.
-    if ((await findUser(tx.db, appId, userId)) === undefined) throw notFound("user", "");
-    const known = await findFriend(tx.db, appId, userId, friendId);
-    if (known !== undefined) return friendOf(ctx, user, known.create_ms);
-    await checkRoom(tx, userId, ctx.limits.friendsPerUser, "");
-    await checkRoom(tx, friendId, ctx.limits.friendsPerUser, "user_id");
-    await insertFriends(tx, userId, friendId);
-    announceFriends(tx, userId, friendId, ChangeKind.ADDED);
-    // Not at once: the friendship itself must be heard first.
-    tx.afterCommit(() => queueMicrotask(() => introduceFriends(ctx, appId, userId, friendId)));
-    return friendOf(ctx, user, tx.nowMs);
-  });
+  return await ctx.committer.run(appId, (tx) => befriend(ctx, tx, userId, friendId, "user_id"));
+}
+
+/** Makes two users friends in a transaction, or throws before anything is written; the field names the one that was asked for. */
+export async function befriend(ctx: Ctx, tx: Tx, userId: string, friendId: string, field: string): Promise<Friend> {
+  const { appId } = tx;
+  if (friendId === userId) throw invalidField(field, "nobody is a friend of oneself");
+  const user = await findUser(tx.db, appId, friendId);
+  if (user === undefined) throw notFound("user", field);
+  if (user.kind === UserKind.GUEST) throw guestRefused(field);
+  // One who was deleted while this call was on its way is nobody's friend.
+  if ((await findUser(tx.db, appId, userId)) === undefined) throw notFound("user", "");
+  const known = await findFriend(tx.db, appId, userId, friendId);
+  if (known !== undefined) return friendOf(ctx, user, known.create_ms);
+  await checkRoom(tx, userId, ctx.limits.friendsPerUser, "");
+  await checkRoom(tx, friendId, ctx.limits.friendsPerUser, field);
+  await insertFriends(tx, userId, friendId);
+  announceFriends(tx, userId, friendId, ChangeKind.ADDED);
+  // Not at once: the friendship itself must be heard first.
+  tx.afterCommit(() => queueMicrotask(() => introduceFriends(ctx, appId, userId, friendId)));
+  return friendOf(ctx, user, tx.nowMs);
 }
 
 /** Refuses one more friend to a user who has as many as allowed. */

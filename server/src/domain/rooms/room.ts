@@ -34,7 +34,12 @@ export const ROOMS: PlaceKind<Room, RoomMember> = {
       createTime: timestampFromMs(row.create_ms),
     }),
   mention: (roomId) => create(RoomSchema, { roomId }),
-  describeMember: (row) => create(RoomMemberSchema, { userId: row.user_id, joinTime: timestampFromMs(row.join_ms) }),
+  describeMember: (row) =>
+    create(RoomMemberSchema, {
+      userId: row.user_id,
+      joinTime: timestampFromMs(row.join_ms),
+      attributes: unpackStruct(row.attributes),
+    }),
   changed: ({ id, change, place, actorUserId }) => ({
     case: "roomChanged",
     value: { roomId: id, change, room: place, actorUserId },
