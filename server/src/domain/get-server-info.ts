@@ -1,6 +1,7 @@
 import type { Ctx } from "./context.js";
 
 const FEATURES = [
+  "attachments",
   "friends",
   "groups",
   "history",

@@ -6,6 +6,7 @@ import { pushJobs } from "./migrations/0004-push-jobs.js";
 import { pushCredentials } from "./migrations/0005-push-credentials.js";
 import { logins } from "./migrations/0006-logins.js";
 import { users } from "./migrations/0010-users.js";
+import { attachments } from "./migrations/0007-attachments.js";
 import type { Dialect } from "./migrations/dialect.js";
 
 export type { Dialect };
@@ -20,6 +21,7 @@ export function migrations(dialect: Dialect): MigrationProvider {
     "0003_installations": installations(),
     "0004_push_jobs": pushJobs(dialect),
     "0005_push_credentials": pushCredentials(dialect),
+    "0007_attachments": attachments(dialect),
   };
   return { getMigrations: async () => all };
 }

@@ -128,7 +128,9 @@ export const TextContentSchema: GenMessage<TextContent> = /*@__PURE__*/
  */
 export type MediaContent = Message<"parley.v1.MediaContent"> & {
   /**
-   * The id of an uploaded attachment, at most 128 characters; absent for content kept elsewhere.
+   * The id of an uploaded attachment, at most 128 characters; absent for content kept elsewhere. The sender must be able to see it (NOT_FOUND) and its
+   * upload be complete (UPLOAD_INCOMPLETE). The server then fills in what is absent of file_name, mime_type, size_bytes, width and height, and refuses
+   * what contradicts it (INVALID_FIELD). As an image goes only what is one by its bytes. Readers get the bytes by AttachmentService.GetAttachment.
    *
    * @generated from field: string attachment_id = 1;
    */
