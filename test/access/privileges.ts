@@ -68,6 +68,9 @@ AdminService/SetPushCredential fcm             u x u u u u u u u u u Y Y u
 AdminService/ListPushCredentials               u x u u u u u u u u u Y Y u
 AdminService/RemovePushCredential              u x u u u u u u u u u n n u
 AdminService/SendTestPush user_id              u x u u u u u u u u u Y n u
+AttachmentService/CreateUpload                 u x Y Y Y Y Y Y Y Y Y Y Y u
+AttachmentService/CompleteUpload               u x n n n n n n n Y n Y n u
+AttachmentService/GetAttachment                u x n n n n Y Y Y Y Y Y n u
 AuthService/CreateAccount                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/Login bare_id                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/RequestSmsCode                     Y x Y Y Y Y Y Y Y Y Y Y Y Y

@@ -9,6 +9,7 @@ import { figure } from "../support/proofs/figure.js";
 import { scriptedSender } from "../support/push.js";
 import { applyEvents, type ToFetch } from "./apply-events.js";
 import { type ClientState, fetchState } from "./apply-events-state.js";
+import { ATTACHMENTS } from "./mutations-attachments.js";
 import { worldOf } from "./mutations-case.js";
 import { GROUPS } from "./mutations-groups.js";
 import { INSTALLATIONS } from "./mutations-installations.js";
@@ -18,7 +19,16 @@ import { OTHERS } from "./mutations-others.js";
 import { PUSH_CREDENTIALS } from "./mutations-push-credentials.js";
 import { USERS } from "./mutations-users.js";
 
-const CASES = [...MESSAGES, ...GROUPS, ...OTHERS, ...LOGINS, ...USERS, ...INSTALLATIONS, ...PUSH_CREDENTIALS];
+const CASES = [
+  ...MESSAGES,
+  ...GROUPS,
+  ...OTHERS,
+  ...LOGINS,
+  ...USERS,
+  ...INSTALLATIONS,
+  ...PUSH_CREDENTIALS,
+  ...ATTACHMENTS,
+];
 
 let server: TestServer;
 beforeAll(async () => {

@@ -1,3 +1,5 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 import type { Attachment } from "@parley/proto/parley/v1/attachment_pb.js";
 import type { TestUser } from "./clients.js";
@@ -30,6 +32,17 @@ export async function upload(user: Uploader, bytes: Uint8Array, facts: UploadFac
   const answer = await putBytes(uploadUrl, bytes, headers);
   if (!answer.ok) throw new Error(`the upload was refused: ${answer.status} ${await answer.text()}`);
   return must((await user.rpc.attachment.completeUpload({ attachmentId })).attachment);
+}
+
+/** The names of the files that there are of an attachment, or of all. */
+export function filesOf(dataDir: string, attachmentId = ""): string[] {
+  const folder = join(dataDir, "attachments");
+  if (!existsSync(folder)) return [];
+  const found = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return found
+    .filter((entry) => entry.isFile() && entry.name.startsWith(attachmentId))
+    .map(({ name }) => name)
+    .sort();
 }
 
 /** A picture of one colour as PNG, made without what the server reads it with. */

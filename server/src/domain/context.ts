@@ -1,7 +1,7 @@
 import type { Limits, Times } from "../limits.js";
 import type { Clock } from "../ops/clock.js";
-import type { SafeFetch } from "../ops/safe-fetch.js";
 import type { ImageReader } from "../ops/images.js";
+import type { SafeFetch } from "../ops/safe-fetch.js";
 import type { BlobStore, Bus, Presence, PushCredentials, Pushes, PushSender, Tail } from "../ports.js";
 import type { Committer } from "../store/committer.js";
 import type { Db } from "../store/schema.js";

@@ -88,7 +88,14 @@ export function startRetention(ctx: RetentionCtx, logger: Logger, options: Reten
   let lastStop = { reason: "", atMs: 0 };
 
   const once = async (): Promise<RetentionReport> => {
-    const report: RetentionReport = { stopped: undefined, events: 0, hidden: 0, deleted: 0, sessions: 0, attachments: 0 };
+    const report: RetentionReport = {
+      stopped: undefined,
+      events: 0,
+      hidden: 0,
+      deleted: 0,
+      sessions: 0,
+      attachments: 0,
+    };
     const nowMs = clock.now();
     const apps = await allApps(ctx);
     const [any] = apps;

@@ -49,7 +49,11 @@ async function receive(
   { transfers, stallBytes, stallMs }: AttachmentsOptions,
 ): Promise<void> {
   const length = req.headers["content-length"];
-  await transfers.receive(req.url ?? "", steady(req, stallBytes, stallMs), length === undefined ? undefined : Number(length));
+  await transfers.receive(
+    req.url ?? "",
+    steady(req, stallBytes, stallMs),
+    length === undefined ? undefined : Number(length),
+  );
   answer(req, res, 204, { "cache-control": "no-store" });
 }
 
@@ -89,7 +93,13 @@ async function send(
     return;
   }
   const bytes = await download.read(part.start, part.end);
-  await pipeline(Readable.from(watched(bytes, readerStallMs, () => cut(req, res)), { objectMode: false }), res as unknown as Writable);
+  await pipeline(
+    Readable.from(
+      watched(bytes, readerStallMs, () => cut(req, res)),
+      { objectMode: false },
+    ),
+    res as unknown as Writable,
+  );
 }
 
 function headersOf({ contentType, fileName, etag, goodForMs }: Download): Record<string, string> {

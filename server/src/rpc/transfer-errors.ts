@@ -21,7 +21,11 @@ export function createTransferErrors(
     const failure = wireError(error, requestId);
     if (failure.unexpected) onUnexpected(error, requestId);
     const body = Buffer.from(JSON.stringify(errorToJson(toConnectError(failure), undefined)));
-    return { status: statusOf(failure), headers: { "content-type": "application/json", "cache-control": "no-store" }, body };
+    return {
+      status: statusOf(failure),
+      headers: { "content-type": "application/json", "cache-control": "no-store" },
+      body,
+    };
   };
 }
 

@@ -7,11 +7,7 @@ export async function insertAttachment(tx: Tx, row: AttachmentRow): Promise<void
   await tx.db.insertInto("attachment").values(row).execute();
 }
 
-export async function findAttachment(
-  db: Db,
-  appId: string,
-  attachmentId: string,
-): Promise<AttachmentRow | undefined> {
+export async function findAttachment(db: Db, appId: string, attachmentId: string): Promise<AttachmentRow | undefined> {
   return await db
     .selectFrom("attachment")
     .selectAll()

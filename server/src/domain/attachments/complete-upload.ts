@@ -55,7 +55,8 @@ async function checkHash(ctx: Ctx, row: AttachmentRow, sha256: string): Promise<
   if (sha256 === "") return;
   const hash = createHash("sha256");
   for await (const chunk of await bytesOf(ctx, row, row.size_bytes)) hash.update(chunk);
-  if (hash.digest("hex") !== sha256.toLowerCase()) throw invalidField("sha256", "the bytes that came have another hash");
+  if (hash.digest("hex") !== sha256.toLowerCase())
+    throw invalidField("sha256", "the bytes that came have another hash");
 }
 
 async function bytesOf(ctx: Ctx, row: AttachmentRow, end: number): Promise<AsyncIterable<Uint8Array>> {

@@ -37,8 +37,7 @@ export async function withAttachment(db: Db, sender: MediaSender, content: Messa
   const { appId, userId } = sender;
   const row = await findAttachment(db, appId, media.attachmentId);
   const allowed =
-    row !== undefined &&
-    (userId === "" || (await mayHave(db, userId, row, sender.heard(appId, media.attachmentId))));
+    row !== undefined && (userId === "" || (await mayHave(db, userId, row, sender.heard(appId, media.attachmentId))));
   if (!allowed) throw notFound("attachment", `${field}.attachment_id`);
   if (row.complete === 0)
     throw new DomainError(ErrorReason.UPLOAD_INCOMPLETE, "the attachment's upload is not complete", {

@@ -1,6 +1,6 @@
-import { isGroupPlace, userAudience } from "../../store/audience.js";
 import { listUsesFor } from "../../store/attachment-uses.js";
 import type { AttachmentRow } from "../../store/attachments.js";
+import { isGroupPlace, userAudience } from "../../store/audience.js";
 import { findMember } from "../../store/members.js";
 import type { Db } from "../../store/schema.js";
 import { findUser } from "../../store/users.js";

@@ -8,10 +8,7 @@ export interface FileSweep {
 }
 
 /** Removes, at the start and once a day, the files that no record knows: what a crash left between a record's end and its file's. */
-export function startFileSweep(
-  ctx: Pick<Ctx, "read" | "blobs" | "clock" | "times">,
-  logger: Logger,
-): FileSweep {
+export function startFileSweep(ctx: Pick<Ctx, "read" | "blobs" | "clock" | "times">, logger: Logger): FileSweep {
   let closed = false;
   let running: Promise<void> = Promise.resolve();
   const known = async (appId: string, ids: readonly string[]): Promise<ReadonlySet<string>> => {

@@ -49,7 +49,10 @@ export function createTransfers(ctx: Ctx): Omit<Transfers, "refusal"> {
   };
 }
 
-async function find(ctx: Ctx, { appId, attachmentId }: { appId: string; attachmentId: string }): Promise<AttachmentRow> {
+async function find(
+  ctx: Ctx,
+  { appId, attachmentId }: { appId: string; attachmentId: string },
+): Promise<AttachmentRow> {
   const row = await findAttachment(ctx.read, appId, attachmentId);
   if (row === undefined) throw notFound("attachment", "");
   return row;
@@ -77,7 +80,9 @@ async function* exactly(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const replaced = new Promise<never>((_, reject) => {
-    signal.addEventListener("abort", () => reject(new DomainError(ErrorReason.CANCELED, "a later upload took its place")));
+    signal.addEventListener("abort", () =>
+      reject(new DomainError(ErrorReason.CANCELED, "a later upload took its place")),
+    );
   });
   replaced.catch(() => undefined);
   const chunks = body[Symbol.asyncIterator]();
