@@ -133,7 +133,7 @@ describe("router", () => {
       const call = await h2(connectH2(port), "/healthz", { headers: { origin: ours } });
       expect(call.headers).toMatchObject({
         "access-control-allow-origin": ours,
-        "access-control-expose-headers": "Grpc-Status, x-request-id",
+        "access-control-expose-headers": "Grpc-Status, x-request-id, content-disposition, content-range, etag",
       });
     });
 
