@@ -46,7 +46,7 @@ export function filesOf(dataDir: string, attachmentId = ""): string[] {
 }
 
 /** A picture of one colour as PNG, made without what the server reads it with. */
-export function png(width: number, height: number): Buffer {
+export function png(width: number, height: number): Buffer<ArrayBuffer> {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
