@@ -9,7 +9,7 @@ import {
   type SendOptions,
   toSendRequest,
 } from "./message-content.js";
-import type { SendQueue } from "./messages.js";
+import type { Outbox } from "./outbox.js";
 import { createPendingSend, type OutgoingMessage, type PendingSend } from "./outgoing-message.js";
 
 /** A file, and as what it goes. */
@@ -36,7 +36,7 @@ export function fileIn(content: Content | FileContent): FileToSend | undefined {
 export function createUploadSends(
   attachments: Attachments,
   now: () => number,
-  queue: () => SendQueue,
+  queue: () => Pick<Outbox, "send">,
   signalOf: () => AbortSignal | undefined,
 ): UploadSends {
   const uploading = new Map<string, PendingSend>();

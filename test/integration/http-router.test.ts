@@ -125,7 +125,8 @@ describe("router", () => {
       expect(headers).toMatchObject({
         "access-control-allow-origin": ours,
         "access-control-allow-methods": "POST, GET, HEAD, PUT",
-        "access-control-allow-headers": "Connect-Protocol-Version, authorization, parley-acting-user, x-request-id, range, if-range, if-none-match",
+        "access-control-allow-headers":
+          "Connect-Protocol-Version, authorization, parley-acting-user, x-request-id, range, if-range, if-none-match",
         "access-control-max-age": "7200",
         vary: "origin",
       });

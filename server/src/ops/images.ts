@@ -1,7 +1,7 @@
 import type sharp from "sharp";
 
 /** What an image shows of itself. */
-export interface ImageFacts {
+interface ImageFacts {
   /** As it is shown, in pixels; 0 when it cannot be told. */
   width: number;
   height: number;

@@ -41,6 +41,16 @@ async function markUsed(tx: Tx, attachmentIds: readonly string[]): Promise<void>
 
 /** The newest use of an attachment in each conversation that may be a user's to read, above what retention has hidden: the newest ones, at most `most`. */
 export async function listUsesFor(db: Db, appId: string, attachmentId: string, userId: string, most: number) {
+  const found = [
+    ...(await listUsesTo(db, appId, attachmentId, userAudience(userId), most)),
+    ...(await listUsesTo(db, appId, attachmentId, EVERYONE, 1)),
+    ...(await listUsesInPlaces(db, appId, attachmentId, userId, most)),
+  ];
+  return found.sort((a, b) => b.pos - a.pos).slice(0, most);
+}
+
+// One audience at a time: for several, SQLite would read the uses of the whole app.
+async function listUsesTo(db: Db, appId: string, attachmentId: string, audience: string, most: number) {
   return await db
     .selectFrom("attachment_use as u")
     .leftJoin("conversation as c", (join) =>
@@ -50,26 +60,42 @@ export async function listUsesFor(db: Db, appId: string, attachmentId: string, u
     .select((e) => e.fn.max<number>("u.pos").as("pos"))
     .where("u.app_id", "=", appId)
     .where("u.attachment_id", "=", attachmentId)
-    .where((e) =>
-      e.or([
-        e("u.audience", "in", [userAudience(userId), EVERYONE]),
-        e(
-          "u.audience",
-          "in",
-          e
-            .selectFrom("member as m")
-            .select("m.place")
-            .where("m.app_id", "=", appId)
-            .where("m.user_id", "=", userId)
-            .where("m.left_pos", "is", null),
-        ),
-      ]),
-    )
+    .where("u.audience", "=", audience)
     .where((e) => e("u.seq", ">", e.fn.coalesce("c.floor_seq", e.lit(0))))
     .groupBy("u.conversation_id")
     .orderBy("pos", "desc")
     .limit(most)
     .execute();
+}
+
+/** The same for the groups that a user is in, looked up one by one. */
+async function listUsesInPlaces(db: Db, appId: string, attachmentId: string, userId: string, most: number) {
+  const rows = await db
+    .selectFrom("member as m")
+    .innerJoin("conversation as c", (join) =>
+      join.onRef("c.app_id", "=", "m.app_id").onRef("c.conversation_id", "=", "m.place"),
+    )
+    .select("m.place as conversationId")
+    .select((e) =>
+      e
+        .selectFrom("attachment_use as u")
+        .select("u.pos")
+        .where("u.app_id", "=", appId)
+        .where("u.attachment_id", "=", attachmentId)
+        .whereRef("u.audience", "=", "m.place")
+        .whereRef("u.conversation_id", "=", "m.place")
+        .whereRef("u.seq", ">", "c.floor_seq")
+        .orderBy("u.seq", "desc")
+        .limit(1)
+        .as("pos"),
+    )
+    .where("m.app_id", "=", appId)
+    .where("m.user_id", "=", userId)
+    .where("m.left_pos", "is", null)
+    .orderBy("pos", (order) => order.desc().nullsLast())
+    .limit(most)
+    .execute();
+  return rows.flatMap(({ conversationId, pos }) => (pos === null ? [] : [{ conversationId, pos }]));
 }
 
 /**

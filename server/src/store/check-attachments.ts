@@ -1,6 +1,5 @@
 import { statSync } from "node:fs";
 import { listComplete } from "./attachments.js";
-import type { Finding } from "./check-folder.js";
 import { blobFile, blobFolder } from "./disk-blobs.js";
 import { schemaAge } from "./migrate.js";
 import type { Db } from "./schema.js";
@@ -11,7 +10,7 @@ const STEP_ITEMS = 1000;
 export async function checkAttachments(
   db: Db,
   dataDir: string,
-  tell: (check: string, state: Finding["state"], text: string) => void,
+  tell: (check: string, state: "ok" | "problem", text: string) => void,
 ): Promise<void> {
   if ((await schemaAge(db, "sqlite")) !== "current") return;
   const folder = blobFolder(dataDir);
