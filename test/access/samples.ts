@@ -1,5 +1,6 @@
 import type { DescField, DescMessage, DescMethod, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { getOption, ScalarType } from "@bufbuild/protobuf";
+import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
 /** Gives the value of a string field, or of an enum; undefined leaves it out. */
@@ -100,8 +101,9 @@ function enumWays(field: DescField, fill: Fill, any: string | undefined): Way[] 
   return [{ value: any ?? 0, places: [], name: "" }];
 }
 
-/** The least that the contract lets a number be. */
+/** The least that the contract lets a number be which cannot be left out. */
 function leastOf(field: DescField): number {
+  if (field.presence !== FeatureSet_FieldPresence.IMPLICIT) return 0;
   const { type } = getOption(field, fieldRules);
   return type.case === "uint32" && type.value.greaterThan.case === "gte" ? type.value.greaterThan.value : 0;
 }

@@ -61,7 +61,8 @@ export async function listUnused(db: Db, appId: string, complete: 0 | 1, beforeM
     .selectFrom("attachment")
     .select("attachment_id")
     .where("app_id", "=", appId)
-    .where("used", "=", 0)
+    // A literal, or its index, which holds these alone, would not be used.
+    .where((e) => e("used", "=", e.lit(0)))
     .where("complete", "=", complete)
     .where("create_ms", "<=", beforeMs)
     .limit(most)
