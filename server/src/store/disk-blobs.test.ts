@@ -1,6 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { tempFolder } from "../../../test/support/temp-store.js";
 import { blobFile, createDiskBlobs } from "./disk-blobs.js";
 
@@ -45,6 +46,21 @@ describe("the bytes of attachments on the disk", () => {
     await blobs.remove(name);
     await blobs.remove(name);
     expect(files(folder.path)).toEqual(["app", "app/xy"]);
+  });
+
+  test("is on the disk under its name before it is told of: the file first, then its folder", async () => {
+    using folder = tempFolder();
+    const blobs = createDiskBlobs(folder.path);
+    const handle = await open(folder.path, "r");
+    const sync = vi.spyOn(Object.getPrototypeOf(handle) as FileHandle, "sync");
+    const synced: string[][] = [];
+    sync.mockImplementation(async () => void synced.push(files(folder.path).filter((file) => file.includes("id-xy"))));
+    await blobs.receive(name, chunks("x"), 1);
+    expect(synced.splice(0)).toEqual([[expect.stringMatching(/\.draft$/)], ["app/xy/id-xy.upload"]]);
+    await blobs.claim(name);
+    expect(synced.splice(0)).toEqual([["app/xy/id-xy"]]);
+    sync.mockRestore();
+    await handle.close();
   });
 
   test("of bytes that end by an error nothing is left, not of an earlier upload either lost", async () => {
