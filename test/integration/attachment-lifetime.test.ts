@@ -150,6 +150,53 @@ describe("an attachment", () => {
     expect(filesOf(server.dataDir, poster.attachmentId)).toEqual([]);
     expect(await faults()).toEqual([]);
   });
+
+  test("of a user who is deleted goes with its messages; what others forwarded stays theirs", async () => {
+    const [tom, jerry, spike] = (await newUsers(server, ["tom", "jerry", "spike"])) as [TestUser, TestUser, TestUser];
+    const { admin } = backend(server);
+    const [sent, passed] = [await upload(tom, Buffer.from("sent")), await upload(tom, Buffer.from("passed on"))];
+    for (const { attachmentId } of [sent, passed]) await sendFile(tom, toUser(jerry.userId), attachmentId);
+    await sendFile(jerry, toUser(spike.userId), passed.attachmentId);
+    await admin.deleteUser({ userId: tom.userId });
+    expect([await get(jerry, sent.attachmentId), await get(jerry, passed.attachmentId)]).toEqual([
+      "NOT_FOUND",
+      "there",
+    ]);
+    const { sessionToken } = await admin.createSession({ userId: tom.userId });
+    const another = { ...tom, rpc: withToken(server, sessionToken) };
+    expect(await get(another, sent.attachmentId)).toBe("NOT_FOUND");
+    await pass(2 * DAY);
+    expect(filesOf(server.dataDir, sent.attachmentId)).toEqual([]);
+    expect([await get(spike, passed.attachmentId), await get(another, passed.attachmentId)]).toEqual([
+      "there",
+      "NOT_FOUND",
+    ]);
+    expect(await faults()).toEqual([]);
+  });
+
+  test("of imported messages is any of the app's, and kept with them", async () => {
+    const [tom, jerry] = await newPair(server);
+    const { admin, attachment } = backend(server);
+    const { attachmentId } = await upload({ rpc: backend(server) }, Buffer.from("old"));
+    const message = (id: string) => ({
+      senderUserId: tom.userId,
+      content: { content: { case: "file" as const, value: { attachmentId: id } } },
+      createTime: { seconds: BigInt(Math.floor(time.now() / 1000) - 60), nanos: 0 },
+      clientMessageId: "old",
+    });
+    const bring = (id: string) => {
+      const conversation = { case: "users" as const, value: { firstUserId: tom.userId, secondUserId: jerry.userId } };
+      return admin.importMessages({ conversation, messages: [message(id)] });
+    };
+    expect(await refusal(bring("unknown"))).toMatchObject({
+      reason: "NOT_FOUND",
+      field: "messages[0].content.file.attachment_id",
+    });
+    await bring(attachmentId);
+    await pass(2 * DAY);
+    expect([await get(tom, attachmentId), await get(jerry, attachmentId)]).toEqual(["there", "there"]);
+    expect((await attachment.getAttachment({ attachmentId })).attachment?.sizeBytes).toBe(3);
+  });
 });
 
 describe("the files of attachments", () => {

@@ -6,11 +6,11 @@ import type { BlobStore, Bus, Presence, PushCredentials, Pushes, PushSender, Tai
 import type { Committer } from "../store/committer.js";
 import type { Db } from "../store/schema.js";
 import type { AppCache } from "./apps.js";
-import type { OutwardGate } from "./outward-gate.js";
 import type { HeardAttachments } from "./attachments/heard.js";
 import type { SignedUrls } from "./attachments/signed-urls.js";
 import type { Turns } from "./attachments/turns.js";
 import type { Gate } from "./gate.js";
+import type { OutwardGate } from "./outward-gate.js";
 import type { Passwords } from "./passwords.js";
 import type { SecretBox } from "./secret-box.js";
 import type { SessionCache } from "./session-cache.js";

@@ -57,7 +57,7 @@ async function listUsesTo(db: Db, appId: string, attachmentId: string, audience:
       join.onRef("c.app_id", "=", "u.app_id").onRef("c.conversation_id", "=", "u.conversation_id"),
     )
     .select(["u.conversation_id as conversationId"])
-    .select((e) => e.fn.max<number>("u.pos").as("pos"))
+    .select((e) => [e.fn.max<number>("u.pos").as("pos"), e.fn.max<number>("u.seq").as("seq")])
     .where("u.app_id", "=", appId)
     .where("u.attachment_id", "=", attachmentId)
     .where("u.audience", "=", audience)
@@ -76,26 +76,29 @@ async function listUsesInPlaces(db: Db, appId: string, attachmentId: string, use
       join.onRef("c.app_id", "=", "m.app_id").onRef("c.conversation_id", "=", "m.place"),
     )
     .select("m.place as conversationId")
-    .select((e) =>
-      e
-        .selectFrom("attachment_use as u")
-        .select("u.pos")
-        .where("u.app_id", "=", appId)
-        .where("u.attachment_id", "=", attachmentId)
-        .whereRef("u.audience", "=", "m.place")
-        .whereRef("u.conversation_id", "=", "m.place")
-        .whereRef("u.seq", ">", "c.floor_seq")
-        .orderBy("u.seq", "desc")
-        .limit(1)
-        .as("pos"),
-    )
+    .select((e) => {
+      const newest = (column: "pos" | "seq") =>
+        e
+          .selectFrom("attachment_use as u")
+          .select(`u.${column}`)
+          .where("u.app_id", "=", appId)
+          .where("u.attachment_id", "=", attachmentId)
+          .whereRef("u.audience", "=", "m.place")
+          .whereRef("u.conversation_id", "=", "m.place")
+          .whereRef("u.seq", ">", "c.floor_seq")
+          .orderBy("u.seq", "desc")
+          .limit(1);
+      return [newest("pos").as("pos"), newest("seq").as("seq")];
+    })
     .where("m.app_id", "=", appId)
     .where("m.user_id", "=", userId)
     .where("m.left_pos", "is", null)
     .orderBy("pos", (order) => order.desc().nullsLast())
     .limit(most)
     .execute();
-  return rows.flatMap(({ conversationId, pos }) => (pos === null ? [] : [{ conversationId, pos }]));
+  return rows.flatMap(({ conversationId, pos, seq }) =>
+    pos === null || seq === null ? [] : [{ conversationId, pos, seq }],
+  );
 }
 
 /**

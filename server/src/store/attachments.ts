@@ -77,30 +77,14 @@ export async function deleteAttachments(tx: Tx, attachmentIds: readonly string[]
     .execute();
 }
 
-/**
- * Takes attachments from a user who is deleted, at most `most`, and gives their number: call it until that is less. What messages of others use
- * stays, the rest is removed as unused; whoever gets the user's id later gets none of it.
- */
-export async function disownAttachments(tx: Tx, userId: string, most: number): Promise<number> {
-  const rows = await tx.db
-    .selectFrom("attachment")
-    .select("attachment_id")
+/** Takes the attachments of a user who is deleted from it: whoever gets the user's id later gets none of them. Its quota bounds their number. */
+export async function disownAttachments(tx: Tx, userId: string): Promise<void> {
+  await tx.db
+    .updateTable("attachment")
+    .set({ owner_user_id: "" })
     .where("app_id", "=", tx.appId)
     .where("owner_user_id", "=", userId)
-    .limit(most)
     .execute();
-  if (rows.length > 0)
-    await tx.db
-      .updateTable("attachment")
-      .set({ owner_user_id: "" })
-      .where("app_id", "=", tx.appId)
-      .where(
-        "attachment_id",
-        "in",
-        rows.map((row) => row.attachment_id),
-      )
-      .execute();
-  return rows.length;
 }
 
 /** The complete attachments of all apps by rising key, after one: for whoever looks at their files. */

@@ -5,8 +5,8 @@ import { installations } from "./migrations/0003-installations.js";
 import { pushJobs } from "./migrations/0004-push-jobs.js";
 import { pushCredentials } from "./migrations/0005-push-credentials.js";
 import { logins } from "./migrations/0006-logins.js";
-import { users } from "./migrations/0010-users.js";
 import { attachments } from "./migrations/0007-attachments.js";
+import { users } from "./migrations/0010-users.js";
 import type { Dialect } from "./migrations/dialect.js";
 
 export type { Dialect };

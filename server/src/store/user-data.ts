@@ -1,3 +1,4 @@
+import { disownAttachments } from "./attachments.js";
 import type { Tx } from "./committer.js";
 import type { Schema } from "./schema.js";
 
@@ -43,6 +44,9 @@ export const USER_DATA: Readonly<Record<keyof Schema, Fate>> = {
   push_sent: "kept",
   push_count: "none",
   push_template: "none",
+  // Those that messages of others use stay, as nobody's; the rest is removed as unused.
+  attachment: "kept",
+  attachment_use: "blanked",
   meta: "none",
 };
 
@@ -50,6 +54,7 @@ export const USER_DATA: Readonly<Record<keyof Schema, Fate>> = {
 export async function removeUserData(tx: Tx, userId: string): Promise<void> {
   for (const table of ["credential", "answered", "member", "user"] as const)
     await tx.db.deleteFrom(table).where("app_id", "=", tx.appId).where("user_id", "=", userId).execute();
+  await disownAttachments(tx, userId);
   await beginParticipationAnew(tx, userId);
 }
 

@@ -1,6 +1,7 @@
 import { listUsesFor } from "../../store/attachment-uses.js";
 import type { AttachmentRow } from "../../store/attachments.js";
 import { isGroupPlace, userAudience } from "../../store/audience.js";
+import { isErased } from "../../store/erasure.js";
 import { findMember } from "../../store/members.js";
 import type { Db } from "../../store/schema.js";
 import { findUser } from "../../store/users.js";
@@ -21,12 +22,13 @@ export async function mayHave(
 ): Promise<boolean> {
   const { app_id: appId, attachment_id: attachmentId } = row;
   if (row.owner_user_id === userId) return true;
-  for (const { conversationId, pos } of await listUsesFor(db, appId, attachmentId, userId, MOST_LOOKED_AT)) {
+  for (const use of await listUsesFor(db, appId, attachmentId, userId, MOST_LOOKED_AT)) {
+    const { conversationId, pos } = use;
     // What went to everyone is for those who were there.
     const readable =
       conversationId === ""
         ? pos > ((await findUser(db, appId, userId))?.created_pos ?? Number.POSITIVE_INFINITY)
-        : await mayRead(db, appId, userId, conversationId, pos);
+        : (await mayRead(db, appId, userId, conversationId, pos)) && !(await isErased(db, appId, use));
     if (readable) return true;
   }
   for (const audience of heard) {
