@@ -269,6 +269,15 @@ describe("a message with an attachment", () => {
     expect(results[2]?.error?.detail).toMatchObject({ field: "content.file.attachment_id" });
   });
 
+  test("to oneself, and by the backend in one's name to others, works as any other", async () => {
+    const [tom, jerry] = await newPair(server);
+    const { attachmentId } = await upload(tom, Buffer.from("note"));
+    expect((await sendMedia(tom, toUser(tom.userId), "file", { attachmentId })).seq).toBe(1);
+    const acting = { ...tom, rpc: backend(server).as(tom.userId) };
+    expect((await sendMedia(acting, toUser(jerry.userId), "file", { attachmentId })).seq).toBe(1);
+    expect((await get(jerry, attachmentId)).attachment?.sizeBytes).toBe(4);
+  });
+
   test("with an address of elsewhere goes as before, and nothing is fetched", async () => {
     const [tom, jerry] = await newPair(server);
     const url = "http://127.0.0.1:9/never-asked";

@@ -15,7 +15,8 @@ export interface AttachmentUse {
 /** Writes down which messages use which attachments, which then stay as long as the messages do. */
 export async function insertUses(tx: Tx, uses: readonly AttachmentUse[]): Promise<void> {
   const rows = uses.flatMap(({ attachmentId, audiences, conversationId, seq, pos }) =>
-    audiences.map((audience) => ({
+    // A message to oneself names one audience twice.
+    [...new Set(audiences)].map((audience) => ({
       app_id: tx.appId,
       attachment_id: attachmentId,
       audience,
