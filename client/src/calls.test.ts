@@ -256,6 +256,9 @@ describe("each call", () => {
   });
 });
 
+/** What these tests never ask for. */
+const noFiles = undefined as never;
+
 describe("messages.send", () => {
   it("carries every kind of content and every option", () => {
     const clock = createFakeClock();
@@ -267,13 +270,18 @@ describe("messages.send", () => {
       expireAfterMs: 1,
       onError: () => {},
     });
-    const messages = createMessages(createEcho().rpc, clock, () => ({
-      pending: outbox.pending,
-      send(request) {
-        sent.push(JSON.parse(JSON.stringify(request, dropDefaults)));
-        return outbox.send(request);
-      },
-    }));
+    const messages = createMessages(
+      createEcho().rpc,
+      clock,
+      () => ({
+        pending: outbox.pending,
+        send(request) {
+          sent.push(JSON.parse(JSON.stringify(request, dropDefaults)));
+          return outbox.send(request);
+        },
+      }),
+      noFiles,
+    );
     const media = { url: "https://cdn.test/1", sizeBytes: 5, durationMs: 1500 };
     for (const content of [
       { text: "Hi!" },
@@ -326,10 +334,15 @@ describe("messages.send", () => {
 
   it("makes ids that sort by time", () => {
     const clock = createFakeClock();
-    const messages = createMessages(createEcho().rpc, clock, () => ({
-      pending: () => [],
-      send: (request) => ({ clientMessageId: request.clientMessageId }) as never,
-    }));
+    const messages = createMessages(
+      createEcho().rpc,
+      clock,
+      () => ({
+        pending: () => [],
+        send: (request) => ({ clientMessageId: request.clientMessageId }) as never,
+      }),
+      noFiles,
+    );
     const first = messages.send(user("Jerry"), { text: "1" }).clientMessageId;
     void clock.advance(5);
     expect(messages.send(user("Jerry"), { text: "1" }).clientMessageId).not.toBe(first);

@@ -2,6 +2,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import { PresenceMode, ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import { ChangeKind, type StreamEvent } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { type AccountCalls, createAccountCalls } from "./account.js";
+import { type Attachments, createAttachments } from "./attachments.js";
 import type { ClientOptions } from "./client-options.js";
 import { systemClock } from "./clock.js";
 import { type Conversations, createConversations } from "./conversations.js";
@@ -25,6 +26,7 @@ import { createPendingSend } from "./outgoing-message.js";
 import { createPauseLock } from "./pause-lock.js";
 import type { Platform } from "./platform.js";
 import { createPresenceTracker } from "./presence.js";
+import { putByFetch } from "./put-bytes.js";
 import { createRooms, type Rooms } from "./rooms.js";
 import { bearer, createRpc, type Rpc } from "./rpc.js";
 import { createSessionKeeper } from "./session.js";
@@ -43,6 +45,7 @@ export interface Client extends AccountCalls {
   /** The user that is logged in; undefined when none is. */
   readonly currentUser: CurrentUser | undefined;
   readonly messages: Messages;
+  readonly attachments: Attachments;
   readonly history: History;
   readonly conversations: Conversations;
   readonly friends: Friends;
@@ -99,6 +102,8 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
   let scope: Scope | undefined;
   let outbox: Outbox | undefined;
   let loggingIn = false;
+  /** Ends the uploads of messages when their user leaves. */
+  let uploading = new AbortController();
   /** The forgetting of the user before: whoever logs in next waits for it. */
   let forgetting: Promise<void> = Promise.resolve();
 
@@ -121,6 +126,7 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     { baseUrl, appId },
     { platform: platform.kind, ...options.installation },
   );
+  const attachments = createAttachments(rpc, platform.put ?? putByFetch);
   const session = createSessionKeeper({
     rpc,
     clock,
@@ -273,6 +279,8 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
   }
 
   async function forgetUser(): Promise<void> {
+    uploading.abort(loggedOut());
+    uploading = new AbortController();
     const left = scope;
     const cleared = outbox?.clear(loggedOut());
     outbox = undefined;
@@ -293,7 +301,14 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     get currentUser() {
       return currentUser;
     },
-    messages: createMessages(rpc, clock, () => outbox ?? nobodysOutbox(clock.now())),
+    messages: createMessages(
+      rpc,
+      clock,
+      () => outbox ?? nobodysOutbox(clock.now()),
+      attachments,
+      () => uploading.signal,
+    ),
+    attachments,
     history: createHistory(rpc),
     conversations: createConversations(rpc),
     friends: createFriends(rpc, (friends) => currentUser && Object.assign(currentUser, { friends })),
@@ -349,6 +364,7 @@ export function buildClient(options: ClientOptions, platform: Platform): Client 
     },
     async close() {
       unwatch();
+      uploading.abort(new ParleyError("CLOSED", "the client was closed", { retryable: true }));
       session.close();
       await loop.end("shut_down");
       outbox?.abandon(new ParleyError("CLOSED", "the client was closed", { retryable: true }));

@@ -1,5 +1,6 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { errorFromJson } from "@connectrpc/connect/protocol-connect";
 import { type ErrorDetail, ErrorDetailSchema, ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
 import type { SendMessageError } from "@parley/proto/parley/v1/message_service_pb.js";
 
@@ -110,6 +111,16 @@ export function fromResultError(error: Pick<SendMessageError, "code" | "message"
   const message = `[${error.code}] ${error.message}`;
   if (error.detail) return fromDetail(error.detail, message, error.code, undefined);
   return new ParleyError("UNKNOWN", message, { code: error.code });
+}
+
+/** Turns what the server has answered to a plain PUT into a {@link ParleyError}. */
+export function fromHttpError(status: number, text: string): ParleyError {
+  const bare = new ConnectError(`the server answered with ${status}`, status >= 500 ? Code.Unavailable : Code.Unknown);
+  try {
+    return toParleyError(errorFromJson(JSON.parse(text), undefined, bare));
+  } catch {
+    return toParleyError(bare);
+  }
 }
 
 /** Whether the error says that the session is no good any more. A credential that is wrong says so of itself alone. */

@@ -16,6 +16,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
 
 export type { TestPushResult } from "@parley/proto/parley/v1/admin_service_pb.js";
 export { PushOutcome, StatisticsResolution } from "@parley/proto/parley/v1/admin_service_pb.js";
+export type { Attachment } from "@parley/proto/parley/v1/attachment_pb.js";
 export type { AuditEntry } from "@parley/proto/parley/v1/audit_entry_pb.js";
 export { AuditOutcome } from "@parley/proto/parley/v1/audit_entry_pb.js";
 export type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
@@ -59,6 +60,7 @@ export type { WordFilter } from "@parley/proto/parley/v1/word_filter_pb.js";
 export { WordFilterAction } from "@parley/proto/parley/v1/word_filter_pb.js";
 export type { AccountCalls, SentCode } from "./account.js";
 export type { Admin, PushCredentialInit, SystemMessageOptions } from "./admin.js";
+export type { Attachments, Uploadable, UploadOptions } from "./attachments.js";
 export type { Attributes } from "./attributes.js";
 export type { Client } from "./client.js";
 export type { ClientOptions } from "./client-options.js";
@@ -78,7 +80,7 @@ export type { ExportOptions, History, HistoryExportOptions, HistoryOptions, Hist
 export type { InstallationChange, Installations } from "./installations.js";
 export type { KeyValueStore, Scope } from "./key-value-store.js";
 export { memoryStore } from "./key-value-store.js";
-export type { Content, Media, SendOptions } from "./message-content.js";
+export type { Content, FileContent, Media, SendOptions } from "./message-content.js";
 export type { Messages } from "./messages.js";
 export type { OutgoingMessage, SendStatus } from "./outgoing-message.js";
 export type { DetailOptions, PageOptions } from "./page.js";
@@ -86,6 +88,7 @@ export { everyone, group, peerKey, room, system, user } from "./peer.js";
 export type { Platform } from "./platform.js";
 export type { PushData } from "./push-data.js";
 export { readPush } from "./push-data.js";
+export type { PutBytes, PutRequest } from "./put-bytes.js";
 export type { NewRoom, RoomChange, Rooms } from "./rooms.js";
 export type { Rpc, ServiceRpc } from "./rpc.js";
 export type { SearchFilter, SearchOptions } from "./search.js";

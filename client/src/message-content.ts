@@ -8,6 +8,7 @@ import {
 import { type SendMessageRequest, SendMessageRequestSchema } from "@parley/proto/parley/v1/message_service_pb.js";
 import type { Peer } from "@parley/proto/parley/v1/peer_pb.js";
 import type { PushOptionsSchema } from "@parley/proto/parley/v1/push_options_pb.js";
+import type { Uploadable } from "./attachments.js";
 
 /** An image, a sound, a video or a file by reference. At least one of `attachmentId` and `url` is set. */
 export interface Media {
@@ -41,6 +42,16 @@ export type Content =
   | { readonly location: { readonly latitude: number; readonly longitude: number; readonly name?: string } }
   /** Data whose shape the app defines, at most 16 KiB. `fallbackText` is shown by clients that do not know `type`, and by pushes. */
   | { readonly custom: { readonly type: string; readonly data?: JsonObject; readonly fallbackText?: string } };
+
+/** The kinds of content that refer to bytes. */
+export const mediaKinds = ["image", "audio", "video", "file"] as const;
+
+/** A file in the place of a reference: it is uploaded first. */
+export type FileContent =
+  | { readonly image: Uploadable }
+  | { readonly audio: Uploadable }
+  | { readonly video: Uploadable }
+  | { readonly file: Uploadable };
 
 /** What may go with a message. */
 export interface SendOptions {

@@ -20,6 +20,8 @@ export interface OutgoingMessage {
   readonly stored: Promise<ChatMessage>;
   /** Calls `listener` at each later change of the status and returns the function that ends that. */
   on(event: "status", listener: (status: SendStatus) => void): () => void;
+  /** Calls `listener` as the bytes of a file that is sent go up. */
+  on(event: "progress", listener: (sentBytes: number, totalBytes: number) => void): () => void;
 }
 
 /** The outbox's side of a send. */
@@ -30,12 +32,14 @@ export interface PendingSend {
   readonly createdMs: number;
   succeed(stored: ChatMessage): void;
   fail(error: ParleyError): void;
+  progress(sentBytes: number, totalBytes: number): void;
 }
 
 /** Makes a send that waits for its outcome. */
 export function createPendingSend(request: SendMessageRequest, createdMs: number): PendingSend {
   if (!request.receiver || !request.content) throw new TypeError("a message needs a receiver and a content");
   const listeners = new Set<(status: SendStatus) => void>();
+  const watchers = new Set<(sentBytes: number, totalBytes: number) => void>();
   const { promise, resolve, reject } = deferred<ChatMessage>();
   promise.catch(() => {});
   let status: SendStatus = "sending";
@@ -57,9 +61,10 @@ export function createPendingSend(request: SendMessageRequest, createdMs: number
       return error;
     },
     stored: promise,
-    on(_event, listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+    on(event: string, listener: (...facts: never[]) => void) {
+      const heard = (event === "status" ? listeners : watchers) as Set<typeof listener>;
+      heard.add(listener);
+      return () => heard.delete(listener);
     },
   };
 
@@ -70,6 +75,9 @@ export function createPendingSend(request: SendMessageRequest, createdMs: number
     succeed(stored) {
       resolve(stored);
       become("sent");
+    },
+    progress(sentBytes, totalBytes) {
+      for (const watcher of watchers) watcher(sentBytes, totalBytes);
     },
     fail(cause) {
       error = cause;

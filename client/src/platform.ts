@@ -1,6 +1,7 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { Platform as PlatformKind } from "@parley/proto/parley/v1/installation_pb.js";
 import type { KeyValueStore } from "./key-value-store.js";
+import type { PutBytes } from "./put-bytes.js";
 
 /** What differs between a browser and Node. */
 export interface Platform {
@@ -12,6 +13,8 @@ export interface Platform {
   createStore(): KeyValueStore;
   /** Makes a store that belongs to one tab; absent where there are none. */
   readonly createTabStore?: () => KeyValueStore;
+  /** Puts the bytes of an upload; absent: by `fetch`. */
+  readonly put?: PutBytes;
   /** Tells whether there is a network, now and at each change; returns the function that ends that. */
   readonly watchOnline?: (onChange: (online: boolean) => void) => () => void;
   /** Tells whether the page can be seen, now and at each change; returns the function that ends that. */

@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { type CallOptions, type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
+import { AttachmentService } from "@parley/proto/parley/v1/attachment_service_pb.js";
 import { AuthService } from "@parley/proto/parley/v1/auth_service_pb.js";
 import { ConversationService } from "@parley/proto/parley/v1/conversation_service_pb.js";
 import { FriendService } from "@parley/proto/parley/v1/friend_service_pb.js";
@@ -15,6 +16,7 @@ import { toParleyError } from "./errors.js";
 
 /** The generated services, already authenticated. Their calls throw {@link ParleyError}. */
 export interface Rpc {
+  readonly attachment: Client<typeof AttachmentService>;
   readonly auth: Client<typeof AuthService>;
   readonly conversation: Client<typeof ConversationService>;
   readonly friend: Client<typeof FriendService>;
@@ -78,6 +80,9 @@ function createServices(transport: Transport): <S extends DescService>(service: 
 export function createRpc(transport: Transport): Rpc {
   const serviceOf = createServices(transport);
   return {
+    get attachment() {
+      return serviceOf(AttachmentService);
+    },
     get auth() {
       return serviceOf(AuthService);
     },

@@ -1,5 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import { type Admin, createAdmin } from "./admin.js";
+import { type Attachments, createAttachments } from "./attachments.js";
 import type { Clock } from "./clock.js";
 import { systemClock } from "./clock.js";
 import { type Conversations, createConversations } from "./conversations.js";
@@ -10,6 +11,7 @@ import { createHistory, type History } from "./history.js";
 import { createMessages, type Messages } from "./messages.js";
 import { createOutbox, type Outbox } from "./outbox.js";
 import type { Platform } from "./platform.js";
+import { putByFetch } from "./put-bytes.js";
 import { createRooms, type Rooms } from "./rooms.js";
 import { bearer, createRpc, createServiceRpc, type Rpc, type ServiceRpc, withHeaders } from "./rpc.js";
 import { createUsers, type Users } from "./users.js";
@@ -31,6 +33,7 @@ export interface ServiceClientOptions {
 /** The calls of the app's backend in the name of one user. */
 export interface ActingUser {
   readonly messages: Messages;
+  readonly attachments: Attachments;
   readonly history: History;
   readonly conversations: Conversations;
   readonly friends: Friends;
@@ -46,6 +49,8 @@ export interface ServiceClient {
   /** Acts for one user. All that is sent for a user leaves in order, several sends in one call. */
   as(userId: string): ActingUser;
   readonly admin: Admin;
+  /** Uploads for system messages, and every attachment of the app. */
+  readonly attachments: Attachments;
   /** Groups, with the rights of an owner. */
   readonly groups: Groups;
   /** Rooms, with the rights of a creator. */
@@ -64,6 +69,7 @@ export function buildServiceClient(options: ServiceClientOptions, platform: Plat
   const outboxes = new Map<string, Outbox>();
   const transport = platform.createTransport(baseUrl, [withHeaders(() => bearer(serviceKey))]);
   const rpc = createServiceRpc(transport);
+  const put = platform.put ?? putByFetch;
 
   /** The outbox of a user lives as long as it holds a send: order matters only among sends that overlap. */
   function outboxOf(userId: string, userRpc: Rpc): Outbox {
@@ -88,7 +94,10 @@ export function buildServiceClient(options: ServiceClientOptions, platform: Plat
       // Made when asked for: most calls of `as` need one of them.
       return {
         get messages() {
-          return createMessages(userRpc, clock, () => outboxOf(userId, userRpc));
+          return createMessages(userRpc, clock, () => outboxOf(userId, userRpc), createAttachments(userRpc, put));
+        },
+        get attachments() {
+          return createAttachments(userRpc, put);
         },
         get history() {
           return createHistory(userRpc);
@@ -112,6 +121,7 @@ export function buildServiceClient(options: ServiceClientOptions, platform: Plat
       };
     },
     admin: createAdmin(rpc),
+    attachments: createAttachments(rpc, put),
     groups: createGroups(rpc),
     rooms: createRooms(rpc),
     users: createUsers(rpc),

@@ -5,10 +5,16 @@ import type { Settings } from "./config.js";
 import { createDelivery, type Delivery } from "./delivery/delivery.js";
 import { createMemoryBus } from "./delivery/memory-bus.js";
 import { createAppCache } from "./domain/apps.js";
+import { createHeardAttachments } from "./domain/attachments/heard.js";
+import { ATTACHMENTS_PATH, createSignedUrls } from "./domain/attachments/signed-urls.js";
+import { startFileSweep } from "./domain/attachments/sweep-files.js";
+import { createTransfers } from "./domain/attachments/transfers.js";
+import { createTurns } from "./domain/attachments/turns.js";
 import { createAuditLog } from "./domain/audit/audit-log.js";
 import type { Ctx } from "./domain/context.js";
 import { countUnreadTotal } from "./domain/conversations.js";
 import { createWordFilters } from "./domain/filter/word-filters.js";
+import { createGate } from "./domain/gate.js";
 import { createOutwardGate } from "./domain/outward-gate.js";
 import { createPasswords } from "./domain/passwords.js";
 import { createPresenceAnnouncer } from "./domain/presence-announcer.js";
@@ -18,12 +24,14 @@ import { createSessionCache } from "./domain/session-cache.js";
 import { createStatistics } from "./domain/statistics/statistics.js";
 import { createTokenBuckets } from "./domain/token-buckets.js";
 import { createTransientMemory } from "./domain/transient-memory.js";
+import { createAttachmentsHandler } from "./http/attachments.js";
 import { createCors } from "./http/cors.js";
 import { answerError, type HttpHandler } from "./http/message.js";
 import { createNotFound, createRouter } from "./http/router.js";
 import { loadStaticFiles } from "./http/static-files.js";
 import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
 import type { Clock } from "./ops/clock.js";
+import { createImageReader } from "./ops/images.js";
 import { createLoad } from "./ops/load.js";
 import type { Logger } from "./ops/logger.js";
 import { createMetrics, type Metrics } from "./ops/metrics.js";
@@ -42,8 +50,10 @@ import { addReflection, fileDescriptorSet } from "./rpc/reflection.js";
 import { createRpcHandler, SERVICES } from "./rpc/router.js";
 import { createStreamPlaces } from "./rpc/stream-places.js";
 import { subscribeHandler } from "./rpc/subscribe.js";
+import { createTransferErrors } from "./rpc/transfer-errors.js";
 import { persistAckedPositions } from "./store/acks.js";
 import { createCommitter } from "./store/committer.js";
+import { createDiskBlobs } from "./store/disk-blobs.js";
 import type { StoreError } from "./store/errors.js";
 import { probe } from "./store/probe.js";
 import type { Store } from "./store/sqlite.js";
@@ -183,7 +193,19 @@ export async function createApp(options: AppOptions): Promise<App> {
     print: options.print,
     pushSender,
     pushCredentials: ownSender,
+    blobs: createDiskBlobs(settings.dataDir),
+    urls: createSignedUrls(options.secretKey),
+    heard: createHeardAttachments(clock, times.transientAttachmentMs, limits.transientAttachments),
+    turns: createTurns(),
+    images: createImageReader({
+      mostPixels: limits.imagePixels,
+      sidePixels: limits.thumbnailSidePixels,
+      timeoutMs: times.thumbnailMs,
+      onMissing: (error) => logger.warn({ err: error }, "images get no thumbnails: sharp cannot be loaded here"),
+    }),
+    imageGate: createGate({ atOnce: 1, queue: limits.imagesWaiting, retryDelayMs: 1000 }),
     operatorTokenHash: options.operatorTokenHash,
+    publicUrl: settings.publicUrl,
     version: options.version,
     newId: uuidv7,
   };
@@ -196,6 +218,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     onFloor: delivery.hub.raiseFloor,
   });
   const expiryWarnings = startExpiryWarnings({ read: store.read, clock, logger, times });
+  const sweep = startFileSweep(ctx, logger);
   const health = createHealthBoard(SERVICES.map((service) => service.typeName));
   const load = createLoad({
     clock,
@@ -250,6 +273,19 @@ export async function createApp(options: AppOptions): Promise<App> {
   const descriptor = fileDescriptorSet(SERVICES);
   const handler = createRouter({
     rpc,
+    prefixes: {
+      [ATTACHMENTS_PATH]: createAttachmentsHandler({
+        transfers: {
+          ...createTransfers(ctx),
+          refusal: createTransferErrors(ctx.newId, (error, requestId) =>
+            logger.error({ err: error, requestId }, "a transfer of an attachment failed"),
+          ),
+        },
+        stallBytes: limits.uploadStallBytes,
+        stallMs: times.uploadStallMs,
+        readerStallMs: times.downloadStallMs,
+      }),
+    },
     cors: createCors({ origins: settings.corsOrigins, ...cors, maxAgeSeconds: 7200 }),
     files: await loadStaticFiles(fileURLToPath(new URL("../../web/dist", import.meta.url))),
     descriptor: () => descriptor,
@@ -282,6 +318,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       expiryWarnings.close();
       await retention.close();
       await pushing.close();
+      await sweep.close();
       await delivery.close();
       await announcer.settled();
       await statistics.close();

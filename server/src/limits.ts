@@ -79,6 +79,18 @@ export const LIMITS = {
   pushesInFlight: 100,
   pushesAwaited: 100_000,
   pushCredentialFailures: 5,
+  attachmentBytes: 20 * 1024 * 1024,
+  attachmentBytesPerUser: 1024 * 1024 * 1024,
+  /** What a small attachment takes of the quota, so that nobody can have millions of them. */
+  attachmentLeastBytes: 64 * 1024,
+  uploadBurst: 50,
+  uploadsPerMinute: 50,
+  /** What an upload must bring in uploadStallMs. */
+  uploadStallBytes: 64 * 1024,
+  imagePixels: 100_000_000,
+  thumbnailSidePixels: 128,
+  imagesWaiting: 100,
+  transientAttachments: 100_000,
 } as const;
 
 /** The spans of time that hold for every app, in milliseconds. */
@@ -132,6 +144,14 @@ export const TIMES = {
   hourlyStatisticsMs: 90 * 86_400_000,
   dailyStatisticsMs: 3 * 365 * 86_400_000,
   auditMs: 400 * 86_400_000,
+  uploadMs: 3_600_000,
+  uploadStallMs: 30_000,
+  downloadMs: 600_000,
+  downloadStallMs: 60_000,
+  attachmentUnusedMs: 86_400_000,
+  transientAttachmentMs: 600_000,
+  thumbnailMs: 5_000,
+  fileSweepMs: 86_400_000,
 } as const;
 
 /** What an app starts with. Durations are milliseconds, 0 keeps for ever. */

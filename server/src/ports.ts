@@ -145,6 +145,64 @@ export type PortErrors = (
   request: { "content-type"?: string | undefined; "x-request-id"?: string | string[] | undefined },
 ) => { status: number; headers: Readonly<Record<string, string>>; body: Uint8Array };
 
+/** The bytes of one attachment of one app. Both ids consist of A-Z a-z 0-9 _ - alone, so they can be parts of a file name. */
+export interface BlobName {
+  appId: string;
+  attachmentId: string;
+}
+
+/** What there is of an attachment: the bytes that were sent, and a small picture of them. */
+export type BlobPart = "original" | "thumbnail";
+
+/**
+ * Where the bytes of attachments are. What a call has answered is there after a loss of power too. A store without room throws a StoreError "full".
+ * An upload lies apart until it is claimed: what is claimed does not change any more.
+ */
+export interface BlobStore {
+  /** Takes the bytes of an upload, `sizeBytes` of them, in the place of an earlier one. Of bytes that end by an error nothing is left. */
+  receive(name: BlobName, bytes: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<void>;
+  /** Makes the upload, if there is one, the original, and gives the original's size; undefined when there is none. Repeatable. */
+  claim(name: BlobName): Promise<number | undefined>;
+  putThumbnail(name: BlobName, bytes: Uint8Array): Promise<void>;
+  /** The bytes from `start` up to and without `end`; undefined when there are none. */
+  read(name: BlobName, part: BlobPart, start: number, end: number): Promise<AsyncIterable<Uint8Array> | undefined>;
+  /** The size of a part in bytes, or undefined. */
+  size(name: BlobName, part: BlobPart): Promise<number | undefined>;
+  /** Gives the original as a file while something works on it. */
+  withFile<T>(name: BlobName, work: (path: string) => Promise<T>): Promise<T>;
+  /** Removes all there is of an attachment. Repeatable. */
+  remove(name: BlobName): Promise<void>;
+  /** Removes what belongs to no attachment, asking for some ids of one app at a time, and gives the number of files. */
+  sweep(known: (appId: string, attachmentIds: readonly string[]) => Promise<ReadonlySet<string>>): Promise<number>;
+}
+
+/** An attachment's bytes as they leave by HTTP. */
+export interface Download {
+  sizeBytes: number;
+  contentType: string;
+  /** The name to save them by; may be empty. */
+  fileName: string;
+  /** Names these bytes for ever. */
+  etag: string;
+  /** The milliseconds for which the address is still good. */
+  goodForMs: number;
+  /** The bytes from `start` up to and without `end`. */
+  read(start: number, end: number): Promise<AsyncIterable<Uint8Array>>;
+}
+
+/** What the port asks of the rules when bytes come or go by a signed address. */
+export interface Transfers {
+  /** Takes the body of a PUT to a target (path and query). `lengthBytes` is what its header says, if it says it. */
+  receive(target: string, body: AsyncIterable<Uint8Array>, lengthBytes: number | undefined): Promise<void>;
+  /** Opens what a target (path and query) is for. */
+  open(target: string): Promise<Download>;
+  /** Tells a failure as every other is told. */
+  refusal(
+    error: unknown,
+    request: { "x-request-id"?: string | string[] | undefined },
+  ): { status: number; headers: Readonly<Record<string, string>>; body: Uint8Array };
+}
+
 /** A push as one phone shows it, whoever delivers it. */
 export interface Push {
   /** Names this push to the provider: a UUID made of the message and the installation, so that a repeat is seen to be one. */

@@ -17,7 +17,7 @@ describe("A2: who may do what", () => {
   let server: TestServer;
   let cast: Cast;
   beforeAll(async () => {
-    const limits = { changeBurst: 1e6, loginTries: 1e6 };
+    const limits = { changeBurst: 1e6, loginTries: 1e6, uploadBurst: 1e6 };
     server = await startTestServer({ clock, limits, times: { sessionMs }, settings: { dataDir: folder.path } });
     cast = await gather(server, clock, sessionMs);
   });

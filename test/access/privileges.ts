@@ -75,6 +75,9 @@ AdminService/RemoveFilterWords                 u x u u u u u u u u u Y Y u
 AdminService/ListFilterWords                   u x u u u u u u u u u Y Y u
 AdminService/GetStatistics                     u x u u u u u u u u u Y Y u
 AdminService/ListAuditEntries                  u x u u u u u u u u u Y Y u
+AttachmentService/CreateUpload                 u x Y Y Y Y Y Y Y Y Y Y Y u
+AttachmentService/CompleteUpload               u x n n n n n n n Y n Y n u
+AttachmentService/GetAttachment                u x n n n n Y Y Y Y Y Y n u
 AuthService/CreateAccount                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/Login bare_id                      Y x Y Y Y Y Y Y Y Y Y Y Y Y
 AuthService/RequestSmsCode                     Y x Y Y Y Y Y Y Y Y Y Y Y Y

@@ -2,6 +2,7 @@ import { GroupRole } from "@parley/proto/parley/v1/group_pb.js";
 import type { FakeClock } from "../support/fake-clock.js";
 import { backend, operator, type TestServer, type TestUser, withToken } from "../support/index.js";
 import { must, newGuest, otherApp, say, toGroup } from "../support/messaging.js";
+import { png, upload } from "../support/uploads.js";
 import { bearer, type Credentials } from "./call.js";
 import type { Ids } from "./world.js";
 
@@ -74,6 +75,12 @@ export async function gather(server: TestServer, clock: FakeClock, sessionMs: nu
     await group.removeGroupMembers({ groupId, userIds: ["removed"] });
     ids.group_id = groupId;
     ids.message_id = (await say(user("owner"), toGroup(groupId), "hello")).messageId;
+    // One that the group alone can see.
+    ids.attachment_id = (
+      await upload(user("owner"), png(1, 1), { fileName: "words", mimeType: "image/png" })
+    ).attachmentId;
+    const content = { content: { case: "image" as const, value: { attachmentId: ids.attachment_id } } };
+    await user("owner").rpc.message.sendMessage({ receiver: toGroup(groupId), content });
   };
   const makeRoom = async () => {
     const { room } = user("owner").rpc;

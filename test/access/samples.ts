@@ -1,5 +1,6 @@
 import type { DescField, DescMessage, DescMethod, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { getOption, ScalarType } from "@bufbuild/protobuf";
+import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
 /** Gives the value of a string field, or of an enum; undefined leaves it out. */
@@ -27,8 +28,7 @@ interface Way {
   name: string;
 }
 
-/** Requests of a method such that every field is set in one of them, and every case of every oneof is taken. Numbers and flags stay unset, and enums that may. */
-/** Requests of a method such that every field is set in one of them, and every case of every oneof is taken. Numbers, flags and most enums stay unset. */
+/** Requests of a method such that every field is set in one of them, and every case of every oneof is taken. Flags stay unset, and so do numbers and enums that may. */
 export function samplesOf(method: DescMethod, fill: Fill): Sample[] {
   return waysOf(method.input, fill).map(({ value, places, name }) => ({
     method,
@@ -70,6 +70,7 @@ function fieldWays(field: DescField, fill: Fill): Way[] {
     case "scalar":
       // Without it what is of old is refused where something newer stands.
       if (field.name === "allow_after") return [{ value: { [key]: true }, places: [], name: "" }];
+      if (leastOf(field) > 0) return [inside({ value: leastOf(field), places: [], name: "" }, false)];
       return field.scalar === ScalarType.STRING ? textWays(field, fill).map((way) => inside(way, false)) : [];
     case "message":
       return messageWays(field, field.message, fill).map((way) => inside(way, false));
@@ -98,6 +99,13 @@ function enumWays(field: DescField, fill: Fill, any: string | undefined): Way[] 
   const filled = textWays(field, fill);
   if (filled.length > 0 || !mustBeSet(field)) return filled;
   return [{ value: any ?? 0, places: [], name: "" }];
+}
+
+/** The least that the contract lets a number be which cannot be left out. */
+function leastOf(field: DescField): number {
+  if (field.presence !== FeatureSet_FieldPresence.IMPLICIT) return 0;
+  const { type } = getOption(field, fieldRules);
+  return type.case === "uint32" && type.value.greaterThan.case === "gte" ? type.value.greaterThan.value : 0;
 }
 
 function textWays(field: DescField, fill: Fill): Way[] {

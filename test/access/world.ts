@@ -3,6 +3,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { backend, type TestServer, type TestUser, withToken } from "../support/index.js";
 import { must, newGroup, newRoom, say, toUser } from "../support/messaging.js";
 import { newPhoneNumber } from "../support/sms.js";
+import { png, upload } from "../support/uploads.js";
 import { bearer, type Credentials } from "./call.js";
 import { type Fill, type Sample, samplesOf, withValue } from "./samples.js";
 
@@ -27,6 +28,7 @@ export interface Ids {
   session_id: string;
   installation_id: string;
   service_key_id: string;
+  attachment_id: string;
 }
 
 /** Fills an app with new users and things. */
@@ -52,6 +54,7 @@ export async function furnish(app: TestServer): Promise<World> {
     session_id: must(other).sessionId,
     installation_id,
     service_key_id: must((await admin.createServiceKey({ name: "k" })).record).serviceKeyId,
+    attachment_id: (await upload(self, png(1, 1), { fileName: "words", mimeType: "image/png" })).attachmentId,
   };
   const { cursor } = await self.rpc.message.listEvents({});
   const { nextPageToken: pageToken } = await self.rpc.group.listGroups({ pageSize: 1 });
@@ -107,6 +110,10 @@ export function fillFrom({ app, owner, ids, cursor, pageToken }: Omit<World, "ow
       case "url":
       case "thumbnail_url":
         return "https://example.org/picture";
+      case "mime_type":
+        return "image/png";
+      case "sha256":
+        return undefined;
       case "secret":
       case "hs256_secret":
         return randomBytes(16).toString("hex");

@@ -4,6 +4,7 @@ import { type Answer, type Codec, connectError, envelope, envelopes } from "../c
 import { newUser, type TestServer, type TestUser } from "../support/index.js";
 import { newDevice, newGroup, newRoom, otherApp } from "../support/messaging.js";
 import { sized } from "../support/proofs/tier.js";
+import { upload } from "../support/uploads.js";
 import { METHODS, nameOf, seedsOf } from "./seeds.js";
 
 /** A server with something in it, and those who may call each of its methods. */
@@ -55,6 +56,7 @@ export async function openTarget(host: TargetServer, callers = CALLERS): Promise
     group: await newGroup(tom, all),
     room: await newRoom(tom, all),
     cursor: (await tom.rpc.message.listEvents({})).cursor,
+    attachment: (await upload(tom, Buffer.from("x"))).attachmentId,
     fresh: "fresh-1",
   };
   let turn = 0;

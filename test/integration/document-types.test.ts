@@ -7,6 +7,7 @@ const GIVEN = `
 type Client = import("@parley/client").Client;
 declare const client: Client, jerry: Client, spike: Client;
 declare const baseUrl: string, appId: string, clientKey: string, serviceKey: string, installationId: string;
+declare const file: File;
 declare const groupId: string, roomId: string, url: string;
 declare const phoneNumber: string, openId: string, accessToken: string;
 declare function askForCode(): Promise<string>;

@@ -6,6 +6,7 @@ import { count, textOf } from "../support/messaging.js";
 import { fakeWechat } from "../support/oauth-fakes.js";
 import { newPhoneNumber, printedCode } from "../support/sms.js";
 import type { Made } from "../support/snippets.js";
+import { png } from "../support/uploads.js";
 
 /** What is there when a block of docs/from-maxim.md runs, what it showed and what it made. */
 export interface Stage extends Cast {
@@ -135,6 +136,15 @@ const messages: Record<string, Scene> = {
       const value = { url: "https://cdn.example.com/cat.png", width: 640, height: 480 };
       const page = await jerry.history.list(user("Tom"));
       expect(page).toMatchObject({ messages: [{ content: { content: { case: "image", value } } }] });
+    },
+  },
+  "Send a picture from the device": {
+    given: async () => ({ file: new File([png(64, 48)], "cat.png", { type: "image/png" }) }),
+    async after({ jerry, shown }) {
+      expect(shown.at(-1)).toBe(1);
+      const value = { fileName: "cat.png", mimeType: "image/png", width: 64, height: 48 };
+      const sent = { content: { content: { case: "image", value } } };
+      expect(await jerry.history.list(user("Tom"))).toMatchObject({ messages: [sent, sent] });
     },
   },
   "Wish something for the push of a message": {

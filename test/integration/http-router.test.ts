@@ -124,8 +124,9 @@ describe("router", () => {
       expect(status).toBe(204);
       expect(headers).toMatchObject({
         "access-control-allow-origin": ours,
-        "access-control-allow-methods": "POST, GET",
-        "access-control-allow-headers": "Connect-Protocol-Version, authorization, parley-acting-user, x-request-id",
+        "access-control-allow-methods": "POST, GET, HEAD, PUT",
+        "access-control-allow-headers":
+          "Connect-Protocol-Version, authorization, parley-acting-user, x-request-id, range, if-range, if-none-match",
         "access-control-max-age": "7200",
         vary: "origin",
       });
@@ -133,7 +134,7 @@ describe("router", () => {
       const call = await h2(connectH2(port), "/healthz", { headers: { origin: ours } });
       expect(call.headers).toMatchObject({
         "access-control-allow-origin": ours,
-        "access-control-expose-headers": "Grpc-Status, x-request-id",
+        "access-control-expose-headers": "Grpc-Status, x-request-id, content-disposition, content-range, etag",
       });
     });
 

@@ -124,6 +124,37 @@ const TRIED: Readonly<Record<keyof typeof LIMITS, readonly [file: string, title:
     "takes as many as its queue holds, and refuses one more at once",
   ],
   diskReserveBytes: ["test/durability/full-disk.test.ts", "is told by name, while reads and streams go on"],
+  attachmentBytes: ["test/integration/attachments.test.ts", "size: at the limit and one past it"],
+  attachmentBytesPerUser: [
+    "test/integration/attachments.test.ts",
+    "quota: all of it, those under way too, and one past it; the small count as 64 KiB",
+  ],
+  attachmentLeastBytes: [
+    "test/integration/attachments.test.ts",
+    "quota: all of it, those under way too, and one past it; the small count as 64 KiB",
+  ],
+  uploadBurst: ["test/integration/attachments.test.ts", "rate: 50 at once, then one in 1.2 s"],
+  uploadsPerMinute: ["test/integration/attachments.test.ts", "rate: 50 at once, then one in 1.2 s"],
+  uploadStallBytes: [
+    "test/integration/attachment-transfers.test.ts",
+    "may come slowly for as long as they keep coming",
+  ],
+  imagePixels: [
+    "test/access/attachments.test.ts",
+    "a picture of more pixels than are ever decoded is refused, one that is broken has no thumbnail",
+  ],
+  thumbnailSidePixels: [
+    "test/browser/attachments.test.ts",
+    "a picture is sent, seen by the other side and after a reload, and saved byte for byte",
+  ],
+  imagesWaiting: [
+    "server/src/domain/gate.test.ts",
+    "a few run at once, a few wait in order, and one more is told to come back",
+  ],
+  transientAttachments: [
+    "server/src/domain/attachments/heard.test.ts",
+    "at its limit and one past it: the oldest attachment is forgotten",
+  ],
 };
 
 test("every limit names the test that tries it, and the test is there", () => {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { type Client, createClient, user } from "@parley/client";
+import { type Client, createClient, type OutgoingMessage, user } from "@parley/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Cast, gatherCast, live, newClient } from "../support/cast.js";
 import { blocksOf, readDocument } from "../support/document.js";
@@ -40,6 +40,15 @@ const SCENES: Record<string, { client?: (stage: Cast) => Promise<Client>; after:
     async after({ shown, made }) {
       const { clientMessageId } = made.out as { clientMessageId: string };
       await eventually(() => expect(shown).toEqual([[clientMessageId, "sent"]]));
+    },
+  },
+  "Send 2": {
+    async after({ shown, made, jerry }) {
+      const { content } = await (made.out as OutgoingMessage).stored;
+      expect(content?.content).toMatchObject({ case: "file", value: { fileName: "note.txt", sizeBytes: 15 } });
+      expect(shown).toContain(1);
+      await jerry.messages.send(user("Tom"), { file: new Blob(["x"]) }).stored;
+      await eventually(() => expect(shown.at(-1)).toMatch(/^http:.*\/attachments\//));
     },
   },
   "What is saved, and where": {

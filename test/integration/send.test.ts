@@ -93,7 +93,6 @@ describe("what is stored", () => {
     ...(["image", "audio", "video", "file"] as const).map((kind) => ({
       case: kind,
       value: {
-        attachmentId: "a-1",
         url: "https://example.org/ä?b=c#d",
         thumbnailUrl: "http://example.org/t",
         fileName: "Ünï.png",

@@ -9,6 +9,7 @@ import { figure } from "../support/proofs/figure.js";
 import { scriptedSender } from "../support/push.js";
 import { applyEvents, type ToFetch } from "./apply-events.js";
 import { type ClientState, fetchState } from "./apply-events-state.js";
+import { ATTACHMENTS } from "./mutations-attachments.js";
 import { ATTRIBUTES } from "./mutations-attributes.js";
 import { worldOf } from "./mutations-case.js";
 import { GROUPS } from "./mutations-groups.js";
@@ -30,6 +31,7 @@ const CASES = [
   ...PUSH_CREDENTIALS,
   ...MODERATION,
   ...ATTRIBUTES,
+  ...ATTACHMENTS,
 ];
 
 let server: TestServer;

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
+import { AttachmentService } from "@parley/proto/parley/v1/attachment_service_pb.js";
 import { AuthService } from "@parley/proto/parley/v1/auth_service_pb.js";
 import { ConversationService } from "@parley/proto/parley/v1/conversation_service_pb.js";
 import { FriendService } from "@parley/proto/parley/v1/friend_service_pb.js";
@@ -44,6 +45,7 @@ export function transportTo(url: string, headers: Headers = {}, httpVersion: "1.
 export function rpcOver(transport: Transport) {
   return {
     admin: createClient(AdminService, transport),
+    attachment: createClient(AttachmentService, transport),
     auth: createClient(AuthService, transport),
     conversation: createClient(ConversationService, transport),
     friend: createClient(FriendService, transport),

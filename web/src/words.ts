@@ -24,9 +24,10 @@ const words: Partial<Record<ParleyErrorReason, string>> = {
   SERVER_BUSY: "The server is busy. Try again in a moment.",
   SESSION_REVOKED: "Your session has ended. Log in again.",
   STORAGE_UNAVAILABLE: "The server cannot store anything just now. Try again.",
-  TOO_LARGE: "That is too long.",
+  TOO_LARGE: "That is too large.",
   UNAUTHENTICATED: "Your session has ended. Log in again.",
   UNREACHABLE: "The server cannot be reached.",
+  UPLOAD_INCOMPLETE: "The file did not arrive in whole. Try again.",
   UNSUPPORTED: "The server does not offer this.",
   WRONG_CREDENTIAL: "The app id or the client key is wrong.",
 };

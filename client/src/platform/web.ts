@@ -3,6 +3,7 @@ import { createConnectTransport } from "@connectrpc/connect-web";
 import { Platform as PlatformKind } from "@parley/proto/parley/v1/installation_pb.js";
 import { type KeyValueStore, memoryStore } from "../key-value-store.js";
 import { callTimeoutMs, type Platform } from "../platform.js";
+import { type PutBytes, putByFetch, putFailure } from "../put-bytes.js";
 
 /** Keeps values in `localStorage` or `sessionStorage`. Where the browser offers none (privacy settings), they live as long as the page. */
 export function webStore(area: "localStorage" | "sessionStorage" = "localStorage"): KeyValueStore {
@@ -83,12 +84,34 @@ function watch(target: EventTarget, names: readonly string[], tell: () => void):
   };
 }
 
+/** By XMLHttpRequest, the only one that tells a page how far an upload has come; service workers have none. */
+const put: PutBytes = (request) => {
+  if (typeof XMLHttpRequest === "undefined") return putByFetch(request);
+  const { url, headers, body, onProgress, signal } = request;
+  return new Promise((resolve, reject) => {
+    const exchange = new XMLHttpRequest();
+    const abort = (): void => exchange.abort();
+    const fail = (): void => reject(putFailure(signal));
+    exchange.open("PUT", url);
+    for (const [name, value] of Object.entries(headers)) exchange.setRequestHeader(name, value);
+    exchange.upload.onprogress = ({ loaded }) => onProgress(loaded);
+    exchange.onload = () => resolve({ status: exchange.status, text: exchange.responseText });
+    exchange.onerror = fail;
+    exchange.onabort = fail;
+    exchange.onloadend = () => signal?.removeEventListener("abort", abort);
+    if (signal?.aborted) return fail();
+    signal?.addEventListener("abort", abort);
+    exchange.send(body);
+  });
+};
+
 /** The browser: binary Connect by `fetch`, `localStorage`, and what the page knows of network and visibility. */
 export const platform: Platform = {
   kind: PlatformKind.WEB,
   createTransport: (baseUrl, interceptors) =>
     createConnectTransport({ baseUrl, interceptors, useBinaryFormat: true, defaultTimeoutMs: callTimeoutMs }),
   createStore: () => webStore(),
+  put,
   createTabStore: () => webStore("sessionStorage"),
   // A worker has no document and, in some browsers, no window; it is then never told.
   watchOnline: (onChange) => watch(globalThis, ["online", "offline"], () => onChange(navigator.onLine)),

@@ -1,11 +1,16 @@
 import type { Limits, Times } from "../limits.js";
 import type { Clock } from "../ops/clock.js";
+import type { ImageReader } from "../ops/images.js";
 import type { SafeFetch } from "../ops/safe-fetch.js";
-import type { Bus, Presence, PushCredentials, Pushes, PushSender, Tail } from "../ports.js";
+import type { BlobStore, Bus, Presence, PushCredentials, Pushes, PushSender, Tail } from "../ports.js";
 import type { Committer } from "../store/committer.js";
 import type { Db } from "../store/schema.js";
 import type { AppCache } from "./apps.js";
+import type { HeardAttachments } from "./attachments/heard.js";
+import type { SignedUrls } from "./attachments/signed-urls.js";
+import type { Turns } from "./attachments/turns.js";
 import type { WordFilters } from "./filter/word-filters.js";
+import type { Gate } from "./gate.js";
 import type { OutwardGate } from "./outward-gate.js";
 import type { Passwords } from "./passwords.js";
 import type { SecretBox } from "./secret-box.js";
@@ -46,8 +51,19 @@ export interface Ctx {
   pushSender: PushSender;
   /** Who is told of a change of what an app pushes with. */
   pushCredentials: PushCredentials;
+  /** The bytes of attachments. */
+  blobs: BlobStore;
+  urls: SignedUrls;
+  heard: HeardAttachments;
+  /** Lets one work at a time on an upload. */
+  turns: Turns;
+  images: ImageReader;
+  /** Lets one image at a time be opened. */
+  imageGate: Gate;
   /** The SHA-256 of the operator token. */
   operatorTokenHash: Buffer;
+  /** The address that clients use, when the settings name one. */
+  publicUrl: string | undefined;
   /** The version of the server. */
   version: string;
   /** An id that sorts by the time it was made. */

@@ -1,6 +1,7 @@
 import type { Ctx } from "./context.js";
 
 const FEATURES = [
+  "attachments",
   "attributes",
   "audit_entries",
   "friends",

@@ -4,15 +4,13 @@ import { type ChatMessage, ChatMessageSchema } from "@parley/proto/parley/v1/cha
 import type { ListMessagesRequest } from "@parley/proto/parley/v1/history_service_pb.js";
 import { findConversation } from "../store/conversations.js";
 import { findMessage, listMessages as listRows, type MessageRange } from "../store/messages.js";
-import type { Db } from "../store/schema.js";
 import { snapshot } from "../store/snapshot.js";
 import type { UserCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
-import { isOpenTo } from "./conversation-id.js";
 import { conversationOf } from "./conversations.js";
-import { DomainError, notFound } from "./errors.js";
+import { notFound } from "./errors.js";
 import { pageLimit, pageToken, readPageToken } from "./page.js";
-import { visibleAfter } from "./visibility.js";
+import { mayRead, visibleAfter } from "./visibility.js";
 
 interface Page {
   rows: { seq: number; payload: Uint8Array }[];
@@ -93,18 +91,8 @@ function ceilMs(time: Timestamp): number {
 export async function getMessage(ctx: Ctx, caller: UserCaller, messageId: string): Promise<ChatMessage> {
   return await snapshot(ctx.read, async (db) => {
     const row = await findMessage(db, caller.appId, messageId);
-    if (row === undefined || !(await maySee(db, caller, row.conversation_id, row.pos)))
+    if (row === undefined || !(await mayRead(db, caller.appId, caller.userId, row.conversation_id, row.pos)))
       throw notFound("message", "message_id");
     return fromBinary(ChatMessageSchema, row.payload);
   });
-}
-
-async function maySee(db: Db, caller: UserCaller, conversationId: string, pos: number): Promise<boolean> {
-  if (!isOpenTo(conversationId, caller.userId)) return false;
-  try {
-    return pos > (await visibleAfter(db, caller.appId, caller.userId, conversationId));
-  } catch (error) {
-    if (error instanceof DomainError) return false;
-    throw error;
-  }
 }

@@ -4,6 +4,7 @@ import { tempStore } from "../../../test/support/temp-store.js";
 import { TIMES } from "../limits.js";
 import { createLogger } from "../ops/logger.js";
 import type { Tx } from "../store/committer.js";
+import { createDiskBlobs } from "../store/disk-blobs.js";
 import { addDissolved, listDissolved } from "../store/dissolved.js";
 import { createAppCache } from "./apps.js";
 import { startRetention } from "./retention.js";
@@ -46,6 +47,7 @@ test("on a full disk retention goes on, with what was said in deleted places too
     sessions: { find: () => undefined, mark: () => 0, keep: () => {}, forget: () => {}, forgetUser: () => {} },
     pushes: { withdraw: () => {}, settled: async () => {}, credentialChanged: () => {} },
     times: TIMES,
+    blobs: createDiskBlobs(temp.dataDir),
   };
   const options = { intervalMs: DAY, force: true, onFloor: () => {} };
   const retention = startRetention(ctx, createLogger("silent"), options);

@@ -9,6 +9,7 @@ import { type AppRules, TIMES } from "../limits.js";
 import { createLogger } from "../ops/logger.js";
 import { userAudience } from "../store/audience.js";
 import type { Tx } from "../store/committer.js";
+import { createDiskBlobs } from "../store/disk-blobs.js";
 import { insertFriends } from "../store/friends.js";
 import { readLogState, refusalOf } from "../store/log.js";
 import { dissolvePlace, endStays, insertMembers } from "../store/members.js";
@@ -93,6 +94,7 @@ async function createWorld(rules: Partial<AppRules> = {}) {
         sessions: { find: () => undefined, mark: () => 0, keep: () => {}, forget, forgetUser: () => {} },
         pushes: { withdraw: () => {}, settled: async () => {}, credentialChanged: () => {} },
         times: TIMES,
+        blobs: createDiskBlobs(temp.dataDir),
       };
       return startRetention(ctx, logger, {
         intervalMs: 60_000,
@@ -119,7 +121,7 @@ async function createWorld(rules: Partial<AppRules> = {}) {
         keyed: true,
         hash: payloadHash(request),
       };
-      const job = { sends: [sent], rules: { allowStrangerMessages: true }, newId: () => `m${++made}` };
+      const job = { sends: [sent], rules: { allowStrangerMessages: true }, newId: () => `m${++made}`, heard: () => [] };
       const [outcome] = await temp.committer.submit("a", storeSends, job);
       if (!outcome?.ok) throw outcome?.error;
       return `${outcome.value.message.seq}${outcome.value.deduplicated ? " again" : ""}`;

@@ -20,6 +20,7 @@ import {
 import { listExpiredSessionIds } from "../store/sessions.js";
 import { findUserKinds } from "../store/users.js";
 import type { AppRecord } from "./apps.js";
+import { removeUnused } from "./attachments/remove-unused.js";
 import type { Ctx } from "./context.js";
 import { directUsers } from "./conversation-id.js";
 import { endSession, SessionRevokedReason } from "./end-session.js";
@@ -49,6 +50,8 @@ interface RetentionReport {
   deleted: number;
   /** Sessions that ended. */
   sessions: number;
+  /** Attachments that nothing used, and uploads that were not finished. */
+  attachments: number;
 }
 
 export interface Retention {
@@ -58,7 +61,7 @@ export interface Retention {
   close(): Promise<void>;
 }
 
-type RetentionCtx = Pick<Ctx, "read" | "committer" | "clock" | "apps" | "sessions" | "pushes" | "times">;
+type RetentionCtx = Pick<Ctx, "read" | "committer" | "clock" | "apps" | "sessions" | "pushes" | "times" | "blobs">;
 
 const FIRST_RUN_MS = 5_000;
 const SAME_STOP_MS = 3_600_000;
@@ -86,7 +89,14 @@ export function startRetention(ctx: RetentionCtx, logger: Logger, options: Reten
   let lastStop = { reason: "", atMs: 0 };
 
   const once = async (): Promise<RetentionReport> => {
-    const report: RetentionReport = { stopped: undefined, events: 0, hidden: 0, deleted: 0, sessions: 0 };
+    const report: RetentionReport = {
+      stopped: undefined,
+      events: 0,
+      hidden: 0,
+      deleted: 0,
+      sessions: 0,
+      attachments: 0,
+    };
     const nowMs = clock.now();
     const apps = await allApps(ctx);
     const [any] = apps;
@@ -107,6 +117,7 @@ export function startRetention(ctx: RetentionCtx, logger: Logger, options: Reten
       await trimHistory(run, app);
       await expire(run, app);
       await trimRecords(ctx, app.appId, nowMs, over.signal);
+      report.attachments += await removeUnused(ctx, app.appId, nowMs, over.signal);
     }
     return report;
   };
@@ -126,8 +137,9 @@ export function startRetention(ctx: RetentionCtx, logger: Logger, options: Reten
   const tick = async () => {
     const beganMs = clock.mono();
     try {
-      const { events, deleted, sessions } = await runNow();
-      if (events + deleted + sessions > 0) logger.debug({ events, deleted, sessions }, "removed what was old");
+      const { events, deleted, sessions, attachments } = await runNow();
+      if (events + deleted + sessions + attachments > 0)
+        logger.debug({ events, deleted, sessions, attachments }, "removed what was old");
     } catch (error) {
       if (!over.signal.aborted) logger.warn({ err: error }, "a run of retention failed; the next one goes on");
     }

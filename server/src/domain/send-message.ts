@@ -70,7 +70,7 @@ function earlierFailed(): DomainError {
 /** Writes sends by one transaction; a failure of the store is the outcome of each. */
 export async function writeSends(ctx: Ctx, app: AppRecord, sends: readonly Send[]): Promise<Outcome<Sent>[]> {
   if (sends.length === 0) return [];
-  const job: SendJob = { sends, rules: app.rules, newId: ctx.newId };
+  const job: SendJob = { sends, rules: app.rules, newId: ctx.newId, heard: ctx.heard.find };
   try {
     return await ctx.committer.submit(app.appId, storeSends, job, sends.length);
   } catch (error) {

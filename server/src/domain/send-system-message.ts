@@ -4,9 +4,11 @@ import type { SendSystemMessageRequest } from "@parley/proto/parley/v1/admin_ser
 import { ChatMessageSchema, MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { SendMessageRequestSchema } from "@parley/proto/parley/v1/message_service_pb.js";
 import { findAnswer, keepAnswer } from "../store/answered.js";
+import { insertUses } from "../store/attachment-uses.js";
 import { EVERYONE, roomPlace } from "../store/audience.js";
 import { findPlace } from "../store/members.js";
 import type { AppRecord } from "./apps.js";
+import { attachmentIn, withAttachment } from "./attachments/media.js";
 import type { ServiceCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
 import { DomainError, ErrorReason, invalidField, notFound } from "./errors.js";
@@ -48,7 +50,7 @@ async function sendToOne(ctx: Ctx, app: AppRecord, send: Send): Promise<Sent> {
   if (send.target.kind === "room") {
     if ((await findPlace(ctx.read, app.appId, roomPlace(send.target.id))) === undefined)
       throw notFound("room", "receiver.room_id");
-    return publishOnce(ctx, app.appId, send);
+    return await publishOnce(ctx, app.appId, send);
   }
   const [outcome] = await writeSends(ctx, app, [send]);
   if (outcome === undefined) throw new Error("a send without an outcome");
@@ -69,11 +71,14 @@ async function sendToEveryone(ctx: Ctx, app: AppRecord, send: Send): Promise<Sen
         field: "client_message_id",
       });
     }
+    const given = request.content;
+    const sender = { appId: tx.appId, userId: SYSTEM, heard: ctx.heard.find };
+    const content = given === undefined ? given : await withAttachment(tx.db, sender, given);
     const message = create(ChatMessageSchema, {
       messageId: ctx.newId(),
       sender: { sender: { case: "system", value: {} } },
       receiver: { peer: { case: "everyone", value: {} } },
-      content: request.content,
+      content,
       createTime: timestampFromMs(tx.nowMs),
       state: MessageState.ACTIVE,
       clientMessageId: request.clientMessageId,
@@ -82,7 +87,10 @@ async function sendToEveryone(ctx: Ctx, app: AppRecord, send: Send): Promise<Sen
     });
     const payload = toBinary(ChatMessageSchema, message, { writeUnknownFields: false });
     const facts = factsOf(tx.nowMs, SYSTEM, request.content);
-    tx.emit(newMessageEvent(tx.nowMs, [EVERYONE], "systemMessage", payload, facts));
+    const pos = tx.emit(newMessageEvent(tx.nowMs, [EVERYONE], "systemMessage", payload, facts));
+    const attachmentId = attachmentIn(content)?.media.attachmentId;
+    if (attachmentId !== undefined)
+      await insertUses(tx, [{ attachmentId, audiences: [EVERYONE], conversationId: "", seq: pos, pos }]);
     const expireMs = tx.nowMs + ctx.times.dedupMs;
     await keepAnswer(tx, SYSTEM, key, { requestHash: hash, response: Buffer.from(payload), expireMs });
     return { message, deduplicated: false };

@@ -6,6 +6,7 @@ import { areFriends } from "../store/friends.js";
 import { findMember, findPlace } from "../store/members.js";
 import { findUser } from "../store/users.js";
 import type { AppRecord } from "./apps.js";
+import { attachmentIn, withAttachment } from "./attachments/media.js";
 import type { UserCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
 import { DomainError, ErrorReason, notFound } from "./errors.js";
@@ -19,11 +20,12 @@ export async function sendTransient(ctx: Ctx, app: AppRecord, caller: UserCaller
   const limited = ctx.sendsPerSecond > 0 && caller.sessionId !== undefined;
   if (limited) ctx.buckets.take(`transient|${app.appId}|${caller.userId}`, perSecond, perSecond);
   await mayTalk(ctx, app, caller.userId, send.target);
-  return publishOnce(ctx, app.appId, send);
+  return await publishOnce(ctx, app.appId, send);
 }
 
 /** Publishes a message once for its key. */
-export function publishOnce(ctx: Ctx, appId: string, send: Send): Sent {
+export async function publishOnce(ctx: Ctx, appId: string, given: Send): Promise<Sent> {
+  const send = await withMedia(ctx, appId, given);
   const key = `${appId}|${send.senderId}|${send.request.clientMessageId}`;
   const hash = send.hash.toString("hex");
   const earlier = send.keyed ? ctx.transients.find(key) : undefined;
@@ -42,6 +44,17 @@ export function publishOnce(ctx: Ctx, appId: string, send: Send): Sent {
   const facts = factsOf(nowMs, send.senderId, message.content);
   ctx.bus.publishTransient({ appId, ...newMessageEvent(nowMs, send.target.audiences, kind, payload, facts) });
   return { message, deduplicated: false };
+}
+
+/** The send with what is known of its attachment, which its receivers may have from now on for a while. */
+async function withMedia(ctx: Ctx, appId: string, send: Send): Promise<Send> {
+  const { content } = send.request;
+  const attachmentId = attachmentIn(content)?.media.attachmentId;
+  if (content === undefined || attachmentId === undefined) return send;
+  const sender = { appId, userId: send.senderId, heard: ctx.heard.find };
+  const request = { ...send.request, content: await withAttachment(ctx.read, sender, content) };
+  ctx.heard.keep(appId, attachmentId, send.target.audiences);
+  return { ...send, request };
 }
 
 function makeMessage(ctx: Ctx, { senderId, target, request }: Send): ChatMessage {

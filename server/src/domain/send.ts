@@ -34,4 +34,6 @@ export interface SendJob {
   sends: readonly Send[];
   rules: SendRules;
   newId(): string;
+  /** The audiences of the transient messages that have brought an attachment lately. */
+  heard(appId: string, attachmentId: string): readonly string[];
 }

@@ -46,7 +46,7 @@ async function createWorld(rules = { allowStrangerMessages: true }) {
     ]);
   });
   const submit = async (sends: Send[]) => {
-    const job: SendJob = { sends, rules, newId };
+    const job: SendJob = { sends, rules, newId, heard: () => [] };
     const outcomes = await temp.committer.submit(appId, storeSends, job, sends.length);
     return outcomes.map((outcome) => {
       if (outcome.ok) return outcome.value;

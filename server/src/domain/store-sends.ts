@@ -1,11 +1,14 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type ChatMessage, ChatMessageSchema, MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
+import type { MessageContent } from "@parley/proto/parley/v1/message_content_pb.js";
 import { PushOptionsSchema } from "@parley/proto/parley/v1/push_options_pb.js";
+import { type AttachmentUse, insertUses } from "../store/attachment-uses.js";
 import type { Outcome, Tx } from "../store/committer.js";
 import { addParticipants, type ConversationGrowth, growConversations } from "../store/conversations.js";
 import { findByClientMessageIds, insertMessages } from "../store/messages.js";
 import type { Row } from "../store/schema.js";
+import { attachmentIn, withAttachment } from "./attachments/media.js";
 import { authorizeSends } from "./authorize-sends.js";
 import { DomainError, ErrorReason } from "./errors.js";
 import { factsOf, newMessageEvent } from "./events.js";
@@ -24,6 +27,8 @@ export async function storeSends(tx: Tx, jobs: readonly SendJob[]): Promise<Outc
     sends.map(({ send }) => send),
   );
   const refusals = await authorizeSends(tx, sends.filter(({ send }) => !known.has(keyOf(send))).map(refusable));
+  const media = sends.filter(({ send }) => attachmentIn(send.request.content) !== undefined);
+  const contents = media.length === 0 ? NONE : await fillContents(tx, media, known, refusals);
   const fresh: { send: Send; job: SendJob }[] = [];
   const plan = sends.map(({ send, job }): (() => SentOutcome) => {
     const repeat = known.get(keyOf(send));
@@ -36,13 +41,40 @@ export async function storeSends(tx: Tx, jobs: readonly SendJob[]): Promise<Outc
     return () =>
       stored.message === undefined ? lost() : { ok: true, value: { message: stored.message, deduplicated: false } };
   });
-  if (fresh.length > 0) await storeFresh(tx, fresh, known);
+  if (fresh.length > 0) await storeFresh(tx, fresh, known, contents);
   const outcomes = plan.map((answer) => answer());
   let end = 0;
   return jobs.map(({ sends: { length } }) => {
     end += length;
     return { ok: true, value: outcomes.slice(end - length, end) };
   });
+}
+
+/** The contents of sends that use an attachment, with what its record knows. */
+type Contents = ReadonlyMap<Send, MessageContent>;
+
+const NONE: Contents = new Map();
+
+/** Looks the attachments of sends up, and refuses those that their sender may not send. */
+async function fillContents(
+  tx: Tx,
+  media: readonly { send: Send; job: SendJob }[],
+  known: ReadonlyMap<string, Stored>,
+  refusals: Map<Send, DomainError>,
+): Promise<Contents> {
+  const contents = new Map<Send, MessageContent>();
+  for (const { send, job } of media) {
+    const { content } = send.request;
+    if (content === undefined || refusals.has(send) || known.has(keyOf(send))) continue;
+    try {
+      const sender = { appId: tx.appId, userId: send.senderId, heard: job.heard };
+      contents.set(send, await withAttachment(tx.db, sender, content));
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      refusals.set(send, error);
+    }
+  }
+  return contents;
 }
 
 interface Stored {
@@ -84,6 +116,7 @@ async function storeFresh(
   tx: Tx,
   fresh: readonly { send: Send; job: SendJob }[],
   known: Map<string, Stored>,
+  contents: Contents,
 ): Promise<void> {
   const growths = new Map<string, ConversationGrowth>();
   fresh.forEach(({ send }, at) => {
@@ -94,6 +127,7 @@ async function storeFresh(
   });
   const before = await growConversations(tx, [...growths.values()]);
   const rows: Row<"message">[] = [];
+  const uses: AttachmentUse[] = [];
   const participants: { userId: string; conversationId: string; readSeq: number }[] = [];
   for (const { send, job } of fresh) {
     const { conversationId } = send.target;
@@ -101,16 +135,29 @@ async function storeFresh(
     if (place.headSeq === 0)
       for (const userId of send.target.userIds) participants.push({ userId, conversationId, readSeq: 0 });
     place.headSeq += 1;
-    const { message, row } = makeMessage(tx, send, job.newId(), place.headSeq, Math.max(tx.nowMs, place.lastMs));
+    const content = contents.get(send) ?? send.request.content;
+    const createMs = Math.max(tx.nowMs, place.lastMs);
+    const { message, row } = makeMessage(tx, send, content, job.newId(), place.headSeq, createMs);
     rows.push(row);
+    const attachmentId = attachmentIn(content)?.media.attachmentId;
+    if (attachmentId !== undefined)
+      uses.push({ attachmentId, audiences: send.target.audiences, conversationId, seq: row.seq, pos: row.pos });
     const stored = known.get(keyOf(send));
     if (stored !== undefined) stored.message = message;
   }
   if (participants.length > 0) await addParticipants(tx, participants);
   await insertMessages(tx, rows);
+  if (uses.length > 0) await insertUses(tx, uses);
 }
 
-function makeMessage(tx: Tx, send: Send, messageId: string, seq: number, createMs: number) {
+function makeMessage(
+  tx: Tx,
+  send: Send,
+  content: MessageContent | undefined,
+  messageId: string,
+  seq: number,
+  createMs: number,
+) {
   const { request, target, senderId } = send;
   const message = create(ChatMessageSchema, {
     messageId,
@@ -118,7 +165,7 @@ function makeMessage(tx: Tx, send: Send, messageId: string, seq: number, createM
     seq,
     sender: { sender: senderId === "" ? { case: "system", value: {} } : { case: "userId", value: senderId } },
     receiver: request.receiver,
-    content: request.content,
+    content,
     createTime: timestampFromMs(createMs),
     state: MessageState.ACTIVE,
     clientMessageId: request.clientMessageId,

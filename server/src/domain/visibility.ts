@@ -3,7 +3,7 @@ import { findOwnView } from "../store/conversations.js";
 import { findMember, findPlace } from "../store/members.js";
 import type { Db } from "../store/schema.js";
 import { findUser } from "../store/users.js";
-import { directUsers } from "./conversation-id.js";
+import { directUsers, isOpenTo } from "./conversation-id.js";
 import { DomainError, ErrorReason, notFound } from "./errors.js";
 
 /**
@@ -27,4 +27,21 @@ export async function visibleAfter(db: Db, appId: string, userId: string, conver
   if (own === undefined && other !== undefined && (await findUser(db, appId, other)) === undefined)
     throw notFound("user", "peer.user_id");
   return after;
+}
+
+/** Whether a user may read a message that stands at a position of a conversation. */
+export async function mayRead(
+  db: Db,
+  appId: string,
+  userId: string,
+  conversationId: string,
+  pos: number,
+): Promise<boolean> {
+  if (!isOpenTo(conversationId, userId)) return false;
+  try {
+    return pos > (await visibleAfter(db, appId, userId, conversationId));
+  } catch (error) {
+    if (error instanceof DomainError) return false;
+    throw error;
+  }
 }

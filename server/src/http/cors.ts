@@ -13,8 +13,10 @@ export interface CorsOptions {
 /** Sets the headers that let a page of another origin call us; true when it has answered a preflight. */
 export type Cors = (req: HttpRequest, res: HttpResponse) => boolean;
 
-const ownRequestHeaders = ["authorization", "parley-acting-user", "x-request-id"];
-const ownResponseHeaders = ["x-request-id"];
+const ownRequestHeaders = ["authorization", "parley-acting-user", "x-request-id", "range", "if-range", "if-none-match"];
+const ownResponseHeaders = ["x-request-id", "content-disposition", "content-range", "etag"];
+/** How the bytes of attachments come and go. */
+const ownMethods = ["HEAD", "PUT"];
 
 /**
  * Credentials are never allowed: tokens travel in a header that only the page's own script can set, so `*` is safe.
@@ -23,7 +25,7 @@ const ownResponseHeaders = ["x-request-id"];
 export function createCors(options: CorsOptions): Cors {
   const any = options.origins.includes("*");
   const origins = new Set(options.origins.map((origin) => origin.toLowerCase().replace(/\/$/, "")));
-  const methods = options.allowedMethods.join(", ");
+  const methods = [...options.allowedMethods, ...ownMethods].join(", ");
   const requestHeaders = [...options.allowedHeaders, ...ownRequestHeaders].join(", ");
   const responseHeaders = [...options.exposedHeaders, ...ownResponseHeaders].join(", ");
 

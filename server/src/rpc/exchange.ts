@@ -1,6 +1,7 @@
 import { type ContextValues, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { DomainError } from "../domain/errors.js";
+import { baseUrlOf } from "./base-url.js";
 import type { CallFacts } from "./funnel.js";
 
 type Handler = ReturnType<typeof connectNodeAdapter>;
@@ -11,6 +12,8 @@ export type Response = Parameters<Handler>[1];
 export interface Exchange {
   response: Response;
   address: string;
+  /** The address of this server, as the client knows it. */
+  baseUrl: string;
   requestId: string;
   json: boolean;
   /** Why the request is refused although Connect was given one it understands. */
@@ -23,7 +26,8 @@ export const kExchange = createContextKey<Exchange>(undefined as never, { descri
 /** Begins an exchange: the values that Connect hands to the handler, and the way to refuse it. */
 export function createExchange(request: Request, response: Response, address: string, requestId: string) {
   const json = String(request.headers["content-type"] ?? "").includes("json");
-  const exchange: Exchange = { response, address, requestId, json, refusal: undefined };
+  const baseUrl = baseUrlOf(request as Parameters<typeof baseUrlOf>[0]);
+  const exchange: Exchange = { response, address, baseUrl, requestId, json, refusal: undefined };
   const values: ContextValues = createContextValues().set(kExchange, exchange);
   return {
     values,
@@ -43,11 +47,12 @@ export function wasReset(request: Request): boolean {
 }
 
 export function factsOf(context: HandlerContext): CallFacts {
-  const { address, requestId, refusal } = context.values.get(kExchange);
+  const { address, baseUrl, requestId, refusal } = context.values.get(kExchange);
   return {
     header: (name) => context.requestHeader.get(name) ?? undefined,
     requestId,
     address,
+    baseUrl: () => baseUrl,
     refusal,
     signal: context.signal,
   };

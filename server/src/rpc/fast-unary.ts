@@ -11,6 +11,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-connect";
 import { ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
 import { DomainError } from "../domain/errors.js";
+import { baseUrlOf } from "./base-url.js";
 import { toConnectError, type WireError } from "./errors.js";
 import { type Request, type Response, wasReset } from "./exchange.js";
 import type { CallFacts } from "./funnel.js";
@@ -146,6 +147,7 @@ function factsOf(request: Request, requestId: string, address: string, over: Laz
     },
     requestId,
     address,
+    baseUrl: () => baseUrlOf(request as Parameters<typeof baseUrlOf>[0]),
     refusal: undefined,
     get signal() {
       return over.signal();

@@ -21,6 +21,8 @@ export interface CallFacts {
   requestId: string;
   /** The address of the client. */
   address: string;
+  /** The address of this server, as the client knows it. */
+  baseUrl(): string;
   /** Why the call is refused before anything of it is looked at. */
   refusal: DomainError | undefined;
   signal: AbortSignal;
@@ -30,6 +32,8 @@ export interface CallFacts {
 export interface Call {
   caller: Caller;
   address: string;
+  /** The address of this server for the caller, without a slash at its end. */
+  baseUrl: string;
   requestId: string;
   signal: AbortSignal;
 }
@@ -85,6 +89,9 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics;
         caller,
         address: facts.address,
         requestId,
+        get baseUrl() {
+          return ctx.publicUrl ?? facts.baseUrl();
+        },
         // Asked for by few, and costly to make.
         get signal() {
           return facts.signal;

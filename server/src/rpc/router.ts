@@ -2,6 +2,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
 import { compressionGzip } from "@connectrpc/connect-node";
 import { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
+import { AttachmentService } from "@parley/proto/parley/v1/attachment_service_pb.js";
 import { AuthService } from "@parley/proto/parley/v1/auth_service_pb.js";
 import { ConversationService } from "@parley/proto/parley/v1/conversation_service_pb.js";
 import { FriendService } from "@parley/proto/parley/v1/friend_service_pb.js";
@@ -15,6 +16,7 @@ import { ServerService } from "@parley/proto/parley/v1/server_service_pb.js";
 import { UserService } from "@parley/proto/parley/v1/user_service_pb.js";
 import type { Ctx } from "../domain/context.js";
 import { adminHandlers } from "./admin-service.js";
+import { attachmentHandlers } from "./attachment-service.js";
 import type { Audit } from "./audited.js";
 import { authHandlers } from "./auth-service.js";
 import { createConnectHandler } from "./connect-handler.js";
@@ -38,6 +40,7 @@ import { userHandlers } from "./user-service.js";
 /** The services of the contract. */
 export const SERVICES: readonly DescService[] = [
   AdminService,
+  AttachmentService,
   AuthService,
   ConversationService,
   FriendService,
@@ -81,6 +84,8 @@ export function createRpcHandler(options: RpcOptions): (request: Request, respon
   const reportImport = (error: unknown, call: { requestId: string }) =>
     void funnel.fail(AdminService.method.importUsers, error, call.requestId);
   table.add(AdminService, adminHandlers(ctx, reportImport), (audited) => adminHandlers(audited, reportImport));
+  table.add(AdminService, adminHandlers(ctx, reportImport));
+  table.add(AttachmentService, attachmentHandlers(ctx));
   table.add(AuthService, authHandlers(ctx));
   table.add(ConversationService, conversationHandlers(ctx));
   table.add(FriendService, friendHandlers(ctx));

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { sql } from "kysely";
+import { checkAttachments } from "./check-attachments.js";
 import { checkLog } from "./check-log.js";
 import { structureFaults } from "./copy.js";
 import { sideFiles, storeFiles } from "./files.js";
@@ -50,7 +51,10 @@ export async function checkFolder(dataDir: string, options: CheckOptions): Promi
     if (!serverRuns && judgeFiles(reader.connection, files) === "foreign")
       tell("log file", "problem", `${sideFiles(database)[0]} does not belong to the database: one was put there alone`);
     // One moment of it, whatever a server does meanwhile.
-    await reader.db.transaction().execute(async (db) => await checkDatabase(db, options, tell));
+    await reader.db.transaction().execute(async (db) => {
+      await checkDatabase(db, options, tell);
+      if (!options.quick) await checkAttachments(db, dataDir, tell);
+    });
   } catch (error) {
     tell("database", "problem", `it cannot be read: ${messageOf(error)}`);
   } finally {

@@ -221,4 +221,21 @@ const RULES: readonly (readonly [rule: string, text: string, query: RawBuilder<F
       left join member m on m.app_id = p.app_id and m.place = p.place and m.user_id = p.owner_user_id and m.left_pos is null
       where p.place like 'g:%' and m.user_id is null group by p.app_id`,
   ],
+  [
+    "uses",
+    "% uses of attachments that have no record",
+    sql<Found>`
+      select u.app_id, '' as what, count(*) as n from attachment_use u
+      left join attachment a on a.app_id = u.app_id and a.attachment_id = u.attachment_id
+      where a.attachment_id is null group by u.app_id`,
+  ],
+  [
+    "uses",
+    "% attachments that are kept for no message, or would be removed though one uses them",
+    sql<Found>`
+      select a.app_id, '' as what, count(*) as n from attachment a
+      where a.used <> exists (
+        select 1 from attachment_use u where u.app_id = a.app_id and u.attachment_id = a.attachment_id)
+      group by a.app_id`,
+  ],
 ];

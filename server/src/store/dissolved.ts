@@ -1,3 +1,4 @@
+import { removeUses } from "./attachment-uses.js";
 import type { Tx } from "./committer.js";
 import type { Db, Row } from "./schema.js";
 
@@ -47,7 +48,8 @@ export async function wipeSome(
       .where("pos", "in", positions)
       .where("kind", "in", kinds)
       .execute();
-  const done = ids.length < most && positions.length < most;
+  const uses = await removeUses(tx, place, Number.MAX_SAFE_INTEGER, most);
+  const done = ids.length < most && positions.length < most && uses < most;
   const last = positions.at(-1);
   if (done) await tx.db.deleteFrom("dissolved").where("app_id", "=", tx.appId).where("place", "=", place).execute();
   else if (last !== undefined)

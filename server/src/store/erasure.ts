@@ -1,3 +1,5 @@
+import { removeUsesOf } from "./attachment-uses.js";
+import { userAudience } from "./audience.js";
 import { blankMessage, NOTHING } from "./blank.js";
 import type { Tx } from "./committer.js";
 import type { Db, Row } from "./schema.js";
@@ -46,6 +48,7 @@ export async function blankMessages(
   { atMs, keepsMark }: { atMs: number; keepsMark: boolean },
 ): Promise<number> {
   if (seqs.length === 0) return 0;
+  await removeUsesOf(tx, conversationId, seqs);
   const rows = await tx.db
     .selectFrom("message")
     .select(["seq", "payload"])
@@ -67,4 +70,23 @@ export async function blankMessages(
       .where("seq", "=", seq)
       .execute();
   return seqs.length;
+}
+
+/** Whether the words of a message are out of reach already, though they are not blanked yet. */
+export async function isErased(
+  db: Db,
+  appId: string,
+  { conversationId, seq, pos }: { conversationId: string; seq: number; pos: number },
+): Promise<boolean> {
+  const erasures = await readErasures(db, appId);
+  if (erasures.size === 0) return false;
+  const message = await db
+    .selectFrom("message")
+    .select("sender")
+    .where("app_id", "=", appId)
+    .where("conversation_id", "=", conversationId)
+    .where("seq", "=", seq)
+    .executeTakeFirst();
+  const erasure = erasures.get(userAudience(message?.sender ?? ""));
+  return erasure !== undefined && pos <= erasure.upto_pos;
 }

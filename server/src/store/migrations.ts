@@ -5,6 +5,7 @@ import { installations } from "./migrations/0003-installations.js";
 import { pushJobs } from "./migrations/0004-push-jobs.js";
 import { pushCredentials } from "./migrations/0005-push-credentials.js";
 import { logins } from "./migrations/0006-logins.js";
+import { attachments } from "./migrations/0007-attachments.js";
 import { attributes } from "./migrations/0008-attributes.js";
 import { moderation } from "./migrations/0009-moderation.js";
 import { users } from "./migrations/0010-users.js";
@@ -24,6 +25,7 @@ export function migrations(dialect: Dialect): MigrationProvider {
     "0004_push_jobs": pushJobs(dialect),
     "0005_push_credentials": pushCredentials(dialect),
     "0009_moderation": moderation(dialect),
+    "0007_attachments": attachments(dialect),
   };
   return { getMigrations: async () => all };
 }

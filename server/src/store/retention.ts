@@ -1,6 +1,9 @@
+import { removeUses } from "./attachment-uses.js";
 import type { Tx } from "./committer.js";
 import type { Db } from "./schema.js";
 
+/** More than a step of messages or events can have. */
+const STEP_USES = 100_000;
 const LAST_RUN = "retention_last_run_ms";
 
 /** The wall clock at the last run of retention, or undefined before the first. */
@@ -63,6 +66,8 @@ export async function trimLog(
         .where("kept.first_pos", "<=", floor),
     )
     .execute();
+  // What went to everyone is readable nowhere but here.
+  await removeUses(tx, "", floor, STEP_USES);
   const moved = old.filter((event) => stayKinds.has(event.kind)).flatMap((event) => event.audiences.split("\n"));
   await deleteStays(tx, new Set(moved.filter((audience) => /^[gr]:/.test(audience))), floor);
   return { floor, removed: old.length };
@@ -176,6 +181,7 @@ export async function trimConversation(
       .where("app_id", "=", tx.appId)
       .where("conversation_id", "=", conversationId)
       .execute();
+  if (floor > conversation.floor_seq) await removeUses(tx, conversationId, floor, STEP_USES);
   const deleted = (await older(0, forgetBeforeMs)).filter(({ seq }) => seq <= floor);
   const last = deleted.at(-1)?.seq;
   if (last !== undefined)

@@ -30,6 +30,11 @@ export function roomSizes(dataDir: string): { reserveBytes: number; logPages: nu
   return { reserveBytes, logPages: Math.min(MOST_LOG_PAGES, Math.floor((reserveBytes * 4) / 5 / PAGE_BYTES)) };
 }
 
+/** What may be written beside the database without taking the room that it needs to heal. */
+export function bytesToSpare(dataDir: string): number {
+  return diskBytes(dataDir).free - 2 * roomSizes(dataDir).reserveBytes;
+}
+
 /** Makes the file that keeps room, when there is enough. `write` is the connection that the committer writes on. */
 export function keepRoom(dataDir: string, file: string, write: Database.Database, logFile: LogFile): Room {
   const { reserveBytes: size } = roomSizes(dataDir);

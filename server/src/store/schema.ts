@@ -266,6 +266,39 @@ export interface Schema {
     /** 1 for the only value of its path, 0 for an element of a list. */
     single: number;
   };
+  /** The record of an attachment; its bytes are files beside the database, see store/disk-blobs.ts. */
+  attachment: {
+    app_id: string;
+    attachment_id: string;
+    /** The user id, or empty for the app's backend and for a user who was deleted. */
+    owner_user_id: string;
+    file_name: string;
+    mime_type: string;
+    size_bytes: number;
+    /** What it takes of the owner's quota. */
+    charged_bytes: number;
+    width: number;
+    height: number;
+    /** 1 when there is a thumbnail. */
+    thumbnail: number;
+    /** 1 when the bytes are all there, for good. */
+    complete: number;
+    /** 1 when a stored message uses it: it stays as long as one does. */
+    used: number;
+    create_ms: number;
+  };
+  /**
+   * The stored messages that use an attachment, with a row for each of a message's audiences. What goes to everyone is in no conversation: then
+   * conversation_id is empty and seq is the position.
+   */
+  attachment_use: {
+    app_id: string;
+    attachment_id: string;
+    audience: string;
+    conversation_id: string;
+    seq: number;
+    pos: number;
+  };
   meta: { name: string; value: string };
 }
 

@@ -1,3 +1,4 @@
+import { disownAttachments } from "./attachments.js";
 import { removeSearchRows } from "./attributes.js";
 import { userAudience } from "./audience.js";
 import type { Tx } from "./committer.js";
@@ -53,6 +54,9 @@ export const USER_DATA: Readonly<Record<keyof Schema, Fate>> = {
   counted_log: "none",
   audit_entry: "kept",
   attribute: "removed",
+  // Those that messages of others use stay, as nobody's; the rest is removed as unused.
+  attachment: "kept",
+  attachment_use: "blanked",
   meta: "none",
 };
 
@@ -61,6 +65,7 @@ export async function removeUserData(tx: Tx, userId: string): Promise<void> {
   for (const table of ["credential", "answered", "member", "user"] as const)
     await tx.db.deleteFrom(table).where("app_id", "=", tx.appId).where("user_id", "=", userId).execute();
   await removeSearchRows(tx, userAudience(userId));
+  await disownAttachments(tx, userId);
   await beginParticipationAnew(tx, userId);
 }
 

@@ -76,6 +76,7 @@ export const CLAIMS: readonly Claim[] = [
   claim("H16", "P13", "foreign origins", "no CORS for them, no cookies"),
   claim("A1", "P13", "tenant matrix: every RPC × every id field", "foreign equals unknown, nothing changes"),
   claim("A2", "P7 P13", "privilege matrix: every RPC × role", "equal to the table"),
+  claim("A4", "P13", "the attachment of a message that one cannot see", "as one that nobody knows"),
   claim("A5", "P10 P13", "stolen, late and forged tokens", "refused, streams closed"),
   claim(
     "A6",
@@ -84,6 +85,7 @@ export const CLAIMS: readonly Claim[] = [
     "bounded, victims not locked out; 0 connections",
   ),
   claim("A8", "P5 P13", "captured calls replayed", "once only"),
+  claim("A10", "P13", "attachments that lead elsewhere, lie, run or explode", "refused, or served as what cannot run"),
   claim("A11", "P13", "60 hostile texts in every text of the page", "shown as they are, nothing runs"),
   claim("A12", "P13", "canary secrets through every RPC", "0 in logs, metrics, errors"),
   claim("A13", "P13", "SQL in every string field", "0 differences"),

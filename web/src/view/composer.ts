@@ -1,5 +1,5 @@
 import type { Chat } from "../model/chat.js";
-import { sendText } from "../model/sending.js";
+import { sendFile, sendText } from "../model/sending.js";
 import type { Thread } from "../model/thread.js";
 import { createTypingTeller } from "../model/typing.js";
 import { byId } from "./dom.js";
@@ -13,6 +13,7 @@ export interface Composer {
 export function setUpComposer(chat: Chat, onSent: () => void): Composer {
   const form = byId<HTMLFormElement>("composer");
   const box = byId<HTMLTextAreaElement>("text");
+  const picker = byId<HTMLInputElement>("file");
   const drafts = new Map<string, string>();
   const tellTyping = createTypingTeller(chat);
   let current: Thread | undefined;
@@ -35,6 +36,14 @@ export function setUpComposer(chat: Chat, onSent: () => void): Composer {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     send();
+  });
+  byId("attach").addEventListener("click", () => picker.click());
+  picker.addEventListener("change", () => {
+    for (const file of picker.files ?? []) if (current) sendFile(chat, current, file);
+    // The same file may be chosen again.
+    picker.value = "";
+    onSent();
+    box.focus();
   });
   box.addEventListener("input", () => current && tellTyping(current, box.value !== ""));
 

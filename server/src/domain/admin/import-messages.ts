@@ -6,6 +6,7 @@ import { SendMessageRequestSchema } from "@parley/proto/parley/v1/message_servic
 import { PeerSchema } from "@parley/proto/parley/v1/peer_pb.js";
 import { ChangeKind, EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import type { ImportedMessage } from "@parley/proto/parley/v1/user_import_pb.js";
+import { insertUses } from "../../store/attachment-uses.js";
 import { userAudience } from "../../store/audience.js";
 import type { Tx } from "../../store/committer.js";
 import { addParticipants, findConversation, growConversations } from "../../store/conversations.js";
@@ -13,6 +14,7 @@ import { findPlace } from "../../store/members.js";
 import { findByClientMessageIds, insertMessages } from "../../store/messages.js";
 import type { Row } from "../../store/schema.js";
 import { findUserKinds } from "../../store/users.js";
+import { attachmentIn, withAttachment } from "../attachments/media.js";
 import type { ServiceCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { wirePeer } from "../conversations.js";
@@ -44,7 +46,9 @@ export async function importMessages(ctx: Ctx, { appId }: ServiceCaller, request
     const late = fresh.find(({ createMs }) => createMs < lastMs);
     if (late !== undefined && !request.allowAfter)
       throw invalidField(`${late.field}.create_time`, "the conversation has a newer message already; see allow_after");
-    if (fresh.length > 0) await store(ctx, tx, fresh, lastMs);
+    const filled: Planned[] = [];
+    for (const planned of fresh) filled.push(await withMedia(tx, planned));
+    if (filled.length > 0) await store(ctx, tx, filled, lastMs);
     return {
       imported: fresh.length,
       deduplicated: plan.length - fresh.length,
@@ -141,6 +145,21 @@ async function withoutRepeats(tx: Tx, plan: readonly Planned[]): Promise<Planned
   });
 }
 
+/** The message with what is known of its attachment, which may be any of the app. */
+async function withMedia(tx: Tx, planned: Planned): Promise<Planned> {
+  const { send, field } = planned;
+  const { content } = send.request;
+  if (content === undefined || attachmentIn(content) === undefined) return planned;
+  try {
+    const filled = await withAttachment(tx.db, { appId: tx.appId, userId: "", heard: () => [] }, content);
+    return { ...planned, send: { ...send, request: { ...send.request, content: filled } } };
+  } catch (error) {
+    return within<Planned>(field, () => {
+      throw error;
+    });
+  }
+}
+
 /** Each message has its place in the log, as every other, but the event there is for nobody and empty: who is concerned is told once, behind them. */
 async function store(ctx: Ctx, tx: Tx, fresh: readonly Planned[], lastMs: number): Promise<void> {
   const { target } = (fresh[0] as Planned).send;
@@ -154,6 +173,12 @@ async function store(ctx: Ctx, tx: Tx, fresh: readonly Planned[], lastMs: number
     return rowOf(ctx, tx, send, { seq: head + at + 1, pos, createMs: Math.max(createMs, lastMs) });
   });
   await insertMessages(tx, rows);
+  const uses = fresh.flatMap(({ send }, at) => {
+    const attachmentId = attachmentIn(send.request.content)?.media.attachmentId;
+    const { seq, pos } = rows[at] as Row<"message">;
+    return attachmentId === undefined ? [] : [{ attachmentId, audiences: target.audiences, conversationId, seq, pos }];
+  });
+  if (uses.length > 0) await insertUses(tx, uses);
   const users = target.kind === "user" ? [...new Set(target.userIds)] : [];
   await addParticipants(
     tx,

@@ -1,0 +1,41 @@
+import type { Clock } from "../../ops/clock.js";
+
+/**
+ * Whom transient messages brought an attachment lately. Such a message is stored nowhere, so this memory alone lets its receivers have the bytes; a
+ * server that starts anew has forgotten it, as it has the message.
+ */
+export interface HeardAttachments {
+  keep(appId: string, attachmentId: string, audiences: readonly string[]): void;
+  /** The audiences of those messages. */
+  find(appId: string, attachmentId: string): string[];
+}
+
+/** Makes a memory whose entries live for a fixed time; the oldest attachments go first when it is full. */
+export function createHeardAttachments(clock: Clock, lifeMs: number, mostEntries: number): HeardAttachments {
+  const heard = new Map<string, Map<string, number>>();
+  let entries = 0;
+  const drop = (key: string) => {
+    entries -= heard.get(key)?.size ?? 0;
+    heard.delete(key);
+  };
+  return {
+    keep(appId, attachmentId, audiences) {
+      const key = `${appId}|${attachmentId}`;
+      const known = heard.get(key) ?? new Map<string, number>();
+      drop(key);
+      // Put anew, so that what was heard last goes last.
+      for (const audience of audiences) known.set(audience, clock.mono() + lifeMs);
+      heard.set(key, known);
+      entries += known.size;
+      for (const [oldest] of heard) {
+        if (entries <= mostEntries || oldest === key) break;
+        drop(oldest);
+      }
+    },
+    find(appId, attachmentId) {
+      const nowMs = clock.mono();
+      const known = heard.get(`${appId}|${attachmentId}`) ?? new Map<string, number>();
+      return [...known].filter(([, expireMs]) => expireMs > nowMs).map(([audience]) => audience);
+    },
+  };
+}
