@@ -1,9 +1,22 @@
-import { type ChatMessage, type Client, everyone, type Group, group, type Room, room, user } from "@parley/client";
+import {
+  type ChatMessage,
+  type Client,
+  everyone,
+  type Group,
+  group,
+  PushEnvironment,
+  PushProvider,
+  type Room,
+  room,
+  user,
+} from "@parley/client";
 import { expect, onTestFinished } from "vitest";
 import { type Cast, live } from "../support/cast.js";
 import { eventually } from "../support/index.js";
-import { count, textOf } from "../support/messaging.js";
+import { count, must, textOf } from "../support/messaging.js";
 import { fakeWechat } from "../support/oauth-fakes.js";
+import { newPushToken, scriptedSender } from "../support/push.js";
+import { makePushKeys } from "../support/push-keys.js";
 import { newPhoneNumber, printedCode } from "../support/sms.js";
 import type { Made } from "../support/snippets.js";
 import { png } from "../support/uploads.js";
@@ -34,6 +47,9 @@ const shownTexts = ({ shown }: Stage) => shown.map((message) => textOf(message a
 const sayIn = async (client: Client, peer: ReturnType<typeof user>, ...texts: (string | number)[]) => {
   for (const text of texts) await client.messages.send(peer, { text: String(text) }).stored;
 };
+
+/** A small picture, as a device has it. */
+const picture = () => new File([png(3, 2)], "cat.png", { type: "image/png" });
 
 const loggingIn: Record<string, Scene> = {
   "Create a client": {
@@ -270,6 +286,62 @@ const rooms: Record<string, Scene> = {
   },
 };
 
+/** The way out to the phones. */
+export const sender = scriptedSender();
+
+const phone = { installationId: "phone-1", pushProvider: PushProvider.APNS, locale: "en" };
+
+const push: Record<string, Scene> = {
+  "Wish something for the push of a message": {
+    async before({ jerry }) {
+      await jerry.installations.register({ ...phone, pushToken: newPushToken() });
+      await jerry.pause();
+    },
+    async after({ app, jerry }) {
+      const { messageId } = must((await jerry.history.list(user("Tom"))).messages[0]);
+      const handed = await eventually(() =>
+        must(sender.handed.find(({ appId, push }) => appId === app.appId && push.collapseId === messageId)),
+      );
+      expect(handed.push).toMatchObject({ body: "Tom: Hi!", sound: "ping" });
+    },
+  },
+  "Register a device for push": {
+    given: async () => ({ installationId: "phone-1", deviceToken: newPushToken() }),
+    async after({ client, jerry }) {
+      expect(await client.installations.list()).toMatchObject({
+        installations: [{ installationId: "phone-1", pushProvider: PushProvider.APNS, locale: "zh-Hans" }],
+      });
+      await client.pause();
+      const { messageId } = await jerry.messages.send(user("Tom"), { text: "Hi!" }).stored;
+      await eventually(() => expect(sender.handed.map(({ push }) => push.collapseId)).toContain(messageId));
+    },
+  },
+  "Count an opened push": {
+    before: ({ client }) => client.installations.register({ ...phone, pushToken: newPushToken() }),
+    async given({ client, jerry }) {
+      await client.pause();
+      const { messageId } = await jerry.messages.send(user("Tom"), { text: "Hi!" }).stored;
+      await eventually(() => expect(sender.handed.map(({ push }) => push.collapseId)).toContain(messageId));
+      return { messageId };
+    },
+    after: ({ client }) =>
+      expect(client.installations.reportPushOpened({ messageId: "another" })).rejects.toMatchObject({
+        reason: "NOT_FOUND",
+      }),
+  },
+  "Upload the push certificate": {
+    async given() {
+      const keys = makePushKeys();
+      onTestFinished(() => keys[Symbol.dispose]());
+      return { p12: new Uint8Array(keys.p12({ password: "secret" })), password: "secret" };
+    },
+    after: async ({ backend }) =>
+      expect(await backend.admin.listPushCredentials()).toMatchObject([
+        { provider: PushProvider.APNS, environment: PushEnvironment.PRODUCTION },
+      ]),
+  },
+};
+
 const toEach = ({ groupId, roomId }: Stage) => [
   "to everyone",
   "to me alone",
@@ -309,4 +381,5 @@ export const SCENES: Readonly<Record<string, Scene>> = {
   ...groups,
   ...rooms,
   ...system,
+  ...push,
 };

@@ -6,7 +6,7 @@ import { startTestServer, type TestServer } from "../support/index.js";
 import { must } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
 import { runBlock } from "../support/snippets.js";
-import { SCENES, type Stage } from "./from-maxim-scenes.js";
+import { SCENES, type Stage, sender } from "./from-maxim-scenes.js";
 
 const document = readDocument("docs/from-maxim.md");
 const blocks = blocksOf(document);
@@ -29,6 +29,7 @@ describe("docs/from-maxim.md", () => {
     server = await startTestServer({
       times: { presenceGraceMs: 50, presenceTellMs: 0 },
       settings: { privateFetch: ["127.0.0.1"] },
+      pushSender: sender,
     });
   });
   afterAll(() => server.close());

@@ -6,8 +6,10 @@ import { blocksOf, readDocument } from "../support/document.js";
 import { eventually, startTestServer, type TestServer } from "../support/index.js";
 import { hs256, jwt } from "../support/jwt.js";
 import { must, textOf } from "../support/messaging.js";
+import { makePushKeys } from "../support/push-keys.js";
 import { type Made, runBlock } from "../support/snippets.js";
 import { tempFolder } from "../support/temp-store.js";
+import { png } from "../support/uploads.js";
 
 const blocks = blocksOf(readDocument("docs/sdk.md"));
 
@@ -76,6 +78,8 @@ const SCENES: Record<string, { client?: (stage: Cast) => Promise<Client>; after:
       stage.adopt(client);
       await client.login({ sessionToken: String(stage.made.sessionToken) });
       expect(client.currentUser?.userId).toBe("Tom");
+      expect(await stage.backend.admin.listPushCredentials()).toHaveLength(1);
+      expect(stage.made.results).toEqual([]);
     },
   },
 };
@@ -91,10 +95,14 @@ async function signedToken({ app, backend }: Cast, sub: string): Promise<string>
 
 describe("docs/sdk.md", () => {
   let server: TestServer;
+  const keys = makePushKeys();
   beforeAll(async () => {
     server = await startTestServer();
   });
-  afterAll(() => server.close());
+  afterAll(async () => {
+    await server.close();
+    keys[Symbol.dispose]();
+  });
 
   test("has a scene for each block", () => {
     expect(blocks.map(({ name }) => name)).toEqual(Object.keys(SCENES));
@@ -119,6 +127,8 @@ describe("docs/sdk.md", () => {
     const given = {
       ...place,
       client,
+      file: new File([png(300, 200)], "cat.png", { type: "image/png" }),
+      serviceAccountJson: keys.account.json,
       show: (value: unknown) => void shown.push(value),
       mark: (...values: unknown[]) => void shown.push(values),
       askMyBackend: () => signedToken(cast, "Tom"),
