@@ -19,6 +19,10 @@ const NO_SECRETS: Record<string, string> = {
   'domain/login/oauth/oidc.ts: if (nonce !== raw && nonce !== createHash("sha256").update(raw).digest("hex")) throw wrongProof();':
     "both are the caller's own",
   "domain/admin/import-messages.ts: if (send.hash.equals(hash)) return false;": "the app's own request",
+  'domain/attachments/complete-upload.ts: if (hash.digest("hex") !== sha256.toLowerCase())':
+    "the sum that the caller gave of the caller's own bytes",
+  "domain/attachments/heard.ts: if (entries <= mostEntries || oldest === key) break;":
+    "the place of an entry in memory",
   "domain/exports/user-sections.ts: return rows.slice(rows.findIndex((row) => keyOf(row) === at.key) + 1);":
     "the place of a row in an export",
   "domain/installations/bind.ts: ...(kept?.push_token === row.push_token ? [] : [installationId]),":

@@ -101,7 +101,12 @@ describe("a further credential", () => {
     const events = await watch(guest);
     await link(guest, await phone(newPhoneNumber()));
     expect(await events()).toEqual([
-      { userChanged: { user: expect.objectContaining({ userId: guest.userId, kind: "USER_KIND_ORDINARY" }) } },
+      {
+        userChanged: {
+          change: "CHANGE_KIND_UPDATED",
+          user: expect.objectContaining({ userId: guest.userId, kind: "USER_KIND_ORDINARY" }),
+        },
+      },
     ]);
     const { user } = await guest.rpc.user.getUser({ userId: guest.userId });
     expect(user).toMatchObject({ kind: UserKind.ORDINARY, attributes: { colour: "grey" } });

@@ -48,9 +48,6 @@ const sayIn = async (client: Client, peer: ReturnType<typeof user>, ...texts: (s
   for (const text of texts) await client.messages.send(peer, { text: String(text) }).stored;
 };
 
-/** A small picture, as a device has it. */
-const picture = () => new File([png(3, 2)], "cat.png", { type: "image/png" });
-
 const loggingIn: Record<string, Scene> = {
   "Create a client": {
     loggedOut: true,

@@ -84,19 +84,18 @@ export function createRpcHandler(options: RpcOptions): (request: Request, respon
   const reportImport = (error: unknown, call: { requestId: string }) =>
     void funnel.fail(AdminService.method.importUsers, error, call.requestId);
   table.add(AdminService, adminHandlers(ctx, reportImport), (audited) => adminHandlers(audited, reportImport));
-  table.add(AdminService, adminHandlers(ctx, reportImport));
-  table.add(AttachmentService, attachmentHandlers(ctx));
+  table.add(AttachmentService, attachmentHandlers(ctx), attachmentHandlers);
   table.add(AuthService, authHandlers(ctx));
   table.add(ConversationService, conversationHandlers(ctx));
   table.add(FriendService, friendHandlers(ctx));
   table.add(GroupService, groupHandlers(ctx), groupHandlers);
-  table.add(HistoryService, historyHandlers(ctx));
+  table.add(HistoryService, historyHandlers(ctx), historyHandlers);
   table.add(InstallationService, installationHandlers(ctx));
   table.add(MessageService, messageHandlers(ctx, reportSend));
   table.add(OperatorService, operatorHandlers(ctx), operatorHandlers);
   table.add(RoomService, roomHandlers(ctx), roomHandlers);
   table.add(ServerService, serverHandlers(ctx));
-  table.add(UserService, userHandlers(ctx));
+  table.add(UserService, userHandlers(ctx), userHandlers);
   const router = createConnectRouter({
     // A request may be compressed; an answer is only when it is far larger than a message, since compressing costs more than sending.
     acceptCompression: [compressionGzip],

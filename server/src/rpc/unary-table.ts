@@ -38,7 +38,9 @@ export function createUnaryTable(funnel: Funnel, audit: Audit): UnaryTable {
         const method = service.method[name] as DescMethodUnary;
         const handlerIn = (ctx: Ctx | undefined): Work =>
           ctx === undefined || make === undefined ? handler : (new Map(entriesOf(make(ctx))).get(name) ?? handler);
-        byPath.set(`/${service.typeName}/${method.name}`, {
+        const path = `/${service.typeName}/${method.name}`;
+        if (byPath.has(path)) throw new Error(`${path} is there already`);
+        byPath.set(path, {
           method,
           run: (request, facts) =>
             funnel.run(method, request, facts, (call) =>

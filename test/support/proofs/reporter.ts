@@ -3,6 +3,7 @@ import { cpus } from "node:os";
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 import { CLAIMS, type Claim } from "./claims.js";
 import "./figure.js";
+import { TIER_2 } from "./tier.js";
 
 const DOC = new URL("../../../docs/reliability.md", import.meta.url);
 const BEGIN = "<!-- figures: written by npm run test:all -->";
@@ -34,6 +35,7 @@ interface Row {
   /** What was measured, in one text. */
   found: string;
   tests: number;
+  /** The day, and the size of the suite. */
   day: string;
   state: string;
 }
@@ -46,7 +48,7 @@ function rowOf(claim: Claim, tests: readonly TestCase[]): Row {
     claim,
     found: own.flatMap((test) => test.meta().figures ?? []).join("; ") || (own.length === 0 ? "" : "as it must"),
     tests: own.length,
-    day: new Date().toISOString().slice(0, 10),
+    day: `${new Date().toISOString().slice(0, 10)}, tier ${TIER_2 ? 2 : 1}`,
     state: own.length === 0 ? "no test" : failed ? "FAIL" : "pass",
   };
 }
