@@ -51,6 +51,10 @@ const inGroup = (value: string) => ({ case: "groupId" as const, value });
 const tooMany = (field: string) => ({ code: "ResourceExhausted", reason: "TOO_LARGE", field, limit: "500" });
 const invalid = (field: string) => ({ code: "InvalidArgument", reason: "INVALID_FIELD", field });
 
+/** What has changed in the store, but for the record that the call was made. */
+const changes = (...[before, after]: Parameters<typeof rowsDiff>) =>
+  rowsDiff(before, after).filter((line) => !line.startsWith("+ audit_entry "));
+
 describe("ImportMessages", () => {
   test("puts messages with their own times into history, unread by nobody, told once", async () => {
     const [tom, jerry] = await newPair(server);
@@ -94,7 +98,7 @@ describe("ImportMessages", () => {
       deduplicated: 6,
       headSeq: 6,
     });
-    expect(rowsDiff(before, rows.all())).toEqual([]);
+    expect(changes(before, rows.all())).toEqual([]);
     rows.close();
     const other = { ...must(messages[2]), content: text("other words") };
     expect(await refused(admin().importMessages({ conversation, messages: [must(messages[0]), other] }))).toEqual({
@@ -222,7 +226,7 @@ describe("ImportUsers", () => {
     expect(again.map(({ created, friendsAdded, error }) => [created, friendsAdded, error])).toEqual(
       again.map(() => [false, 0, undefined]),
     );
-    expect(rowsDiff(before, rows.all())).toEqual([]);
+    expect(changes(before, rows.all())).toEqual([]);
     rows.close();
   });
 

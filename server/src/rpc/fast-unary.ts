@@ -1,21 +1,13 @@
-import {
-  create,
-  type DescMethod,
-  fromBinary,
-  fromJsonString,
-  type Message,
-  toBinary,
-  toJsonString,
-} from "@bufbuild/protobuf";
+import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-connect";
 import { ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
 import { DomainError } from "../domain/errors.js";
 import { baseUrlOf } from "./base-url.js";
+import { decodeRequest } from "./decode-request.js";
 import { toConnectError, type WireError } from "./errors.js";
 import { type Request, type Response, wasReset } from "./exchange.js";
 import type { CallFacts } from "./funnel.js";
-import { parseError } from "./parse-error.js";
 import { requestIdOf } from "./request-id.js";
 import type { UnaryMethod, UnaryTable } from "./unary-table.js";
 
@@ -29,8 +21,6 @@ export interface FastUnaryOptions {
   /** Counts and logs what never reached the funnel, and gives its wire form. */
   fail(method: DescMethod, error: unknown, requestId: string): WireError;
 }
-
-const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Serves the plain case of a unary call, POST with an uncompressed application/proto or application/json body, without Connect's
@@ -117,7 +107,7 @@ async function run(
 ): Promise<void> {
   const { method } = entry;
   try {
-    const message = decode(entry, codec, body);
+    const message = decodeRequest(method.input, codec, body);
     const answer = create(method.output, await entry.run(message, facts));
     const bytes =
       codec === "proto" ? toBinary(method.output, answer) : Buffer.from(toJsonString(method.output, answer));
@@ -127,15 +117,6 @@ async function run(
     response.end(bytes);
   } catch (failure) {
     answerError(response, isWireError(failure) ? failure : fail(failure));
-  }
-}
-
-function decode({ method }: UnaryMethod, codec: Codec, body: Buffer): Message {
-  try {
-    if (codec === "proto") return fromBinary(method.input, body);
-    return fromJsonString(method.input, utf8.decode(body), { ignoreUnknownFields: true });
-  } catch (error) {
-    throw parseError(error);
   }
 }
 

@@ -1,10 +1,10 @@
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import { type DescMessage, type DescMethod, fromBinary, fromJsonString } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { DomainError, ErrorReason, invalidField } from "../domain/errors.js";
-import { parseError } from "./parse-error.js";
+import { decodeRequest, parsed } from "./decode-request.js";
 
 /** A request that was read, with the reason to refuse it when it cannot be understood. */
 export interface CheckedRequest {
@@ -13,7 +13,6 @@ export interface CheckedRequest {
 }
 
 const inflate = promisify(gunzip);
-const utf8 = new TextDecoder("utf-8", { fatal: true });
 const ENVELOPE_BYTES = 5;
 
 /**
@@ -42,7 +41,7 @@ function checkQuery(request: UniversalServerRequest, schema: DescMessage): Unive
   // What is odd in another way is Connect's to refuse.
   if (query.has("compression")) return request;
   const bytes = query.get("base64") === "1" ? parsed(() => base64Decode(message)) : Buffer.from(message);
-  decode(schema, query.get("encoding") === "json", bytes);
+  decodeRequest(schema, query.get("encoding") === "json" ? "json" : "proto", bytes);
   return request;
 }
 
@@ -59,7 +58,11 @@ async function checkBody(request: UniversalServerRequest, schema: DescMessage, r
   const message = enveloped ? body.subarray(ENVELOPE_BYTES, ENVELOPE_BYTES + body.readUInt32BE(1)) : body;
   const encoding = encodingOf(request, enveloped && ((body[0] ?? 0) & 1) === 0);
   if (encoding !== "gzip" && encoding !== "identity") return read;
-  decode(schema, type.includes("json"), encoding === "gzip" ? await inflated(message, requestBytes) : message);
+  decodeRequest(
+    schema,
+    type.includes("json") ? "json" : "proto",
+    encoding === "gzip" ? await inflated(message, requestBytes) : message,
+  );
   return read;
 }
 
@@ -91,20 +94,6 @@ async function inflated(bytes: Uint8Array, most: number): Promise<Uint8Array> {
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     throw code === "ERR_BUFFER_TOO_LARGE" ? tooLarge(most) : malformed("the gzip data is damaged");
-  }
-}
-
-function decode(schema: DescMessage, json: boolean, bytes: Uint8Array): void {
-  parsed(() =>
-    json ? fromJsonString(schema, utf8.decode(bytes), { ignoreUnknownFields: true }) : fromBinary(schema, bytes),
-  );
-}
-
-function parsed<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw parseError(error);
   }
 }
 
