@@ -6,7 +6,7 @@ import { backend, refusal, startTestServer, type TestServer } from "../support/i
 import { freePort } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 
-describe("A6: the address of an app's keys", () => {
+describe("A9: an address that an app names", () => {
   let inside: Server;
   let port: number;
   let connections = 0;
