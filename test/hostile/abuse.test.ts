@@ -12,7 +12,7 @@ const AT_ONCE = 30;
 
 let victim: Victim;
 beforeAll(async () => {
-  victim = await startVictim();
+  victim = await startVictim({ PARLEY_SEND_RATE: "20" });
 });
 afterAll(() => victim.stop());
 
