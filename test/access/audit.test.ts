@@ -146,17 +146,19 @@ describe("the record of administration", () => {
     const small = await startTestServer({ clock, settings: { dataDir: own.path, logLevel: "silent" } });
     const { admin } = backend(small);
     const statements = breakStatements();
-    let tried = 0;
+    let [tried, made] = [0, 0];
     for (let done = false; !done; tried += 1) {
       const before = (await admin.getSettings({})).settings?.maxGroupMembers;
       const wanted = 100 + tried;
       statements.failAfter(tried, sqliteError("SQLITE_BUSY"));
       const answer = await admin.updateSettings({ settings: { maxGroupMembers: wanted } }).catch(() => undefined);
+      // What failed may have been work in the background, and the call gone well.
       done = statements.stop() === undefined;
+      if (answer !== undefined) made += 1;
       const { entries } = await admin.listAuditEntries({});
       expect((await admin.getSettings({})).settings?.maxGroupMembers).toBe(answer === undefined ? before : wanted);
       // The timer that writes refusals never rings here.
-      expect(entries.map(({ outcome }) => outcome)).toEqual(answer === undefined ? [] : [DONE]);
+      expect(entries.map(({ outcome }) => outcome)).toEqual(Array(made).fill(DONE));
     }
     statements.restore();
     expect(tried).toBeGreaterThan(4);
