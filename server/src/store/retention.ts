@@ -227,23 +227,6 @@ export async function hasExpired(db: Db, appId: string, nowMs: number): Promise<
 
 /** Forgets single-use tokens, answers, numbers of phones and taken pushes whose time is over, at most `most` of each, and gives their number. */
 export async function deleteExpired(tx: Tx, most: number): Promise<number> {
-  const tokens = await tx.db
-    .selectFrom("used_token")
-    .select("token_id")
-    .where("app_id", "=", tx.appId)
-    .where("expire_ms", "<=", tx.nowMs)
-    .limit(most)
-    .execute();
-  for (const rows of chunks(tokens))
-    await tx.db
-      .deleteFrom("used_token")
-      .where("app_id", "=", tx.appId)
-      .where(
-        "token_id",
-        "in",
-        rows.map((row) => row.token_id),
-      )
-      .execute();
   const answers = await tx.db
     .selectFrom("answered")
     .select(["user_id", "request_id"])
@@ -259,41 +242,39 @@ export async function deleteExpired(tx: Tx, most: number): Promise<number> {
         e.or(rows.map((row) => e.and([e("user_id", "=", row.user_id), e("request_id", "=", row.request_id)]))),
       )
       .execute();
-  const numbers = await tx.db
-    .selectFrom("sms_number")
-    .select("number_hash")
+  let deleted = answers.length;
+  for (const place of EXPIRING) deleted += await deleteExpiredOf(tx, place, most);
+  return deleted;
+}
+
+/** The tables whose rows have one key and an end. */
+const EXPIRING = [
+  ["used_token", "token_id"],
+  ["sms_number", "number_hash"],
+  ["push_sent", "push_id"],
+] as const;
+
+async function deleteExpiredOf(tx: Tx, [table, key]: (typeof EXPIRING)[number], most: number): Promise<number> {
+  // Kysely knows the columns of one table; the others of the list have the same.
+  const [one, column] = [table as "used_token", key as "token_id"];
+  const rows = await tx.db
+    .selectFrom(one)
+    .select(column)
     .where("app_id", "=", tx.appId)
     .where("expire_ms", "<=", tx.nowMs)
     .limit(most)
     .execute();
-  for (const rows of chunks(numbers))
+  for (const some of chunks(rows))
     await tx.db
-      .deleteFrom("sms_number")
+      .deleteFrom(one)
       .where("app_id", "=", tx.appId)
       .where(
-        "number_hash",
+        column,
         "in",
-        rows.map((row) => row.number_hash),
+        some.map((row) => row[column]),
       )
       .execute();
-  const pushes = await tx.db
-    .selectFrom("push_sent")
-    .select("push_id")
-    .where("app_id", "=", tx.appId)
-    .where("expire_ms", "<=", tx.nowMs)
-    .limit(most)
-    .execute();
-  for (const rows of chunks(pushes))
-    await tx.db
-      .deleteFrom("push_sent")
-      .where("app_id", "=", tx.appId)
-      .where(
-        "push_id",
-        "in",
-        rows.map((row) => row.push_id),
-      )
-      .execute();
-  return tokens.length + answers.length + numbers.length + pushes.length;
+  return rows.length;
 }
 
 /** The rows before the first that is not older than a time. */
