@@ -73,6 +73,7 @@ describe("A20: a call in which a statement fails", () => {
     let before = rows.all(OF_CALLS);
     let done = false;
     let version = store.pragma("data_version", { simple: true });
+    let again = -1;
     for (let at = 0; at < MOST_STATEMENTS; at += 1) {
       statements.failAfter(at, kind.error());
       const answer = await call(server.url, method, request, who);
@@ -87,6 +88,12 @@ describe("A20: a call in which a statement fails", () => {
       if (answer.ok && /from "push_(job|template)"/.test(failed)) continue;
       // A stream that has begun ends by a goodbye instead: the next test.
       if (answer.ok && method.methodKind === "server_streaming") continue;
+      // Work in the background may have begun a transaction at this very moment: it does not do so twice, as the call itself would.
+      if (answer.ok && /^begin immediate/i.test(failed) && again !== at) {
+        [again, before, version] = [at, rows.all(OF_CALLS), store.pragma("data_version", { simple: true })];
+        at -= 1;
+        continue;
+      }
       expect(answer, what).toMatchObject({ ok: false, code: kind.code, reason: kind.reason });
       if (!answer.ok) expect(answer.requestId, what).not.toBe("");
       if (!answer.ok) expect(answer.message, what).not.toContain("injected");
