@@ -1,7 +1,7 @@
 import { create, fromBinary, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { SubscribeResponseSchema } from "@parley/proto/parley/v1/message_service_pb.js";
 import { type StreamEvent, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
+import { fieldHead } from "../ops/wire.js";
 
 /** How a stream's messages are encoded. */
 export type Codec = "binary" | "json";
@@ -29,7 +29,7 @@ export function encodeEvent(kind: number, pos: number, cursor: string, payload: 
         json ??= envelope(eventJson(cursor, payload));
         return json;
       }
-      binary ??= envelope(eventMessage(cursor, payload));
+      binary ??= eventFrame(cursor, payload);
       return binary;
     },
   };
@@ -42,19 +42,24 @@ export function controlFrame(codec: Codec, frame: MessageInitShape<typeof Subscr
   return envelope(Buffer.from(toJsonString(SubscribeResponseSchema, message)));
 }
 
-/** The envelope of Connect, gRPC and gRPC-Web alike: a byte of flags and the length. */
 function envelope(message: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(5 + message.length);
-  frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, 5);
-  return frame;
+  return Buffer.concat([envelopeHead(message.length), message]);
 }
 
-function eventMessage(cursor: string, payload: Uint8Array): Uint8Array {
-  const writer = new BinaryWriter().tag(EVENT_FIELD, WireType.LengthDelimited).fork();
-  if (cursor !== "") writer.tag(CURSOR_FIELD, WireType.LengthDelimited).string(cursor);
-  return writer.raw(payload).join().finish();
+/** What stands before a message in Connect, gRPC and gRPC-Web alike: a byte of flags and the length. */
+function envelopeHead(length: number): Buffer {
+  const head = Buffer.allocUnsafe(5);
+  head[0] = 0;
+  head.writeUInt32BE(length, 1);
+  return head;
+}
+
+function eventFrame(cursor: string, payload: Uint8Array): Buffer {
+  const parts = [payload];
+  if (cursor !== "") parts.unshift(fieldHead(CURSOR_FIELD, cursor.length), Buffer.from(cursor, "latin1"));
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const head = fieldHead(EVENT_FIELD, length);
+  return Buffer.concat([envelopeHead(head.length + length), head, ...parts]);
 }
 
 function eventJson(cursor: string, payload: Uint8Array): Uint8Array {

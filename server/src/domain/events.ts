@@ -1,8 +1,8 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { MessageContent } from "@parley/proto/parley/v1/message_content_pb.js";
 import { EventKind, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
+import { fieldHead } from "../ops/wire.js";
 import type { MessageFacts, NewEvent } from "../ports.js";
 
 export { MESSAGE_KINDS } from "../store/readable.js";
@@ -40,7 +40,9 @@ export function newEvent(timeMs: number, audiences: Iterable<string>, event: Eve
   return { kind, payload, audiences: [...new Set(audiences)] };
 }
 
+/** Where an event holds what tells of a new message, and where that holds the message. */
 const FIELDS = { messageCreated: 10, systemMessage: 18 } as const;
+const MESSAGE_FIELD = 1;
 
 /** The same for a message that is encoded already: its bytes are copied, not encoded a second time. */
 export function newMessageEvent(
@@ -50,19 +52,21 @@ export function newMessageEvent(
   message: Uint8Array,
   facts: MessageFacts,
 ): NewEvent {
-  const head = toBinary(
-    StreamEventSchema,
-    create(StreamEventSchema, { createTime: timestampFromMs(timeMs), kind: KINDS[kind] }),
-  );
-  const payload = new BinaryWriter()
-    .raw(head)
-    .tag(FIELDS[kind], WireType.LengthDelimited)
-    .fork()
-    .tag(1, WireType.LengthDelimited)
-    .bytes(message)
-    .join()
-    .finish();
+  const inner = fieldHead(MESSAGE_FIELD, message.length);
+  const outer = fieldHead(FIELDS[kind], inner.length + message.length);
+  const payload = Buffer.concat([headOf(timeMs, KINDS[kind]), outer, inner, message]);
   return { kind: KINDS[kind], payload, audiences: [...new Set(audiences)], facts };
+}
+
+let lastHead = { timeMs: -1, kind: -1, bytes: new Uint8Array() };
+
+/** What stands before an event's own field. The messages of one commit mostly have the same. */
+function headOf(timeMs: number, kind: EventKind): Uint8Array {
+  if (lastHead.timeMs !== timeMs || lastHead.kind !== kind) {
+    const event = create(StreamEventSchema, { createTime: timestampFromMs(timeMs), kind });
+    lastHead = { timeMs, kind, bytes: toBinary(StreamEventSchema, event) };
+  }
+  return lastHead.bytes;
 }
 
 /** What is counted of a message. */

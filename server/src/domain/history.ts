@@ -1,6 +1,4 @@
-import { fromBinary } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { type ChatMessage, ChatMessageSchema } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { ListMessagesRequest } from "@parley/proto/parley/v1/history_service_pb.js";
 import { findConversation } from "../store/conversations.js";
 import { findMessage, listMessages as listRows, type MessageRange } from "../store/messages.js";
@@ -17,7 +15,7 @@ interface Page {
   nextPageToken: string;
 }
 
-/** A page of one conversation's messages, rising in seq; see HistoryService.ListMessages. */
+/** A page of one conversation's messages, rising in seq, each as it is stored; see HistoryService.ListMessages. */
 export async function listMessages(ctx: Ctx, caller: UserCaller, request: ListMessagesRequest) {
   const conversationId = conversationOf(caller.userId, request.peer);
   const limit = pageLimit(ctx, request.pageSize);
@@ -35,7 +33,7 @@ export async function listMessages(ctx: Ctx, caller: UserCaller, request: ListMe
     const page = await readPage(request, limit, whole.afterSeq, list);
     const [oldest] = await list({}, "oldest", 1);
     return {
-      messages: page.rows.map((row) => fromBinary(ChatMessageSchema, row.payload)),
+      payloads: page.rows.map((row) => row.payload),
       nextPageToken: page.nextPageToken,
       oldestAvailableSeq: oldest?.seq ?? 0,
       headSeq: conversation?.head_seq ?? 0,
@@ -87,12 +85,12 @@ function ceilMs(time: Timestamp): number {
   return Number(time.seconds) * 1000 + Math.ceil(time.nanos / 1_000_000);
 }
 
-/** One message by its id, or NOT_FOUND for one that the caller may not see. */
-export async function getMessage(ctx: Ctx, caller: UserCaller, messageId: string): Promise<ChatMessage> {
+/** One message by its id, as it is stored, or NOT_FOUND for one that the caller may not see. */
+export async function getMessage(ctx: Ctx, caller: UserCaller, messageId: string): Promise<Uint8Array> {
   return await snapshot(ctx.read, async (db) => {
     const row = await findMessage(db, caller.appId, messageId);
     if (row === undefined || !(await mayRead(db, caller.appId, caller.userId, row.conversation_id, row.pos)))
       throw notFound("message", "message_id");
-    return fromBinary(ChatMessageSchema, row.payload);
+    return row.payload;
   });
 }

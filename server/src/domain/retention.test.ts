@@ -1,4 +1,5 @@
-import { create } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { ChatMessageSchema } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { SendMessageRequestSchema } from "@parley/proto/parley/v1/message_service_pb.js";
 import { ChangeKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { UserKind } from "@parley/proto/parley/v1/user_pb.js";
@@ -124,7 +125,8 @@ async function createWorld(rules: Partial<AppRules> = {}) {
       const job = { sends: [sent], rules: { allowStrangerMessages: true }, newId: () => `m${++made}`, heard: () => [] };
       const [outcome] = await temp.committer.submit("a", storeSends, job);
       if (!outcome?.ok) throw outcome?.error;
-      return `${outcome.value.message.seq}${outcome.value.deduplicated ? " again" : ""}`;
+      const { seq } = fromBinary(ChatMessageSchema, outcome.value.payload);
+      return `${seq}${outcome.value.deduplicated ? " again" : ""}`;
     },
     state: () => readLogState(read, "a"),
     /** Where each conversation's floor is, and the seqs that are stored. */

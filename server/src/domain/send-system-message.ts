@@ -65,8 +65,7 @@ async function sendToEveryone(ctx: Ctx, app: AppRecord, send: Send): Promise<Sen
   return await ctx.committer.run(app.appId, async (tx) => {
     const earlier = await findAnswer(tx, SYSTEM, key);
     if (earlier !== undefined) {
-      if (hash.equals(earlier.request_hash))
-        return { message: fromBinary(ChatMessageSchema, earlier.response), deduplicated: true };
+      if (hash.equals(earlier.request_hash)) return { payload: earlier.response, deduplicated: true };
       throw new DomainError(ErrorReason.IDEMPOTENCY_CONFLICT, "this client_message_id was used for another message", {
         field: "client_message_id",
       });
@@ -93,6 +92,6 @@ async function sendToEveryone(ctx: Ctx, app: AppRecord, send: Send): Promise<Sen
       await insertUses(tx, [{ attachmentId, audiences: [EVERYONE], conversationId: "", seq: pos, pos }]);
     const expireMs = tx.nowMs + ctx.times.dedupMs;
     await keepAnswer(tx, SYSTEM, key, { requestHash: hash, response: Buffer.from(payload), expireMs });
-    return { message, deduplicated: false };
+    return { payload, deduplicated: false };
   });
 }

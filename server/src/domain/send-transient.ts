@@ -30,7 +30,7 @@ export async function publishOnce(ctx: Ctx, appId: string, given: Send): Promise
   const hash = send.hash.toString("hex");
   const earlier = send.keyed ? ctx.transients.find(key) : undefined;
   if (earlier !== undefined) {
-    if (earlier.hash === hash) return { message: fromBinary(ChatMessageSchema, earlier.message), deduplicated: true };
+    if (earlier.hash === hash) return { payload: earlier.message, deduplicated: true };
     throw new DomainError(ErrorReason.IDEMPOTENCY_CONFLICT, "this client_message_id was used for another message", {
       field: "client_message_id",
     });
@@ -43,7 +43,7 @@ export async function publishOnce(ctx: Ctx, appId: string, given: Send): Promise
   const nowMs = ctx.clock.now();
   const facts = factsOf(nowMs, send.senderId, message.content);
   ctx.bus.publishTransient({ appId, ...newMessageEvent(nowMs, send.target.audiences, kind, payload, facts) });
-  return { message, deduplicated: false };
+  return { payload, deduplicated: false };
 }
 
 /** The send with what is known of its attachment, which its receivers may have from now on for a while. */

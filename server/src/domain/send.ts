@@ -1,4 +1,3 @@
-import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { SendMessageRequest } from "@parley/proto/parley/v1/message_service_pb.js";
 import type { DomainError } from "./errors.js";
 import type { SendTarget } from "./send-target.js";
@@ -25,7 +24,8 @@ export interface Send {
 
 /** The answer to a send. */
 export interface Sent {
-  message: ChatMessage;
+  /** The message as it is stored: an encoded ChatMessage. */
+  payload: Uint8Array;
   deduplicated: boolean;
 }
 

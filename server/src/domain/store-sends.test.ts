@@ -1,5 +1,6 @@
-import { create } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { ChatMessageSchema } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { SendMessageRequestSchema } from "@parley/proto/parley/v1/message_service_pb.js";
 import { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 import fc from "fast-check";
@@ -49,7 +50,10 @@ async function createWorld(rules = { allowStrangerMessages: true }) {
     const job: SendJob = { sends, rules, newId, heard: () => [] };
     const outcomes = await temp.committer.submit(appId, storeSends, job, sends.length);
     return outcomes.map((outcome) => {
-      if (outcome.ok) return outcome.value;
+      if (outcome.ok) {
+        const { payload, deduplicated } = outcome.value;
+        return { message: fromBinary(ChatMessageSchema, payload), deduplicated };
+      }
       if (outcome.error instanceof DomainError) return ErrorReason[outcome.error.reason];
       throw outcome.error;
     });

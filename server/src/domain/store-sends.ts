@@ -1,6 +1,6 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type ChatMessage, ChatMessageSchema, MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
+import { ChatMessageSchema, MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { MessageContent } from "@parley/proto/parley/v1/message_content_pb.js";
 import { PushOptionsSchema } from "@parley/proto/parley/v1/push_options_pb.js";
 import { type AttachmentUse, insertUses } from "../store/attachment-uses.js";
@@ -35,11 +35,11 @@ export async function storeSends(tx: Tx, jobs: readonly SendJob[]): Promise<Outc
     if (repeat !== undefined) return () => answerRepeat(send, repeat);
     const refusal = refusals.get(send);
     if (refusal !== undefined) return () => ({ ok: false, error: refusal });
-    const stored: Stored = { hash: send.hash, message: undefined };
+    const stored: Stored = { hash: send.hash, payload: undefined };
     known.set(keyOf(send), stored);
     fresh.push({ send, job });
     return () =>
-      stored.message === undefined ? lost() : { ok: true, value: { message: stored.message, deduplicated: false } };
+      stored.payload === undefined ? lost() : { ok: true, value: { payload: stored.payload, deduplicated: false } };
   });
   if (fresh.length > 0) await storeFresh(tx, fresh, known, contents);
   const outcomes = plan.map((answer) => answer());
@@ -79,7 +79,7 @@ async function fillContents(
 
 interface Stored {
   hash: Uint8Array;
-  message: ChatMessage | undefined;
+  payload: Uint8Array | undefined;
 }
 
 const keyOf = (send: Send): string => `${send.senderId}|${send.request.clientMessageId}`;
@@ -94,10 +94,7 @@ async function findRepeats(tx: Tx, sends: readonly Send[]): Promise<Map<string, 
   const senders = [...new Set(sends.map((send) => send.senderId))];
   const rows = await findByClientMessageIds(tx.db, tx.appId, senders, ids);
   return new Map(
-    rows.map((row) => [
-      `${row.sender}|${row.client_message_id}`,
-      { hash: row.payload_hash, message: fromBinary(ChatMessageSchema, row.payload) },
-    ]),
+    rows.map((row) => [`${row.sender}|${row.client_message_id}`, { hash: row.payload_hash, payload: row.payload }]),
   );
 }
 
@@ -109,7 +106,7 @@ function answerRepeat(send: Send, stored: Stored): SentOutcome {
         field: "client_message_id",
       }),
     };
-  return stored.message === undefined ? lost() : { ok: true, value: { message: stored.message, deduplicated: true } };
+  return stored.payload === undefined ? lost() : { ok: true, value: { payload: stored.payload, deduplicated: true } };
 }
 
 async function storeFresh(
@@ -137,13 +134,13 @@ async function storeFresh(
     place.headSeq += 1;
     const content = contents.get(send) ?? send.request.content;
     const createMs = Math.max(tx.nowMs, place.lastMs);
-    const { message, row } = makeMessage(tx, send, content, job.newId(), place.headSeq, createMs);
+    const row = makeMessage(tx, send, content, job.newId(), place.headSeq, createMs);
     rows.push(row);
     const attachmentId = attachmentIn(content)?.media.attachmentId;
     if (attachmentId !== undefined)
       uses.push({ attachmentId, audiences: send.target.audiences, conversationId, seq: row.seq, pos: row.pos });
     const stored = known.get(keyOf(send));
-    if (stored !== undefined) stored.message = message;
+    if (stored !== undefined) stored.payload = row.payload;
   }
   if (participants.length > 0) await addParticipants(tx, participants);
   await insertMessages(tx, rows);
@@ -157,7 +154,7 @@ function makeMessage(
   messageId: string,
   seq: number,
   createMs: number,
-) {
+): Row<"message"> {
   const { request, target, senderId } = send;
   const message = create(ChatMessageSchema, {
     messageId,
@@ -178,7 +175,7 @@ function makeMessage(
   const kind = senderId === "" ? "systemMessage" : "messageCreated";
   const facts = factsOf(tx.nowMs, senderId, request.content);
   const pos = tx.emit(newMessageEvent(createMs, target.audiences, kind, payload, facts));
-  const row: Row<"message"> = {
+  return {
     app_id: tx.appId,
     conversation_id: target.conversationId,
     seq,
@@ -192,7 +189,6 @@ function makeMessage(
     payload,
     push: request.push === undefined ? null : asBuffer(toBinary(PushOptionsSchema, request.push)),
   };
-  return { message, row };
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -1,4 +1,4 @@
-import type { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
+import { type AdminService, SendSystemMessageResponseSchema } from "@parley/proto/parley/v1/admin_service_pb.js";
 import { batchUpsertUsers } from "../domain/admin/batch-upsert-users.js";
 import { listPushCredentials } from "../domain/admin/list-push-credentials.js";
 import { listOauthProviders, setOauthProviders } from "../domain/admin/oauth-providers.js";
@@ -27,6 +27,7 @@ import { getStatistics } from "../domain/statistics/get-statistics.js";
 import { adminUserHandlers } from "./admin-users.js";
 import { openedSession } from "./auth-service.js";
 import type { Call, Handlers } from "./funnel.js";
+import { sentAnswer } from "./stored-messages.js";
 
 export function adminHandlers(ctx: Ctx, report: (error: unknown, call: Call) => void): Handlers<typeof AdminService> {
   return {
@@ -36,7 +37,8 @@ export function adminHandlers(ctx: Ctx, report: (error: unknown, call: Call) => 
     }),
     createSession: async ({ caller }, request) =>
       openedSession(await createSession(ctx, asService(caller), request.userId)),
-    sendSystemMessage: async ({ caller }, request) => await sendSystemMessage(ctx, asService(caller), request),
+    sendSystemMessage: async ({ caller, binary }, request) =>
+      sentAnswer(SendSystemMessageResponseSchema, await sendSystemMessage(ctx, asService(caller), request), binary),
     async setTokenKeys({ caller }, request) {
       await setTokenKeys(ctx, asService(caller), request.keys);
       return {};

@@ -16,6 +16,7 @@ export interface Exchange {
   baseUrl: string;
   requestId: string;
   json: boolean;
+  binary: boolean;
   /** Why the request is refused although Connect was given one it understands. */
   refusal: DomainError | undefined;
 }
@@ -23,11 +24,23 @@ export interface Exchange {
 /** Where a handler finds its exchange. */
 export const kExchange = createContextKey<Exchange>(undefined as never, { description: "the HTTP exchange" });
 
+/** A call by GET names its encoding elsewhere, so that it is sure of nothing. */
+const BINARY = /^application\/(proto|grpc|grpc-web)(\+proto)?$/;
+
 /** Begins an exchange: the values that Connect hands to the handler, and the way to refuse it. */
 export function createExchange(request: Request, response: Response, address: string, requestId: string) {
-  const json = String(request.headers["content-type"] ?? "").includes("json");
+  const type = String(request.headers["content-type"] ?? "");
+  const json = type.includes("json");
   const baseUrl = baseUrlOf(request as Parameters<typeof baseUrlOf>[0]);
-  const exchange: Exchange = { response, address, baseUrl, requestId, json, refusal: undefined };
+  const exchange: Exchange = {
+    response,
+    address,
+    baseUrl,
+    requestId,
+    json,
+    binary: BINARY.test(type),
+    refusal: undefined,
+  };
   const values: ContextValues = createContextValues().set(kExchange, exchange);
   return {
     values,
@@ -47,12 +60,13 @@ export function wasReset(request: Request): boolean {
 }
 
 export function factsOf(context: HandlerContext): CallFacts {
-  const { address, baseUrl, requestId, refusal } = context.values.get(kExchange);
+  const { address, baseUrl, requestId, binary, refusal } = context.values.get(kExchange);
   return {
     header: (name) => context.requestHeader.get(name) ?? undefined,
     requestId,
     address,
     baseUrl: () => baseUrl,
+    binary,
     refusal,
     signal: context.signal,
   };

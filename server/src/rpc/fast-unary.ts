@@ -91,7 +91,7 @@ function serve(
     const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
     const over = lazyAbort(response);
     const deadline = startDeadline(request, response, over, fail);
-    const facts = factsOf(request, requestId, options.addressOf(request), over);
+    const facts = factsOf(request, requestId, options.addressOf(request), codec === "proto", over);
     void run(method, codec, body, facts, response, fail).then(() => clearTimeout(deadline));
   });
   request.on("error", () => undefined);
@@ -120,7 +120,7 @@ async function run(
   }
 }
 
-function factsOf(request: Request, requestId: string, address: string, over: LazyAbort): CallFacts {
+function factsOf(request: Request, requestId: string, address: string, binary: boolean, over: LazyAbort): CallFacts {
   return {
     header(name) {
       const value = request.headers[name];
@@ -128,6 +128,7 @@ function factsOf(request: Request, requestId: string, address: string, over: Laz
     },
     requestId,
     address,
+    binary,
     baseUrl: () => baseUrlOf(request as Parameters<typeof baseUrlOf>[0]),
     refusal: undefined,
     get signal() {

@@ -23,6 +23,8 @@ export interface CallFacts {
   address: string;
   /** The address of this server, as the client knows it. */
   baseUrl(): string;
+  /** Whether the answer is sure to be binary, not JSON. */
+  binary: boolean;
   /** Why the call is refused before anything of it is looked at. */
   refusal: DomainError | undefined;
   signal: AbortSignal;
@@ -35,6 +37,8 @@ export interface Call {
   /** The address of this server for the caller, without a slash at its end. */
   baseUrl: string;
   requestId: string;
+  /** Whether the answer is sure to be binary, not JSON. */
+  binary: boolean;
   signal: AbortSignal;
 }
 
@@ -89,6 +93,7 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics;
         caller,
         address: facts.address,
         requestId,
+        binary: facts.binary,
         get baseUrl() {
           return ctx.publicUrl ?? facts.baseUrl();
         },

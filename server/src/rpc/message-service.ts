@@ -1,6 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import type { MessageService, SendMessageResultSchema } from "@parley/proto/parley/v1/message_service_pb.js";
+import {
+  type MessageService,
+  SendMessageResponseSchema,
+  SendMessageResultSchema,
+} from "@parley/proto/parley/v1/message_service_pb.js";
 import { ackEvents } from "../domain/ack-events.js";
 import { asSession, asUser } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
@@ -9,6 +13,7 @@ import { sendMessage, sendMessages } from "../domain/send-message.js";
 import { setTyping } from "../domain/set-typing.js";
 import { codeName, wireError } from "./errors.js";
 import type { Call, Handlers } from "./funnel.js";
+import { sentAnswer } from "./stored-messages.js";
 
 type Result = MessageInitShape<typeof SendMessageResultSchema>;
 
@@ -23,10 +28,16 @@ export function messageHandlers(
     return { error: { code: codeName(code), message, detail } };
   };
   return {
-    sendMessage: ({ caller }, request) => sendMessage(ctx, asUser(caller), request),
+    async sendMessage({ caller, binary }, request) {
+      return sentAnswer(SendMessageResponseSchema, await sendMessage(ctx, asUser(caller), request), binary);
+    },
     async sendMessages(call, request) {
       const outcomes = await sendMessages(ctx, asUser(call.caller), request.requests);
-      return { results: outcomes.map((outcome) => (outcome.ok ? outcome.value : failed(outcome.error, call))) };
+      const results = outcomes.map(
+        (outcome): Result =>
+          outcome.ok ? sentAnswer(SendMessageResultSchema, outcome.value, call.binary) : failed(outcome.error, call),
+      );
+      return { results };
     },
     async setTyping({ caller }, request) {
       await setTyping(ctx, asUser(caller), request.peer, request.typing);

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { sql } from "kysely";
 import type { LogEvent, LogRange, NewEvent } from "../ports.js";
 import { bulkInsert } from "./bulk.js";
+import { compiledQuery } from "./compiled.js";
 import { StoreError, storeErrorOf } from "./errors.js";
 import type { Room } from "./room.js";
 import type { Db } from "./schema.js";
@@ -74,6 +75,14 @@ interface Generation {
   generation_id: string;
   first_pos: number;
 }
+
+const begin = compiledQuery(() => sql`begin immediate`);
+const commit = compiledQuery(() => sql`commit`);
+const beginRun = compiledQuery(() => sql`savepoint run`);
+const keepRun = compiledQuery(() => sql`release run`);
+const undoRun = compiledQuery(() => sql`rollback to run`);
+const headOf = compiledQuery((db) => db.selectFrom("app_log").select("pos").where("app_id", "=", ""));
+const raiseHead = compiledQuery((db) => db.updateTable("app_log").set({ pos: 0 }).where("app_id", "=", ""));
 
 const insertEvents = bulkInsert("event", ["app_id", "pos", "kind", "create_ms", "audiences", "payload"]);
 const insertAudiences = bulkInsert("audience", ["app_id", "audience", "pos"]);
@@ -151,11 +160,11 @@ export function createCommitter(options: CommitterOptions): Committer {
     let answers: (Outcome<unknown> | undefined)[];
     try {
       answers = await options.write.connection().execute(async (db) => {
-        await sql`begin immediate`.execute(db);
+        await begin(db);
         try {
           const outcomes = await writeRuns(db, batch, logs, effects);
           await writeLogs(db, logs, options.now());
-          await sql`commit`.execute(db);
+          await commit(db);
           return outcomes;
         } catch (error) {
           await sql`rollback`.execute(db).catch(() => undefined);
@@ -226,16 +235,16 @@ export function createCommitter(options: CommitterOptions): Committer {
     const [head, eventCount] = [log.head, log.events.length];
     const effectCount = effects.length;
     const tx = openTx(db, appId, options.now(), log, effects);
-    await sql`savepoint run`.execute(db);
+    await beginRun(db);
     try {
       const outcomes = [...(await handler(tx, items))];
-      await sql`release run`.execute(db);
+      await keepRun(db);
       log.used = true;
       return outcomes;
     } catch (error) {
       if (storeErrorOf(error) !== undefined) throw error;
-      await sql`rollback to run`.execute(db);
-      await sql`release run`.execute(db);
+      await undoRun(db);
+      await keepRun(db);
       log.head = head;
       log.events.length = eventCount;
       effects.length = effectCount;
@@ -281,7 +290,7 @@ function openTx(db: Db, appId: string, nowMs: number, log: AppLog, effects: (() 
 }
 
 async function openLog(db: Db, appId: string, known: Generation | undefined): Promise<AppLog> {
-  const row = await db.selectFrom("app_log").select("pos").where("app_id", "=", appId).executeTakeFirst();
+  const [row] = await headOf(db, [appId]);
   const pos = row?.pos ?? 0;
   const generation = known ?? {
     generation_id: randomBytes(8).toString("hex"),
@@ -308,7 +317,7 @@ async function writeLogs(db: Db, logs: Map<string, AppLog>, nowMs: number): Prom
       log.generationStored = "yes";
     }
     if (!wrote) continue;
-    await db.updateTable("app_log").set({ pos: log.head }).where("app_id", "=", appId).execute();
+    await raiseHead(db, [log.head, appId]);
     await insertEvents(
       db,
       log.events.map((e) => ({

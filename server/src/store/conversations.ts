@@ -1,4 +1,6 @@
+import { bulkInsert } from "./bulk.js";
 import type { Tx } from "./committer.js";
+import { compiledListQuery } from "./compiled.js";
 import type { Db } from "./schema.js";
 
 /** How much a run of sends adds to one conversation. */
@@ -11,42 +13,42 @@ export interface ConversationGrowth {
   lastMs?: number;
 }
 
+const headsOf = compiledListQuery((db, ids) =>
+  db
+    .selectFrom("conversation")
+    .select(["conversation_id", "head_seq", "last_ms"])
+    .where("app_id", "=", "")
+    .where("conversation_id", "in", ids ?? []),
+);
+
+const putHeads = bulkInsert(
+  "conversation",
+  ["app_id", "conversation_id", "head_seq", "floor_seq", "last_pos", "last_ms"],
+  { keys: ["app_id", "conversation_id"], replaced: ["head_seq", "last_pos", "last_ms"] },
+);
+
 /** Raises the heads of conversations, making those that are new, and gives each head and time from before. */
 export async function growConversations(
   tx: Tx,
   growths: readonly ConversationGrowth[],
 ): Promise<Map<string, { headSeq: number; lastMs: number }>> {
   const ids = growths.map((growth) => growth.conversationId);
-  const before = await tx.db
-    .selectFrom("conversation")
-    .select(["conversation_id", "head_seq", "last_ms"])
-    .where("app_id", "=", tx.appId)
-    .where("conversation_id", "in", ids)
-    .execute();
+  const before = await headsOf(tx.db, [tx.appId], ids);
   const known = new Map(
     before.map((row) => [row.conversation_id, { headSeq: row.head_seq, lastMs: row.last_ms }] as const),
   );
-  await tx.db
-    .insertInto("conversation")
-    .values(
-      growths.map(({ conversationId, count, lastPos, lastMs = tx.nowMs }) => ({
-        app_id: tx.appId,
-        conversation_id: conversationId,
-        head_seq: (known.get(conversationId)?.headSeq ?? 0) + count,
-        floor_seq: 0,
-        last_pos: lastPos,
-        // The message's time never falls behind the one before it.
-        last_ms: Math.max(lastMs, known.get(conversationId)?.lastMs ?? 0),
-      })),
-    )
-    .onConflict((conflict) =>
-      conflict.columns(["app_id", "conversation_id"]).doUpdateSet((e) => ({
-        head_seq: e.ref("excluded.head_seq"),
-        last_pos: e.ref("excluded.last_pos"),
-        last_ms: e.ref("excluded.last_ms"),
-      })),
-    )
-    .execute();
+  await putHeads(
+    tx.db,
+    growths.map(({ conversationId, count, lastPos, lastMs = tx.nowMs }) => ({
+      app_id: tx.appId,
+      conversation_id: conversationId,
+      head_seq: (known.get(conversationId)?.headSeq ?? 0) + count,
+      floor_seq: 0,
+      last_pos: lastPos,
+      // The message's time never falls behind the one before it.
+      last_ms: Math.max(lastMs, known.get(conversationId)?.lastMs ?? 0),
+    })),
+  );
   return new Map(ids.map((id) => [id, known.get(id) ?? { headSeq: 0, lastMs: 0 }]));
 }
 

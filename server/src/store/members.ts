@@ -1,5 +1,6 @@
 import { addSearchRows, removeSearchRows, replaceSearchRows } from "./attributes.js";
 import type { Tx } from "./committer.js";
+import { compiledListQuery } from "./compiled.js";
 import { addDissolved } from "./dissolved.js";
 import type { Db, Row } from "./schema.js";
 
@@ -33,16 +34,19 @@ export async function findMember(db: Db, appId: string, place: string, userId: s
     .executeTakeFirst();
 }
 
-/** The present memberships of any of these users in any of these places. */
-export async function findMembersOf(db: Db, appId: string, places: readonly string[], userIds: readonly string[]) {
-  return await db
+const membersOf = compiledListQuery((db, places, userIds) =>
+  db
     .selectFrom("member")
     .select(["place", "user_id", "role", "joined_pos", "mute_until_ms"])
-    .where("app_id", "=", appId)
-    .where("place", "in", places)
-    .where("user_id", "in", userIds)
-    .where("left_pos", "is", null)
-    .execute();
+    .where("app_id", "=", "")
+    .where("place", "in", places ?? [])
+    .where("user_id", "in", userIds ?? [])
+    .where("left_pos", "is", null),
+);
+
+/** The present memberships of any of these users in any of these places. */
+export async function findMembersOf(db: Db, appId: string, places: readonly string[], userIds: readonly string[]) {
+  return await membersOf(db, [appId], places, userIds);
 }
 
 /** A place in the order of joining: those who came with the same event by rising id. Nothing in it changes while a stay lasts. */

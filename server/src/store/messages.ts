@@ -1,6 +1,7 @@
 import { idOf, isGroupPlace } from "./audience.js";
 import { bulkInsert } from "./bulk.js";
 import type { Tx } from "./committer.js";
+import { compiledListQuery } from "./compiled.js";
 import { readErasures } from "./erasure.js";
 import { readableMessages } from "./readable.js";
 import type { Db, Row } from "./schema.js";
@@ -24,6 +25,15 @@ export async function insertMessages(tx: Tx, rows: readonly Row<"message">[]): P
   await insertRows(tx.db, rows);
 }
 
+const byClientMessageIds = compiledListQuery((db, clientMessageIds, senders) =>
+  db
+    .selectFrom("message")
+    .select(["sender", "client_message_id", "payload_hash", "pos", "payload"])
+    .where("app_id", "=", "")
+    .where("client_message_id", "in", clientMessageIds ?? [])
+    .where("sender", "in", senders ?? []),
+);
+
 /** The stored messages of these senders that carry one of these client_message_ids. */
 export async function findByClientMessageIds(
   db: Db,
@@ -31,14 +41,7 @@ export async function findByClientMessageIds(
   senders: readonly string[],
   clientMessageIds: readonly string[],
 ) {
-  const rows = await db
-    .selectFrom("message")
-    .select(["sender", "client_message_id", "payload_hash", "pos", "payload"])
-    .where("app_id", "=", appId)
-    .where("client_message_id", "in", clientMessageIds)
-    .where("sender", "in", senders)
-    .execute();
-  return await readableMessages(db, appId, rows);
+  return await readableMessages(db, appId, await byClientMessageIds(db, [appId], clientMessageIds, senders));
 }
 
 /** A message by its id, unless retention has hidden it. */

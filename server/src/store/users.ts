@@ -1,6 +1,7 @@
 import { addSearchRows, replaceSearchRows } from "./attributes.js";
 import { userAudience } from "./audience.js";
 import type { Tx } from "./committer.js";
+import { compiledListQuery } from "./compiled.js";
 import type { Db, Row } from "./schema.js";
 import { addToStatistics, countAt } from "./statistics.js";
 
@@ -31,19 +32,18 @@ export async function findUsers(db: Db, appId: string, userIds: readonly string[
   return rows.sort((a, b) => (a.user_id < b.user_id ? -1 : 1));
 }
 
+const kindsOf = compiledListQuery((db, userIds) =>
+  db
+    .selectFrom("user")
+    .select(["user_id", "kind"])
+    .where("app_id", "=", "")
+    .where("user_id", "in", userIds ?? []),
+);
+
 /** The kinds of the users of these ids that exist. */
 export async function findUserKinds(db: Db, appId: string, userIds: readonly string[]): Promise<Map<string, number>> {
-  const kinds = new Map<string, number>();
-  for (let at = 0; at < userIds.length; at += 500) {
-    const rows = await db
-      .selectFrom("user")
-      .select(["user_id", "kind"])
-      .where("app_id", "=", appId)
-      .where("user_id", "in", userIds.slice(at, at + 500))
-      .execute();
-    for (const row of rows) kinds.set(row.user_id, row.kind);
-  }
-  return kinds;
+  const rows = await kindsOf(db, [appId], userIds);
+  return new Map(rows.map((row) => [row.user_id, row.kind]));
 }
 
 export async function insertUser(
