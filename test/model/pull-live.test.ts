@@ -9,7 +9,7 @@ import type { LogEvent } from "../../server/src/ports.js";
 import { decodeCursor, encodeCursor } from "../../server/src/store/cursor.js";
 import { fakeClock } from "../support/fake-clock.js";
 import { figure } from "../support/proofs/figure.js";
-import { sized } from "../support/proofs/tier.js";
+import { longTimeout, sized } from "../support/proofs/tier.js";
 import { CHUNK, type PullLive, type PullLiveFault, pullLive, type Sizes } from "./pull-live.js";
 import { allPaths, search } from "./search.js";
 
@@ -154,7 +154,7 @@ function realStream() {
   };
 }
 
-describe("M4: the change from reading to live", () => {
+describe("M4: the change from reading to live", { timeout: longTimeout }, () => {
   it("has no state with a gap, a repeat or a standstill", (context) => {
     const found = search(pullLive());
     expect(found.wrong).toBeUndefined();
