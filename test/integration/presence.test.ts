@@ -177,8 +177,23 @@ describe("a new stream", () => {
     const stream = await subscribe(tom, { cursor });
     expect(stream.frames.map((frame) => frame.case)).toEqual(["started", "event", "event", "caughtUp"]);
     expect(told(stream)).toEqual(["jerry on"]);
-    expect(stream.events()[0]?.kind).toBe(EventKind.PRESENCE_CHANGED);
+    expect(stream.events()[1]?.kind).toBe(EventKind.PRESENCE_CHANGED);
     for (const each of [...open, stream]) await each.close();
+  });
+
+  test("is told of a friend lost and won back meanwhile after it is told of that", async () => {
+    const [tom, jerry] = await cast();
+    const open = await subscribe(jerry);
+    const { cursor } = await tom.rpc.message.listEvents({});
+    await jerry.rpc.friend.removeFriend({ userId: tom.userId });
+    await jerry.rpc.friend.addFriend({ userId: tom.userId });
+    const stream = await subscribe(tom, { cursor });
+    expect(stream.events().map(({ kind }) => EventKind[kind])).toEqual([
+      "FRIEND_CHANGED",
+      "FRIEND_CHANGED",
+      "PRESENCE_CHANGED",
+    ]);
+    for (const each of [open, stream]) await each.close();
   });
 
   test("that filters its kinds is told by them", async () => {

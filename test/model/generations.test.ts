@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { generationAt, readLogState, refusalOf } from "../../server/src/store/log.js";
 import { figure } from "../support/proofs/figure.js";
-import { sized, TIER_2 } from "../support/proofs/tier.js";
+import { longTimeout, sized, TIER_2 } from "../support/proofs/tier.js";
 import { tempStore } from "../support/temp-store.js";
 import { type GenerationFault, generations, type Held, type History, mustBeRefused } from "./generations.js";
 import { allPaths, search } from "./search.js";
@@ -67,7 +67,7 @@ async function realLog() {
   };
 }
 
-describe("M4: generations", () => {
+describe("M4: generations", { timeout: longTimeout }, () => {
   it("let on exactly those who saw nothing that was lost, in every history", (context) => {
     const found = search(generations(TIER_2 ? large : small));
     expect(found.wrong).toBeUndefined();

@@ -9,7 +9,7 @@ import type { LogEvent } from "../../server/src/ports.js";
 import { decodeCursor, encodeCursor } from "../../server/src/store/cursor.js";
 import { fakeClock } from "../support/fake-clock.js";
 import { figure } from "../support/proofs/figure.js";
-import { sized } from "../support/proofs/tier.js";
+import { longTimeout, sized } from "../support/proofs/tier.js";
 import { CHUNK, type PullLive, type PullLiveFault, pullLive, type Sizes } from "./pull-live.js";
 import { allPaths, search } from "./search.js";
 
@@ -42,7 +42,7 @@ function realStream() {
   const got: number[] = [];
   const wrong: string[] = [];
   let [told, floor, queued] = [0, 0, 0];
-  let [endPrelude, endRead, endDrain] = [() => {}, () => {}, () => {}];
+  let [endPrelude, endNaming, endRead, endDrain] = [() => {}, () => {}, () => {}, () => {}];
   const unexpected = (error?: unknown) => wrong.push(`unexpected: ${String(error)}`);
   const tail = createAppTail(
     APP,
@@ -94,8 +94,11 @@ function realStream() {
         endPrelude = () => resolve([]);
       });
       await tail.add(subscription, ["u:tom"], () => stays);
-      return [];
     },
+    onlineFriends: () =>
+      new Promise((resolve) => {
+        endNaming = () => resolve([]);
+      }),
     read: (from, to) =>
       new Promise((resolve) => {
         endRead = () => {
@@ -118,6 +121,7 @@ function realStream() {
     "tell 1": () => tell(1),
     "tell 2": () => tell(2),
     prelude: () => endPrelude(),
+    name: () => endNaming(),
     read: () => endRead(),
     trim: () => {
       floor = tail.state().head;
@@ -136,7 +140,7 @@ function realStream() {
     /** Lets all that is committed arrive. */
     async finish() {
       for (let round = 0; round < 8; round++) {
-        for (const name of ["prelude", "read", "drain", "tell 1"])
+        for (const name of ["prelude", "name", "read", "drain", "tell 1"])
           if (name !== "tell 1" || told < log.length) await this.step(name);
       }
       return { got, floor, committed: log.length, wrong };
@@ -150,7 +154,7 @@ function realStream() {
   };
 }
 
-describe("M4: the change from reading to live", () => {
+describe("M4: the change from reading to live", { timeout: longTimeout }, () => {
   it("has no state with a gap, a repeat or a standstill", (context) => {
     const found = search(pullLive());
     expect(found.wrong).toBeUndefined();
@@ -188,6 +192,7 @@ describe("M4: the change from reading to live", () => {
 
   const faults: PullLiveFault[] = [
     "await before live",
+    "live once friends are named",
     "reads from its own position",
     "position kept on overflow",
     "falls back to the watermark",

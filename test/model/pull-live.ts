@@ -7,9 +7,11 @@ export interface PullLive {
   mark: number;
   /** Retention has removed everything up to here. */
   floor: number;
-  doing: "prelude" | "room" | "reading" | "turning" | "live";
+  doing: "prelude" | "room" | "reading" | "naming" | "turning" | "live";
   pos: number;
   caughtUp: boolean;
+  /** Whether the friends that are online were named after the last read; every event of the model is of a friendship. */
+  named: boolean;
   /** What a read that is under way asks up to. */
   upTo: number;
   /** The bytes that the consumer has not taken. */
@@ -21,6 +23,7 @@ export interface PullLive {
 /** A fault that somebody might build in; the search must find each. */
 export type PullLiveFault =
   | "await before live"
+  | "live once friends are named"
   | "reads from its own position"
   | "position kept on overflow"
   | "falls back to the watermark";
@@ -42,12 +45,20 @@ const SMALL: Sizes = { event: 1, caughtUp: 1, resync: 1, queue: 2 };
 export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive> {
   /** What a stream does from one await to the next. */
   const goOn = (s: PullLive) => {
-    if (s.pos < s.mark) {
+    if (s.pos < s.mark || !s.named) {
       // A read asks up to the watermark of its beginning, and begins when half of the queue is free.
       s.upTo = s.mark;
-      s.doing = s.queued > sizes.queue / 2 ? "room" : "reading";
-      return;
+      s.doing = "room";
+      return s.queued > sizes.queue / 2 ? undefined : leaveRoom(s);
     }
+    turnLive(s);
+  };
+
+  const leaveRoom = (s: PullLive) => {
+    s.doing = s.pos < s.upTo ? "reading" : "naming";
+  };
+
+  const turnLive = (s: PullLive) => {
     if (!s.caughtUp) s.queued += sizes.caughtUp;
     s.caughtUp = true;
     s.doing = fault === "await before live" ? "turning" : "live";
@@ -70,6 +81,7 @@ export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive
     writeEvents(s, chunk);
     // A read of as much as it may is complete to its last event, another to all that was asked for.
     s.pos = chunk.length === CHUNK ? (chunk.at(-1) as number) : s.upTo;
+    s.named = false;
     goOn(s);
   };
 
@@ -98,6 +110,15 @@ export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive
     ["prelude", (s) => s.doing === "prelude", goOn],
     ["read", (s) => s.doing === "reading", takeRead],
     [
+      "name",
+      (s) => s.doing === "naming",
+      (s) => {
+        s.named = true;
+        if (fault === "live once friends are named") turnLive(s);
+        else goOn(s);
+      },
+    ],
+    [
       "turn",
       (s) => s.doing === "turning",
       (s) => {
@@ -116,7 +137,7 @@ export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive
       (s) => s.queued > 0,
       (s) => {
         s.queued = 0;
-        if (s.doing === "room") s.doing = "reading";
+        if (s.doing === "room") leaveRoom(s);
       },
     ],
   ];
@@ -129,6 +150,7 @@ export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive
       doing: "prelude",
       pos: 0,
       caughtUp: false,
+      named: false,
       upTo: 0,
       queued: 0,
       got: [],

@@ -17,6 +17,11 @@ import { sync } from "./sync.js";
 const USERS = ["ann", "bob", "cleo", "dan"];
 /** The user of each device: two have a second one. */
 export const DEVICES = ["ann", "bob", "cleo", "ann", "bob"];
+const FRIENDS = [
+  ["ann", "bob"],
+  ["ann", "cleo"],
+  ["bob", "cleo"],
+] as const;
 const HOUR_MS = 3_600_000;
 
 /** How often each kind of command was done. */
@@ -25,6 +30,7 @@ export type Counts = Map<string, number>;
 /** The settings of one run's app, as numbers to choose by. */
 export const rulesArbitrary = fc.record({
   strangers: fc.boolean(),
+  friends: fc.boolean(),
   mostMembers: fc.integer({ min: 2, max: 4 }),
   eventsKeptMs: fc.constantFrom(0, 600_000, 2 * HOUR_MS),
   historyKeptMs: fc.constantFrom(0, 600_000, 2 * HOUR_MS),
@@ -122,6 +128,12 @@ async function openScene(host: Host, rules: Rules): Promise<Scene> {
     await logIn(scene, device);
   }
   for (const device of devices.slice(3)) device.network.accept();
+  if (rules.friends) {
+    for (const [user, friend] of FRIENDS) {
+      await service.as(user).friends.add(friend);
+      world.addFriend(user, friend);
+    }
+  }
   await sync(scene);
   return scene;
 }

@@ -11,6 +11,8 @@ export class Refused extends Error {
 /** The settings of the app that runs differ in. */
 export interface Rules {
   strangers: boolean;
+  /** Whether those who have a device begin as friends: presence is of friends alone, and they are made rarely. */
+  friends: boolean;
   mostMembers: number;
   eventsKeptMs: number;
   historyKeptMs: number;

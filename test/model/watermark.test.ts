@@ -9,7 +9,7 @@ import type { BusListener, LogRange } from "../../server/src/ports.js";
 import type { Db } from "../../server/src/store/schema.js";
 import { fakeClock } from "../support/fake-clock.js";
 import { figure } from "../support/proofs/figure.js";
-import { sized } from "../support/proofs/tier.js";
+import { longTimeout, sized } from "../support/proofs/tier.js";
 import { allPaths, search } from "./search.js";
 import { BATCHES, firstOf, lastOf, type Node, type WatermarkFault, watermark } from "./watermark.js";
 
@@ -127,7 +127,7 @@ function realNodes() {
 
 const shown = ({ got, mark, opening }: Node) => ({ got, mark, isOpening: opening >= 0 });
 
-describe("M4: the watermark of two nodes", () => {
+describe("M4: the watermark of two nodes", { timeout: longTimeout }, () => {
   it("has no state with a gap, a repeat or an unseen loss", (context) => {
     const found = search(watermark());
     expect(found.wrong).toBeUndefined();

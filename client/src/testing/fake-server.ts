@@ -181,14 +181,11 @@ export function createFakeServer() {
         yield frame({ case: "resyncRequired", value: { $typeName: "parley.v1.ResyncRequired", reason } });
         server.forgetful = undefined;
       }
-      for (const userId of server.online) {
-        const value = create(StreamEventSchema, {
-          event: { case: "presenceChanged", value: { userId, online: true } },
-        });
-        yield frame({ case: "event", value });
-      }
+      const presence = [...server.online].map((userId) =>
+        create(StreamEventSchema, { event: { case: "presenceChanged", value: { userId, online: true } } }),
+      );
       stream.frames.unshift(
-        ...log.slice(Number(start), Number(head)).map((value): Frame => ({ case: "event", value })),
+        ...[...log.slice(Number(start), Number(head)), ...presence].map((value): Frame => ({ case: "event", value })),
         { case: "caughtUp", value: { $typeName: "parley.v1.CaughtUp", cursor: head } },
       );
     }

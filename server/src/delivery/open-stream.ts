@@ -50,14 +50,14 @@ const STAYS_AWAY: ReadonlySet<GoodbyeReason> = new Set([
 ]);
 const ALWAYS: ReadonlySet<number> = new Set([EventKind.SESSION_REVOKED]);
 
-/** Serves one stream until it is over. `prelude` gives what must be told between started and caught_up. */
+/** Serves one stream until it is over. `onlineFriends` gives what is told of them before caught_up. */
 export async function openStream(
   deps: StreamDeps,
   tail: AppTail,
   request: StreamRequest,
   sink: Sink,
   signal: AbortSignal,
-  prelude: () => Promise<readonly EncodedEvent[]>,
+  onlineFriends: () => Promise<readonly EncodedEvent[]>,
 ): Promise<Ending> {
   const { read, limits, times } = deps;
   const { userId, sessionId } = request;
@@ -87,8 +87,8 @@ export async function openStream(
       // Nor did it hear how the user wants to be shown, if that was changed meanwhile.
       const hidden = (await findUser(read, tail.appId, userId))?.invisible === 1;
       if (hidden !== request.hidden) deps.liveness.hide(tail.appId, userId, hidden);
-      return await prelude();
     },
+    onlineFriends,
     onFellBehind: () => deps.metrics.liveToReading.inc(),
     onError: (error) => deps.logger.error({ err: error, sessionId }, "a stream failed"),
     async read(from, to) {

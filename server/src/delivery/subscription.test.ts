@@ -93,8 +93,8 @@ function createWorld(options: { queueFrames: number; start?: number }) {
     cursorAt: tail.cursorAt,
     async prelude() {
       await tail.add(subscription, ["u:tom"], () => wait("prelude", () => []));
-      return [];
     },
+    onlineFriends: () => wait("friends", () => []),
     async read(from, to) {
       lastRead = `${from}-${to}`;
       if (from < floor) return "expired";
@@ -361,6 +361,28 @@ describe("subscription", () => {
     await world.finish();
     expect(eventsOf(world.frames)).toEqual(upTo(7));
     expect(world.subscription.isLive).toBe(true);
+  });
+
+  test("friends who are online are named after the changes of friendship that are read, and once for all of them", async () => {
+    const world = createWorld({ queueFrames: 4, start: 3 });
+    const steps: string[] = [];
+    const goOn = async () => {
+      await settle();
+      while (!world.subscription.isLive) {
+        world.drain();
+        for (const [name, step] of [...world.steps]) {
+          steps.push(name);
+          step();
+        }
+        await settle();
+      }
+    };
+    await goOn();
+    expect(steps.splice(0)).toEqual(["prelude", "read", "read", "friends"]);
+    world.commit(7);
+    expect(world.fallen).toBe(1);
+    await goOn();
+    expect(steps).toEqual(["read", "read", "friends"]);
   });
 
   test("a stream that was quiet while the floor rose past it and then falls behind has missed nothing", async () => {

@@ -1,4 +1,5 @@
 import { GoodbyeReason, ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
+import { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import type { Clock } from "../ops/clock.js";
 import { type Codec, controlFrame, type EncodedEvent } from "./frames.js";
 import type { Sink } from "./sink.js";
@@ -59,8 +60,10 @@ export interface SubscriptionOptions {
   cursorAt(pos: number): string;
   /** Visible events after a position, bounded; `upTo` is what they are complete to; "expired" when the log no longer reaches back that far. */
   read(from: number, to: number): Promise<{ events: readonly EncodedEvent[]; upTo: number } | "expired">;
-  /** Runs before the first read: what must be told between started and caught_up. */
-  prelude(): Promise<readonly EncodedEvent[]>;
+  /** Runs before the first read. */
+  prelude(): Promise<void>;
+  /** The friends that are online now, as the events that tell of them. */
+  onlineFriends(): Promise<readonly EncodedEvent[]>;
   onFellBehind(): void;
   onError(error: unknown): void;
 }
@@ -73,6 +76,8 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   let { pos } = options;
   let live = false;
   let caughtUp = false;
+  /** Whether the friends that are online were named after every change of friendship that was read. */
+  let named = false;
   let pending: Buffer[] = [];
   let pendingBytes = 0;
   /** An event had no room: those from it on are read from the log. */
@@ -124,7 +129,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
 
   const catchUp = async () => {
     try {
-      if (!caughtUp) write((await options.prelude()).filter(wanted).map((event) => event.frame(codec)));
+      if (!caughtUp) await options.prelude();
       await readToWatermark();
     } catch (error) {
       options.onError(error);
@@ -132,10 +137,12 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     }
   };
 
+  const tell = (events: readonly EncodedEvent[]) => write(events.filter(wanted).map((event) => event.frame(codec)));
+
   const readToWatermark = async () => {
     while (!over.signal.aborted) {
       const to = options.watermark();
-      if (pos >= to) {
+      if (pos >= to && named) {
         if (!caughtUp) {
           caughtUp = true;
           write([controlFrame(codec, { case: "caughtUp", value: { cursor: options.cursorAt(pos) } })]);
@@ -147,13 +154,20 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       // First the room, then the reading: who does not read holds no chunk.
       await waitForRoom();
       if (over.signal.aborted) return;
+      if (pos >= to) {
+        named = true;
+        tell(await options.onlineFriends());
+        continue;
+      }
       const chunk = await options.read(pos, to);
       if (chunk === "expired") {
         write([controlFrame(codec, { case: "resyncRequired", value: { reason: ResyncReason.EXPIRED } })]);
         pos = options.watermark();
         continue;
       }
-      write(chunk.events.filter(wanted).map((event) => event.frame(codec)));
+      tell(chunk.events);
+      // Who was lost as a friend and won back is forgotten with the loss, which may be older than what was told of its presence.
+      if (chunk.events.some((event) => event.kind === EventKind.FRIEND_CHANGED)) named = false;
       pos = chunk.upTo;
     }
   };

@@ -230,7 +230,7 @@ export const MessageUpdatedSchema: GenMessage<MessageUpdated> = /*@__PURE__*/
   messageDesc(file_parley_v1_stream_event, 2);
 
 /**
- * The event of a user's presence. It goes to the user's friends, of one user at most once in 5 s: the newest state, which may be the one told before. Between started and caught_up of Subscribe there is one for each friend that is online.
+ * The event of a user's presence. It goes to the user's friends, of one user at most once in 5 s: the newest state, which may be the one told before. Before caught_up of Subscribe, after the events that were missed, there is one for each friend that is online.
  * Of a user who tells everyone (see PresenceSettings) another goes to all, after that of friends; it is not repeated when a stream starts.
  *
  * @generated from message parley.v1.PresenceChanged
