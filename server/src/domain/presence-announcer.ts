@@ -66,13 +66,15 @@ export function createPresenceAnnouncer(
 
 async function tellOthers({ read, bus, apps }: Pick<Ctx, "read" | "bus" | "apps">, change: PresenceChange) {
   const { appId, userId } = change;
-  const friends = await listFriends(read, appId, userId);
   const user = await findUser(read, appId, userId);
+  const everyone = user !== undefined && (await tellsEveryone(apps, user));
+  // Read last: who ceases to be a friend meanwhile is told so, and nothing after it.
+  const friends = await listFriends(read, appId, userId);
   publishPresence(
     bus,
     change,
     friends.map((friend) => userAudience(friend.friend_id)),
   );
   // After friends: by that they know that they have heard it already.
-  if (user !== undefined && (await tellsEveryone(apps, user))) publishPresence(bus, change, [EVERYONE]);
+  if (everyone) publishPresence(bus, change, [EVERYONE]);
 }
