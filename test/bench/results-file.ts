@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
-import type { Measurement } from "./measure.js";
 import type { Options } from "./options.js";
+import type { Measurement } from "./stage.js";
 
 const root = join(import.meta.dirname, "../..");
 const git = (...args: string[]): string => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();

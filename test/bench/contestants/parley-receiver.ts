@@ -6,6 +6,8 @@ const ackEveryMs = 1_000;
 
 /** An open stream with its acknowledgements. */
 export interface Receiver {
+  /** The place to go on from. */
+  readonly cursor: string;
   close(): void;
 }
 
@@ -14,19 +16,22 @@ export async function openReceiver(
   client: Client<typeof MessageService>,
   headers: Record<string, string>,
   { receive = () => {}, fail }: JoinOptions,
+  from = "",
 ): Promise<Receiver> {
   const abort = new AbortController();
   const { signal } = abort;
-  let cursor = "";
-  let acknowledged = "";
+  let cursor = from;
+  let acknowledged = from;
   let live: () => void = () => {};
   const opened = new Promise<void>((resolve) => {
     live = resolve;
   });
 
   async function run(): Promise<void> {
-    for await (const { frame } of client.subscribe({}, { headers, signal })) {
+    for await (const { frame } of client.subscribe({ cursor: from }, { headers, signal })) {
+      if (frame.case === "started" || frame.case === "caughtUp") cursor = frame.value.cursor;
       if (frame.case === "caughtUp") live();
+      if (frame.case === "resyncRequired") throw new Error("the server lost the stream's place");
       if (frame.case === "goodbye") throw new Error(`the server said goodbye: ${GoodbyeReason[frame.value.reason]}`);
       if (frame.case !== "event") continue;
       const { event, cursor: next } = frame.value;
@@ -54,8 +59,12 @@ export async function openReceiver(
   });
   ended.catch(() => {});
   await Promise.race([opened, ended]);
+  acknowledged = cursor;
   const timers = [setTimeout(() => timers.push(setInterval(acknowledge, ackEveryMs)), Math.random() * ackEveryMs)];
   return {
+    get cursor() {
+      return cursor;
+    },
     close() {
       for (const timer of timers) clearInterval(timer);
       abort.abort();
