@@ -14,19 +14,61 @@ const cpu = (per: string, digits = 3): Column => ({ key: "cpu", title: `CPU ${pe
 const client = (per: string, digits = 3): Column => ({ key: "clientCpu", title: `client ${per}`, digits });
 const rate = (what: string): Column => ({ key: "perSecond", title: `${what}/s`, digits: 0, ratio: `${what}/s ×` });
 
-/** The columns of each kind of workload. */
-export const columns = {
-  messages: [rate("msg"), p50, p99, cpu("s/1,000"), client("s/1,000"), rss],
-  deliveries: [rate("msg"), p50, p99, cpu("s/100,000"), client("s/100,000"), rss],
-  idle: [
-    { key: "kibEach", title: "KiB each", digits: 1, ratio: "KiB ×" },
-    rate("connects"),
-    cpu("ms each", 2),
-    client("ms each", 2),
-    rss,
-  ],
-  catchUp: [p50, p99, cpu("ms each", 2), client("ms each", 2), rss],
-  pages: [rate("pages"), p50, p99, cpu("s/1,000"), client("s/1,000"), rss],
-  start: [{ ...p50, digits: 0 }, { key: "mostMs", title: "most ms", digits: 0 }, cpu("ms each", 0), rss],
-  day: [{ ...rate("op"), ratio: undefined }, p50, p99, cpu("s/1,000"), client("s/1,000"), rss],
-} satisfies Record<string, readonly Column[]>;
+/** What is shown of a kind of workload. */
+export interface View {
+  readonly columns: readonly Column[];
+  /** The key of the figure by which the median of several rounds is found. */
+  readonly steady: string;
+  /** The key of the figure that the chart shows. */
+  readonly headline: string;
+}
+
+export const views = {
+  messages: {
+    columns: [rate("msg"), p50, p99, cpu("s/1,000"), client("s/1,000"), rss],
+    steady: "cpu",
+    headline: "perSecond",
+  },
+  deliveries: {
+    columns: [rate("msg"), p50, p99, cpu("s/100,000"), client("s/100,000"), rss],
+    steady: "cpu",
+    headline: "cpu",
+  },
+  idle: {
+    columns: [
+      { key: "kibEach", title: "KiB each", digits: 1, ratio: "KiB ×" },
+      rate("connects"),
+      cpu("ms each", 2),
+      client("ms each", 2),
+      rss,
+    ],
+    steady: "kibEach",
+    headline: "kibEach",
+  },
+  catchUp: { columns: [p50, p99, cpu("ms each", 2), client("ms each", 2), rss], steady: "cpu", headline: "p50Ms" },
+  pages: {
+    columns: [rate("pages"), p50, p99, cpu("s/1,000"), client("s/1,000"), rss],
+    steady: "cpu",
+    headline: "perSecond",
+  },
+  start: {
+    columns: [{ ...p50, digits: 0 }, { key: "mostMs", title: "most ms", digits: 0 }, cpu("ms each", 0), rss],
+    steady: "p50Ms",
+    headline: "p50Ms",
+  },
+  day: {
+    columns: [
+      { ...rate("op"), ratio: undefined },
+      p50,
+      p99,
+      { ...cpu("s/1,000"), ratio: undefined },
+      client("s/1,000"),
+      rss,
+    ],
+    steady: "cpu",
+    headline: "cpu",
+  },
+} satisfies Record<string, View>;
+
+/** Of a rate more is better, of all else less. */
+export const moreIsBetter = (key: string): boolean => key === "perSecond";

@@ -1,6 +1,7 @@
 /** `npm run bench`: see docs/bench.md. Progress goes to stderr, the results to stdout. */
 import type { Contestant } from "./contestant.js";
 import { contestants } from "./contestants/index.js";
+import { printGoals } from "./goals-table.js";
 import { measure } from "./measure.js";
 import { help, type Options, readOptions } from "./options.js";
 import { openProfileFolder, reportProfile } from "./profile.js";
@@ -22,6 +23,8 @@ async function run(options: Options): Promise<void> {
     results.push(...rows.flatMap((row) => ("result" in row ? [row.result] : [])));
     if (rows.some((row) => "error" in row)) process.exitCode = 1;
   }
+  const reached = printGoals(results);
+  if (reached !== undefined) console.log(`\n${reached}`);
   if (options.save) console.log(`\nsaved ${saveResults(options, results)}`);
 }
 
@@ -81,3 +84,5 @@ try {
   console.error(error instanceof Error ? `bench: ${error.message}` : error);
   process.exitCode = 1;
 }
+// Clients of a row that failed may still wait for something.
+process.exit();

@@ -1,4 +1,5 @@
 import type { Contestant } from "./contestant.js";
+import { checkFileLimit } from "./file-limit.js";
 import { measureCatchUp } from "./kinds/catch-up.js";
 import { measureIdle } from "./kinds/idle.js";
 import { measurePages } from "./kinds/pages.js";
@@ -13,7 +14,9 @@ export async function measure(
   workload: Workload,
   options: MeasureOptions,
 ): Promise<Measurement> {
-  return { workload: workload.name, who: contestant.name, ...(await find(contestant, workload, options)) };
+  checkFileLimit(workload);
+  const { name: who, server } = contestant;
+  return { workload: workload.name, who, server, ...(await find(contestant, workload, options)) };
 }
 
 function find(contestant: Contestant, workload: Workload, options: MeasureOptions): Promise<Findings> {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Contestant } from "./contestant.js";
 import { type ProcessUsage, readUsage } from "./process-usage.js";
 import { type LaunchPlan, type ServerProcess, startServer } from "./server-process.js";
 
@@ -14,6 +15,7 @@ export interface MeasureOptions {
 export interface Measurement {
   readonly workload: string;
   readonly who: string;
+  readonly server: Contestant["server"];
   /** By the keys of the workload's columns. */
   readonly figures: Readonly<Record<string, number>>;
   /** How much was checked in the whole run, warm-up included. */

@@ -1,12 +1,8 @@
-import { type Column, columns } from "./columns.js";
+import { type View, views } from "./columns.js";
 
-interface Common {
+interface Common extends View {
   readonly name: string;
   readonly title: string;
-  /** What is measured, as the columns of the table. */
-  readonly columns: readonly Column[];
-  /** The key of the figure by which the median of several rounds is found. */
-  readonly steady: string;
   /** Takes long or much memory: measured by its full name or with --all only. */
   readonly big: boolean;
 }
@@ -74,8 +70,8 @@ function pairs(channels: number, inFlight: number, { textBytes, big }: { textByt
     kind: "send",
     name: `W1-${channels}x${inFlight}${textBytes === usual.textBytes ? "" : `-${textBytes / 1024}k`}`,
     title: `${channels} ${channels === 1 ? "pair" : "pairs"}, ${inFlight} in flight each${texts && `, texts${texts}`}`,
-    columns: columns.messages,
-    steady: "cpu",
+    ...views.messages,
+    headline: channels === 1 ? "p50Ms" : inFlight === 1 ? "cpu" : "perSecond",
     big,
     channels,
     inFlight,
@@ -91,8 +87,7 @@ function group(receivers: number, inFlight: number, { big } = usual) {
     kind: "send",
     name: `W2-${receivers}`,
     title: `a group of ${count(receivers)}, one sender with ${inFlight} in flight`,
-    columns: columns.deliveries,
-    steady: "cpu",
+    ...views.deliveries,
     big,
     channels: 1,
     inFlight,
@@ -105,13 +100,13 @@ function group(receivers: number, inFlight: number, { big } = usual) {
 
 function idle(sessions: number, { big } = { big: false }): IdleLoad {
   const title = `${count(sessions)} sessions that come back and are idle`;
-  return { kind: "idle", name: `W3-${sessions}`, title, columns: columns.idle, steady: "kibEach", big, sessions };
+  return { kind: "idle", name: `W3-${sessions}`, title, ...views.idle, big, sessions };
 }
 
 function catchUp(missed: number, members: number): CatchUpLoad {
   const title = `${members} members of a group come back one by one to ${count(missed)} missed messages`;
   const name = `W4-${missed}`;
-  return { kind: "catch-up", name, title, columns: columns.catchUp, steady: "cpu", big: false, missed, members };
+  return { kind: "catch-up", name, title, ...views.catchUp, big: false, missed, members };
 }
 
 function pages(stored: number, { big } = { big: false }): PagesLoad {
@@ -119,8 +114,7 @@ function pages(stored: number, { big } = { big: false }): PagesLoad {
     kind: "pages",
     name: `W5-${stored}`,
     title: `the latest 10 of ${count(stored)} messages before a time, 8 readers with 8 in flight`,
-    columns: columns.pages,
-    steady: "cpu",
+    ...views.pages,
     big,
     stored,
     pageSize: 10,
@@ -131,7 +125,7 @@ function pages(stored: number, { big } = { big: false }): PagesLoad {
 
 function start(stored: number, { big } = { big: false }): StartLoad {
   const title = `a start with ${count(stored)} stored messages`;
-  return { kind: "start", name: `start-${stored}`, title, columns: columns.start, steady: "p50Ms", big, stored };
+  return { kind: "start", name: `start-${stored}`, title, ...views.start, big, stored };
 }
 
 function day(users: number, inFlight: number): DayLoad {
@@ -140,8 +134,7 @@ function day(users: number, inFlight: number): DayLoad {
     kind: "day",
     name: `day-${users}`,
     title,
-    columns: columns.day,
-    steady: "cpu",
+    ...views.day,
     big: false,
     users,
     groupSize: 20,

@@ -9,7 +9,7 @@ import type { Credential, JoinOptions, Member, Received, Target } from "../conte
 import type { ReadyLine } from "../server-process.js";
 import { inTurn } from "../stage.js";
 import { createBatcher } from "./batcher.js";
-import { openReceiver } from "./parley-receiver.js";
+import { openReceiver, untilLetIn } from "./parley-receiver.js";
 import { allowGroupOf, developmentApp, toPeer } from "./parley-server.js";
 import { openTransport, type Protocol } from "./parley-transport.js";
 
@@ -105,5 +105,5 @@ export async function enrolParley(server: ReadyLine, userIds: readonly string[])
 
 async function login(auth: Client<typeof AuthService>, server: ReadyLine, userId: string): Promise<string> {
   const credential = { case: "bareId", value: { userId } } as const;
-  return (await auth.login({ ...developmentApp(server), credential })).sessionToken;
+  return await untilLetIn(async () => (await auth.login({ ...developmentApp(server), credential })).sessionToken);
 }

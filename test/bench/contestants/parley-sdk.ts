@@ -19,7 +19,7 @@ export const parleySdk: Contestant = {
   },
   launch: launchParley,
   async join(server, options) {
-    const client = await open(server, options);
+    const { client, leave, comeBack } = await open(server, options);
     return {
       userId: options.userId,
       async send(to, text, clientMessageId) {
@@ -35,24 +35,27 @@ export const parleySdk: Contestant = {
         const { messages } = await client.history.list(toPeer(of), { beforeTime: new Date(beforeMs), pageSize });
         return messages.map(toReceived);
       },
-      leave: () => client.pause(),
-      comeBack: () => client.resume(),
+      leave,
+      comeBack,
       close: () => client.close(),
     };
   },
   // Its sessions are made when they connect.
   enrol: async (_server, userIds) => userIds.map((userId) => ({ userId, token: "" })),
   async attend(server, { userId }, fail) {
-    const client = await open(server, { userId, fail });
+    const { client } = await open(server, { userId, fail });
     return { close: () => void client.close() };
   },
   seed: seedParley,
 };
 
-/** A client that is logged in and has a stream. */
-async function open(server: ReadyLine, { userId, receive, fail }: JoinOptions): Promise<Client> {
-  const client = createClient({ baseUrl: server.url, ...developmentApp(server), autoReconnect: false });
-  client.on("disconnected", fail);
+/** A client that is logged in and has a stream. A server behind its work may refuse that for a while; the SDK asks again by itself. */
+async function open(server: ReadyLine, { userId, receive, fail }: JoinOptions) {
+  const client = createClient({ baseUrl: server.url, ...developmentApp(server) });
+  let online = false;
+  client.on("disconnected", (error) => {
+    if (online) fail(error);
+  });
   client.on("error", fail);
   if (receive) {
     const tell = (message: ChatMessage): void => receive(toReceived(message));
@@ -61,10 +64,32 @@ async function open(server: ReadyLine, { userId, receive, fail }: JoinOptions): 
     client.on("ownMessage", tell);
   }
   await client.login({ bareId: userId });
-  if (client.state.name !== "live" && client.state.name !== "replaying") {
-    throw new Error(`${userId} has no stream: ${client.state.name}`);
-  }
-  return client;
+  await untilOnline(client);
+  online = true;
+  return {
+    client,
+    async leave() {
+      online = false;
+      await client.pause();
+    },
+    async comeBack() {
+      await client.resume();
+      await untilOnline(client);
+      online = true;
+    },
+  };
+}
+
+function untilOnline(client: Client): Promise<void> {
+  const isOnline = (): boolean => client.state.name === "live" || client.state.name === "replaying";
+  if (isOnline()) return Promise.resolve();
+  return new Promise((resolve) => {
+    const stop = client.on("state", () => {
+      if (!isOnline()) return;
+      stop();
+      resolve();
+    });
+  });
 }
 
 const toPeer = ({ kind, id }: Target) => (kind === "user" ? user(id) : group(id));
