@@ -59,7 +59,7 @@ export const views = {
   day: {
     columns: [
       { ...rate("op"), ratio: undefined },
-      p50,
+      { ...p50, ratio: undefined },
       p99,
       { ...cpu("s/1,000"), ratio: undefined },
       client("s/1,000"),

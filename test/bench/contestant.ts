@@ -9,6 +9,8 @@ export interface Target {
 
 /** A message as a receiver got it. */
 export interface Received {
+  /** Which conversation, where the row tells; empty for what is not stored. */
+  readonly conversation?: string;
   /** The place in the conversation: 1, 2, 3, … */
   readonly sequence: number;
   readonly text: string;
@@ -60,6 +62,29 @@ export interface Seed {
   readonly progress: (stored: number) => void;
 }
 
+/** A user of the mixed day. */
+export interface DayUser {
+  readonly userId: string;
+  /** Resolves with the conversation and the place in it. */
+  send(to: DayPlace, text: string, clientMessageId: string): Promise<Received>;
+  /** Reads the newest page. */
+  read(of: DayPlace): Promise<void>;
+  markRead(of: DayPlace): Promise<void>;
+  listConversations(): Promise<void>;
+  seePresence(of: readonly string[]): Promise<void>;
+  type(to: DayPlace): Promise<void>;
+  befriend(userId: string): Promise<void>;
+  create(kind: "group" | "room", others: readonly string[]): Promise<DayPlace>;
+  /** Goes offline and comes back to where the stream ended. */
+  turnUp(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DayPlace {
+  readonly kind: "user" | "group" | "room";
+  readonly id: string;
+}
+
 /** One row of the table: a server and a client that speaks to it. */
 export interface Contestant {
   readonly name: string;
@@ -74,6 +99,8 @@ export interface Contestant {
   enrol(server: ReadyLine, userIds: readonly string[]): Promise<readonly Credential[]>;
   /** Connects a session, which from then on is told of new messages. */
   attend(server: ReadyLine, session: Credential, fail: (error: unknown) => void): Promise<IdleSession>;
+  /** Connects a user of the mixed day; only rows that it suits have it. */
+  joinDay?(server: ReadyLine, options: Required<JoinOptions>): Promise<DayUser>;
   /** Fills a data folder. */
   seed(dataDir: string, seed: Seed): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import type { Contestant } from "./contestant.js";
 import { checkFileLimit } from "./file-limit.js";
 import { measureCatchUp } from "./kinds/catch-up.js";
+import { measureDay } from "./kinds/day.js";
 import { measureIdle } from "./kinds/idle.js";
 import { measurePages } from "./kinds/pages.js";
 import { measureSends } from "./kinds/send.js";
@@ -32,6 +33,6 @@ function find(contestant: Contestant, workload: Workload, options: MeasureOption
     case "start":
       return measureStarts(contestant, workload, options);
     case "day":
-      throw new Error("not yet");
+      return measureDay(contestant, workload, options);
   }
 }

@@ -1,15 +1,14 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, type Client, createClient } from "@connectrpc/connect";
 import { AuthService } from "@parley/proto/parley/v1/auth_service_pb.js";
-import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { GroupService } from "@parley/proto/parley/v1/group_service_pb.js";
 import { HistoryService } from "@parley/proto/parley/v1/history_service_pb.js";
 import { MessageService } from "@parley/proto/parley/v1/message_service_pb.js";
-import type { Credential, JoinOptions, Member, Received, Target } from "../contestant.js";
+import type { Credential, DayPlace, JoinOptions, Member } from "../contestant.js";
 import type { ReadyLine } from "../server-process.js";
 import { inTurn } from "../stage.js";
 import { createBatcher } from "./batcher.js";
-import { openReceiver, untilLetIn } from "./parley-receiver.js";
+import { openReceiver, toReceived, untilLetIn } from "./parley-receiver.js";
 import { allowGroupOf, developmentApp, toPeer } from "./parley-server.js";
 import { openTransport, type Protocol } from "./parley-transport.js";
 
@@ -80,17 +79,13 @@ function senderOf(client: Client<typeof MessageService>, options: CallOptions, s
   return (to, text, clientMessageId) => send(toRequest(to, text, clientMessageId));
 }
 
-function toRequest(to: Target, text: string, clientMessageId: string) {
+/** A text as SendMessage takes it. */
+export function toRequest(to: DayPlace, text: string, clientMessageId: string) {
   return {
     receiver: toPeer(to),
     content: { content: { case: "text" as const, value: { text } } },
     clientMessageId,
   };
-}
-
-/** A message of the contract as the bench sees it. */
-export function toReceived({ seq: sequence, content }: ChatMessage): Received {
-  return { sequence, text: content?.content.case === "text" ? content.content.value.text : "" };
 }
 
 /** Makes users with a session each, over one connection. */
@@ -103,7 +98,8 @@ export async function enrolParley(server: ReadyLine, userIds: readonly string[])
   return sessions;
 }
 
-async function login(auth: Client<typeof AuthService>, server: ReadyLine, userId: string): Promise<string> {
+/** Logs a user in and gives the session's token. */
+export async function login(auth: Client<typeof AuthService>, server: ReadyLine, userId: string): Promise<string> {
   const credential = { case: "bareId", value: { userId } } as const;
   return await untilLetIn(async () => (await auth.login({ ...developmentApp(server), credential })).sessionToken);
 }

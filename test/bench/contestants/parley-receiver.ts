@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { GoodbyeReason, type MessageService } from "@parley/proto/parley/v1/message_service_pb.js";
-import type { JoinOptions } from "../contestant.js";
+import type { JoinOptions, Received } from "../contestant.js";
 
 const ackEveryMs = 1_000;
 /** What a session that was put off waits before it tries again. */
@@ -66,8 +67,7 @@ async function openOnce(
       const { event, cursor: next } = frame.value;
       if (next !== "") cursor = next;
       if (event.case !== "messageCreated" || !event.value.message) continue;
-      const { seq: sequence, content } = event.value.message;
-      receive({ sequence, text: content?.content.case === "text" ? content.content.value.text : "" });
+      receive(toReceived(event.value.message));
     }
     throw new Error("the stream ended");
   }
@@ -99,4 +99,9 @@ async function openOnce(
       abort.abort();
     },
   };
+}
+
+/** A message of the contract as the bench sees it. */
+export function toReceived({ conversationId: conversation, seq: sequence, content }: ChatMessage): Received {
+  return { conversation, sequence, text: content?.content.case === "text" ? content.content.value.text : "" };
 }

@@ -1,6 +1,7 @@
 import type { Contestant } from "../contestant.js";
 import type { Workload } from "../workloads.js";
 import { attendParley } from "./parley-attend.js";
+import { joinParleyDay } from "./parley-day.js";
 import { enrolParley, joinParley, type Sending } from "./parley-member.js";
 import { seedParley } from "./parley-seed.js";
 import { launchParley } from "./parley-server.js";
@@ -17,6 +18,7 @@ export function parleyRpc(protocol: Protocol, sending: Sending): Contestant {
     join: (server, options) => joinParley(server, options, protocol, sending),
     enrol: enrolParley,
     attend: (server, session, fail) => attendParley(server.url, session, protocol, fail),
+    joinDay: (server, options) => joinParleyDay(server, options, protocol),
     seed: seedParley,
   };
 }
@@ -35,6 +37,6 @@ function suits(protocol: Protocol, sending: Sending, workload: Workload): boolea
     case "start":
       return plain && protocol === "connect-h2";
     case "day":
-      return !plain && protocol === "connect-h2";
+      return plain && protocol !== "grpc-h2";
   }
 }

@@ -1,7 +1,7 @@
 import { type ChatMessage, type Client, createClient, group, user } from "@parley/client";
 import type { Contestant, JoinOptions, Target } from "../contestant.js";
 import type { ReadyLine } from "../server-process.js";
-import { toReceived } from "./parley-member.js";
+import { toReceived } from "./parley-receiver.js";
 import { seedParley } from "./parley-seed.js";
 import { allowGroupOf, developmentApp, launchParley } from "./parley-server.js";
 

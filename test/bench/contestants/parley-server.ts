@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
-import type { Target } from "../contestant.js";
+import type { DayPlace } from "../contestant.js";
 import type { LaunchPlan, ReadyLine } from "../server-process.js";
 
 const main = join(import.meta.dirname, "../../../server/dist/main.js");
@@ -42,8 +42,11 @@ export async function allowGroupOf(server: ReadyLine, members: number): Promise<
   if (members > usualMembers) await adminOf(server).updateSettings({ settings: { maxGroupMembers: members } });
 }
 
-export function toPeer({ kind, id }: Target) {
-  return {
-    peer: kind === "user" ? ({ case: "userId", value: id } as const) : ({ case: "groupId", value: id } as const),
+export function toPeer({ kind, id }: DayPlace) {
+  const peers = {
+    user: { case: "userId", value: id } as const,
+    group: { case: "groupId", value: id } as const,
+    room: { case: "roomId", value: id } as const,
   };
+  return { peer: peers[kind] };
 }
