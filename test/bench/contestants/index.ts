@@ -1,4 +1,5 @@
 import type { Contestant } from "../contestant.js";
+import { grpcJs } from "./grpc-js.js";
 import { parleyRpc } from "./parley-rpc.js";
 import { parleySdk } from "./parley-sdk.js";
 import { socketio } from "./socketio.js";
@@ -6,6 +7,7 @@ import { socketio } from "./socketio.js";
 /** All rows; the first one is what the others are compared with. */
 export const contestants: readonly Contestant[] = [
   socketio,
+  grpcJs,
   parleyRpc("connect-h2", "single"),
   parleyRpc("connect-h1", "single"),
   parleyRpc("grpc-h2", "single"),
