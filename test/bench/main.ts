@@ -1,6 +1,6 @@
 /** `npm run bench`: see docs/bench.md. Progress goes to stderr, the results to stdout. */
 import type { Contestant } from "./contestant.js";
-import { contestants } from "./contestants/index.js";
+import { contestants, leftOut } from "./contestants/index.js";
 import { printGoals } from "./goals-table.js";
 import { measure } from "./measure.js";
 import { help, type Options, readOptions } from "./options.js";
@@ -16,6 +16,7 @@ async function run(options: Options): Promise<void> {
   const chosen = workloads.filter((workload) => isChosen(workload, options));
   if (chosen.length === 0)
     throw new RangeError(`no workload; there are ${workloads.map(({ name }) => name).join(", ")}`);
+  for (const reason of leftOut) say(reason);
   const results: Measurement[] = [];
   for (const workload of chosen) {
     const rows = await runWorkload(workload, options);
