@@ -1,7 +1,8 @@
 import type { Contestant, Member, Target } from "./contestant.js";
 import type { Channel, Load } from "./load.js";
 import type { ReadyLine } from "./server-process.js";
-import type { Workload } from "./workloads.js";
+import { inTurn } from "./stage.js";
+import type { SendLoad } from "./workloads.js";
 
 const joinsAtOnce = 20;
 
@@ -14,7 +15,7 @@ export interface Crew {
 /** Connects everybody that a workload needs. Receivers come first, for nobody can write to a user that never was. */
 export async function gather(
   contestant: Contestant,
-  { channels: count, receivers, group }: Workload,
+  { channels: count, receivers, group }: SendLoad,
   server: ReadyLine,
   load: Load,
 ): Promise<Crew> {
@@ -53,12 +54,3 @@ export async function gather(
 }
 
 const toUser = (id: string): Target => ({ kind: "user", id });
-
-/** Runs jobs, so many at a time, and gives their results in order. */
-async function inTurn<T>(jobs: readonly (() => Promise<T>)[], atOnce: number): Promise<T[]> {
-  const results: T[] = [];
-  for (let at = 0; at < jobs.length; at += atOnce) {
-    results.push(...(await Promise.all(jobs.slice(at, at + atOnce).map((job) => job()))));
-  }
-  return results;
-}

@@ -83,11 +83,12 @@ export function createLedger({ name, receivers, keepsOrder, onComplete }: Ledger
   };
 }
 
-const textBytes = 200;
+const filler = "the quick brown fox jumps over the lazy dog. ".repeat(100);
 
-/** A text of 200 bytes that tells its number. */
-export function makeText(number: number): string {
-  return `${number} ${"the quick brown fox jumps over the lazy dog. ".repeat(5)}`.slice(0, textBytes);
+/** A text of so many bytes, at most some thousand, that tells its number. */
+export function makeText(number: number, bytes: number): string {
+  const head = `${number} `;
+  return head + filler.slice(0, bytes - head.length);
 }
 
 const readNumber = (text: string): number => Number.parseInt(text, 10);

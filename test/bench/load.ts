@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Received, Target } from "./contestant.js";
 import { createLedger, type Ledger, makeText } from "./ledger.js";
-import type { Workload } from "./workloads.js";
+import { type Alarm, createAlarm, pass } from "./stage.js";
+import type { SendLoad } from "./workloads.js";
 
 const drainMs = 15_000;
 
@@ -13,29 +13,23 @@ export interface Channel {
 }
 
 /** A closed loop: a slot is free again when all receivers have the message and the sender its acknowledgement. */
-export interface Load {
+export interface Load extends Alarm {
   /** The texts that are done. */
   readonly completed: number;
   /** The time of each text that was done while recording, in milliseconds. */
   readonly latencies: number[];
   recording: boolean;
-  /** Rejects as soon as a send fails or a check does. */
-  readonly failed: Promise<never>;
-  fail(error: unknown): void;
   receive(channel: number, receiver: number, message: Received): void;
   start(channels: readonly Channel[]): void;
   /** Lets what is under way arrive and checks that nothing was lost, doubled or out of order. */
   stop(): Promise<void>;
 }
 
-export function createLoad({ name, channels: count, receivers, inFlight }: Workload, keepsOrder: boolean): Load {
+export function createLoad(workload: SendLoad, keepsOrder: boolean): Load {
+  const { name, channels: count, receivers, inFlight, textBytes } = workload;
+  const { fail, failed } = createAlarm();
   let completed = 0;
   let stopping = false;
-  let fail: (error: unknown) => void = () => {};
-  const failed = new Promise<never>((_, reject) => {
-    fail = reject;
-  });
-  failed.catch(() => {});
   let channels: readonly Channel[] = [];
   const ledgers = Array.from({ length: count }, (_, index): Ledger => {
     const onComplete = (startedAt: number): void => {
@@ -59,7 +53,7 @@ export function createLoad({ name, channels: count, receivers, inFlight }: Workl
     if (!channel || !ledger) throw new RangeError(`no channel ${index}`);
     const number = ledger.begin(performance.now());
     channel
-      .send(channel.target, makeText(number), randomUUID())
+      .send(channel.target, makeText(number, textBytes), randomUUID())
       .then((sequence) => guard(() => ledger.acknowledge(number, sequence)), fail);
   }
 
@@ -80,10 +74,10 @@ export function createLoad({ name, channels: count, receivers, inFlight }: Workl
       stopping = true;
       const deadline = performance.now() + drainMs;
       while (ledgers.some(({ pending }) => pending > 0) && performance.now() < deadline) {
-        await Promise.race([sleep(10), failed]);
+        await pass(10, load);
       }
       // A message that comes twice may come after everything is done.
-      await Promise.race([sleep(100), failed]);
+      await pass(100, load);
       for (const ledger of ledgers) ledger.checkComplete();
     },
   };

@@ -20,8 +20,8 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-const startMs = 30_000;
-const stopMs = 15_000;
+const startMs = 90_000;
+const stopMs = 30_000;
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");

@@ -1,50 +1,43 @@
-import type { Measurement } from "./measure.js";
+import type { Column } from "./columns.js";
+import type { Measurement } from "./stage.js";
 import type { Workload } from "./workloads.js";
 
 /** What became of one row. */
 export type Row = { readonly who: string } & ({ readonly result: Measurement } | { readonly error: unknown });
 
 /** The rows of one workload as text; the ratios are to the row named `peer`, where it was measured. */
-export function printTable({ name, title, costPer, goal }: Workload, rows: readonly Row[], peer: string): string {
+export function printTable({ name, title, columns }: Workload, rows: readonly Row[], peer: string): string {
   const base = rows.flatMap((row) => ("result" in row && row.who === peer ? [row.result] : []))[0];
-  const unit = `/${costPer.count.toLocaleString("en")}`;
-  const header = [
-    "",
-    "msg/s",
-    "p50 ms",
-    "p99 ms",
-    `CPU s${unit}`,
-    `client${unit}`,
-    "RSS MiB",
-    "msg/s ×",
-    "p50 ×",
-    "CPU ×",
-  ];
-  const lines = rows.map((row) => ("result" in row ? cells(row.result, base) : [row.who, "FAILED"]));
-  const widths = header.map((title, at) => Math.max(title.length, ...lines.map((line) => line[at]?.length ?? 0)));
-  const text = [header, ...lines].map((line) =>
-    line.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join("  "),
+  const compared = columns.filter(({ ratio }) => ratio !== undefined);
+  const header = ["", ...columns.map((column) => column.title), ...compared.map(({ ratio = "" }) => ratio)];
+  const lines = rows.map((row) =>
+    "result" in row ? [row.who, ...cells(columns, compared, row.result, base)] : [row.who, "FAILED"],
   );
-  return [
-    `${name}: ${title}; CPU in seconds per ${costPer.count.toLocaleString("en")} ${costPer.what}`,
-    ...text,
-    `goal: ${goal}`,
-  ].join("\n");
+  return `${name}: ${title}\n${align([header, ...lines])}`;
 }
 
-function cells(row: Measurement, base: Measurement | undefined): string[] {
-  const ratio = (of: "messagesPerSecond" | "p50Ms" | "serverCpu"): string =>
-    base && base[of] > 0 ? (row[of] / base[of]).toFixed(2) : "–";
-  return [
-    row.who,
-    Math.round(row.messagesPerSecond).toLocaleString("en"),
-    row.p50Ms.toFixed(2),
-    row.p99Ms.toFixed(2),
-    row.serverCpu.toFixed(3),
-    row.clientCpu.toFixed(3),
-    row.rssMiB.toFixed(0),
-    ratio("messagesPerSecond"),
-    ratio("p50Ms"),
-    ratio("serverCpu"),
-  ];
+/** Lines of cells as text, the first cell to the left and the others to the right. */
+export function align(lines: readonly (readonly string[])[], left = 1): string {
+  const widths = (lines[0] ?? []).map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0)));
+  const pad = (cell: string, at: number): string =>
+    at < left ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0);
+  return lines.map((line) => line.map(pad).join("  ").trimEnd()).join("\n");
+}
+
+function cells(
+  columns: readonly Column[],
+  compared: readonly Column[],
+  { figures }: Measurement,
+  base: Measurement | undefined,
+): string[] {
+  const ratio = (key: string): string => {
+    const [figure, peer] = [figures[key], base?.figures[key]];
+    return figure !== undefined && peer !== undefined && peer > 0 ? (figure / peer).toFixed(2) : "–";
+  };
+  return [...columns.map(({ key, digits }) => format(figures[key], digits)), ...compared.map(({ key }) => ratio(key))];
+}
+
+function format(figure: number | undefined, digits: number): string {
+  if (figure === undefined) return "–";
+  return figure.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }

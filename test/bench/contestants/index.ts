@@ -1,4 +1,6 @@
 import type { Contestant } from "../contestant.js";
+import { ejabberd, ejabberdMissing } from "./ejabberd.js";
+import { grpcJs } from "./grpc-js.js";
 import { parleyRpc } from "./parley-rpc.js";
 import { parleySdk } from "./parley-sdk.js";
 import { socketio } from "./socketio.js";
@@ -6,6 +8,8 @@ import { socketio } from "./socketio.js";
 /** All rows; the first one is what the others are compared with. */
 export const contestants: readonly Contestant[] = [
   socketio,
+  grpcJs,
+  ...(ejabberdMissing() === undefined ? [ejabberd] : []),
   parleyRpc("connect-h2", "single"),
   parleyRpc("connect-h1", "single"),
   parleyRpc("grpc-h2", "single"),
@@ -14,3 +18,6 @@ export const contestants: readonly Contestant[] = [
   parleyRpc("grpc-h2", "batched"),
   parleySdk,
 ];
+
+/** What is left out on this machine, and why. */
+export const leftOut: readonly string[] = [ejabberdMissing()].filter((reason) => reason !== undefined);

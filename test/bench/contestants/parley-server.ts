@@ -1,15 +1,21 @@
 import { join } from "node:path";
-import type { Target } from "../contestant.js";
+import { createClient, type Interceptor } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
+import type { DayPlace } from "../contestant.js";
 import type { LaunchPlan, ReadyLine } from "../server-process.js";
 
 const main = join(import.meta.dirname, "../../../server/dist/main.js");
+
+/** Where a server keeps its store. */
+export const dataFolder = (dataDir: string): string => join(dataDir, "data");
 
 /** Parley as its command line starts it; only the limit on sends is lifted. */
 export function launchParley(dataDir: string): LaunchPlan {
   return {
     script: main,
     args: ["serve", "--port", "0", "--json-ready"],
-    env: { PARLEY_DATA_DIR: join(dataDir, "data"), PARLEY_SEND_RATE: "0", PARLEY_LOG_LEVEL: "error" },
+    env: { PARLEY_DATA_DIR: dataFolder(dataDir), PARLEY_SEND_RATE: "0", PARLEY_LOG_LEVEL: "error" },
   };
 }
 
@@ -19,8 +25,28 @@ export function developmentApp({ app_id: appId, client_key: clientKey }: ReadyLi
   return { appId, clientKey };
 }
 
-export function toPeer({ kind, id }: Target) {
-  return {
-    peer: kind === "user" ? ({ case: "userId", value: id } as const) : ({ case: "groupId", value: id } as const),
+/** The calls of a backend. */
+export function adminOf({ url: baseUrl, service_key: key = "" }: ReadyLine) {
+  const withKey: Interceptor = (next) => (request) => {
+    request.header.set("authorization", `Bearer ${key}`);
+    return next(request);
   };
+  return createClient(AdminService, createConnectTransport({ baseUrl, httpVersion: "2", interceptors: [withKey] }));
+}
+
+/** The members that an app allows a group at first. */
+const usualMembers = 500;
+
+/** Lets the app have groups of so many. */
+export async function allowGroupOf(server: ReadyLine, members: number): Promise<void> {
+  if (members > usualMembers) await adminOf(server).updateSettings({ settings: { maxGroupMembers: members } });
+}
+
+export function toPeer({ kind, id }: DayPlace) {
+  const peers = {
+    user: { case: "userId", value: id } as const,
+    group: { case: "groupId", value: id } as const,
+    room: { case: "roomId", value: id } as const,
+  };
+  return { peer: peers[kind] };
 }

@@ -16,13 +16,25 @@ export interface Stored extends Send {
   readonly repeated: boolean;
 }
 
+/** A message as it is told. */
+export type Told = Omit<Stored, "repeated">;
+
 export interface ChatStore {
   /** Stores sends in one transaction, on disk when this returns. */
   append(sends: readonly Send[]): Stored[];
   createGroup(id: string, members: readonly string[]): void;
   groupsOf(user: string): string[];
+  /** The oldest messages after a seq, rising. */
+  after(conversation: string, seq: number, limit: number): Told[];
+  /** The newest messages before a time, rising. */
+  before(conversation: string, time: number, limit: number): Told[];
+  /** Stores many messages of the past. */
+  fill(messages: Iterable<Told>): void;
   close(): void;
 }
+
+/** The conversation of two users. */
+export const pairOf = (a: string, b: string): string => ["pair", ...[a, b].sort()].join(":");
 
 const schema = `
   create table if not exists message (
@@ -33,11 +45,15 @@ const schema = `
   create table if not exists member (user text, team text, primary key (user, team)) without rowid;
 `;
 
-export function openChatStore(path: string): ChatStore {
+/** Pages before a time need an index that costs every send a little; the peer has it only where pages are asked for. */
+const timeIndex = "create index if not exists message_time on message (conversation, time)";
+
+export function openChatStore(path: string, { pages }: { pages: boolean }): ChatStore {
   const db = new Database(path);
   db.pragma("journal_mode = WAL");
   db.pragma("synchronous = FULL");
   db.exec(schema);
+  if (pages) db.exec(timeIndex);
   const insert = db.prepare("insert into message values (?, ?, ?, ?, ?, ?) on conflict (sender, client_id) do nothing");
   const find = db.prepare<[string, string], { seq: number; time: number }>(
     "select seq, time from message where sender = ? and client_id = ?",
@@ -45,6 +61,13 @@ export function openChatStore(path: string): ChatStore {
   const head = db.prepare<[string], { seq: number | null }>("select max(seq) seq from message where conversation = ?");
   const addMember = db.prepare("insert or ignore into member values (?, ?)");
   const memberships = db.prepare<[string], { team: string }>("select team from member where user = ?");
+  const told = "select conversation, seq, sender, client_id clientId, text, time from message";
+  const later = db.prepare<[string, number, number], Told>(
+    `${told} where conversation = ? and seq > ? order by seq limit ?`,
+  );
+  const earlier = db.prepare<[string, number, number], Told>(
+    `${told} where conversation = ? and time < ? order by time desc, seq desc limit ?`,
+  );
   // One process owns the file, so the last number of each conversation may be kept in memory.
   const heads = new Map<string, number>();
 
@@ -68,6 +91,12 @@ export function openChatStore(path: string): ChatStore {
     for (const user of members) addMember.run(user, id);
   });
 
+  const fill = db.transaction((messages: Iterable<Told>) => {
+    for (const { conversation, seq, sender, clientId, text, time } of messages) {
+      insert.run(conversation, seq, sender, clientId, text, time);
+    }
+  });
+
   return {
     append(sends) {
       try {
@@ -78,6 +107,9 @@ export function openChatStore(path: string): ChatStore {
       }
     },
     createGroup,
+    after: (conversation, seq, limit) => later.all(conversation, seq, limit),
+    before: (conversation, time, limit) => earlier.all(conversation, time, limit).reverse(),
+    fill,
     groupsOf: (user) => memberships.all(user).map(({ team }) => team),
     close: () => void db.close(),
   };

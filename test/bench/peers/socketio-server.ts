@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Server, type Socket } from "socket.io";
-import { openChatStore } from "./chat-store.js";
+import { openChatStore, pairOf } from "./chat-store.js";
 import { createGroupCommit } from "./group-commit.js";
 import type { ClientEvents, ServerEvents } from "./socketio-events.js";
 import { verifyToken } from "./token.js";
@@ -12,10 +12,11 @@ interface SocketData {
   user: string;
 }
 
-const { CHAT_DATABASE: path, CHAT_SECRET: secret } = process.env;
+const { CHAT_DATABASE: path, CHAT_SECRET: secret, CHAT_PAGES: pages } = process.env;
 if (!path || !secret) throw new Error("CHAT_DATABASE and CHAT_SECRET must be set");
 const maxTextLength = 8_192;
-const store = openChatStore(path);
+const maxListed = 1_000;
+const store = openChatStore(path, { pages: pages === "yes" });
 const commit = createGroupCommit(store);
 const http = createServer();
 const io = new Server<ClientEvents, ServerEvents, Record<string, never>, SocketData>(http, {
@@ -52,6 +53,18 @@ io.on("connection", (socket) => {
       },
     );
   });
+  socket.on("missed", ({ of, after, limit }, answer) => {
+    const conversation = conversationOf(socket, of);
+    if (conversation === undefined) return answer({ error: "not_found" });
+    if (!isWhole(after) || !isWhole(limit)) return answer({ error: "bad_place" });
+    answer({ messages: store.after(conversation, after, Math.min(limit, maxListed)) });
+  });
+  socket.on("page", ({ of, before, limit }, answer) => {
+    const conversation = conversationOf(socket, of);
+    if (conversation === undefined) return answer({ error: "not_found" });
+    if (!isWhole(before) || !isWhole(limit)) return answer({ error: "bad_place" });
+    answer({ messages: store.before(conversation, before, Math.min(limit, maxListed)) });
+  });
   socket.on("createGroup", (members, answer) => {
     const id = randomUUID();
     store.createGroup(id, [user, ...members]);
@@ -60,12 +73,14 @@ io.on("connection", (socket) => {
   });
 });
 
+const isWhole = (value: unknown): boolean => Number.isSafeInteger(value);
+
 /** The conversation behind the room a message is sent to: a member's group, or the pair of two users. */
 function conversationOf(socket: Socket<ClientEvents, ServerEvents, Record<string, never>, SocketData>, to: unknown) {
   if (typeof to !== "string" || to.length > 256) return undefined;
   if (to.startsWith("group:")) return socket.rooms.has(to) ? to : undefined;
   if (!to.startsWith("user:")) return undefined;
-  return ["pair", ...[socket.data.user, to.slice(5)].sort()].join(":");
+  return pairOf(socket.data.user, to.slice(5));
 }
 
 http.listen(0, "127.0.0.1", () => {

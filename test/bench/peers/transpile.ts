@@ -8,6 +8,8 @@ const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.
 export function transpilePeers(folder: string): void {
   for (const file of readdirSync(import.meta.dirname)) {
     const source = readFileSync(join(import.meta.dirname, file), "utf8");
+    if (file.endsWith(".proto")) writeFileSync(join(folder, file), source);
+    if (!file.endsWith(".ts")) continue;
     const { outputText } = ts.transpileModule(source, { compilerOptions, fileName: file });
     writeFileSync(join(folder, file.replace(/\.ts$/, ".js")), outputText);
   }

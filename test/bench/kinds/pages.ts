@@ -1,0 +1,84 @@
+import type { Contestant, Member, Received } from "../contestant.js";
+import { createSeed, seededFolder } from "../seed.js";
+import {
+  beginWindow,
+  createAlarm,
+  type Findings,
+  inTurn,
+  type MeasureOptions,
+  pass,
+  percentile,
+  withServer,
+} from "../stage.js";
+import type { PagesLoad } from "../workloads.js";
+
+const joinsAtOnce = 8;
+
+/** W5: pages from anywhere in a long conversation; every page must hold the right places. */
+export async function measurePages(
+  contestant: Contestant,
+  workload: PagesLoad,
+  { warmUpMs, measureMs, profileDir, progress = () => {} }: MeasureOptions,
+): Promise<Findings> {
+  const folder = await seededFolder(contestant, workload.stored, progress);
+  progress("starting the server");
+  return await withServer(contestant.launch(folder, workload), profileDir, async (server) => {
+    const alarm = createAlarm();
+    const seed = createSeed(workload.stored);
+    const joins = Array.from({ length: workload.readers }, (_, at) => {
+      const userId = seed.users[at % 2 === 0 ? 0 : 1];
+      return () => contestant.join(server.ready, { userId, fail: alarm.fail });
+    });
+    const members = await inTurn(joins, joinsAtOnce);
+    const times: number[] = [];
+    let [done, recording, stopping] = [0, false, false];
+
+    async function readAgain(member: Member): Promise<void> {
+      const peer = seed.users[member.userId === seed.users[0] ? 1 : 0];
+      while (!stopping) {
+        const last = workload.pageSize + Math.floor(Math.random() * (workload.stored - workload.pageSize));
+        const startedAt = performance.now();
+        const page = await member.page({ kind: "user", id: peer }, seed.timeOf(last) + 1, workload.pageSize);
+        if (recording) times.push(performance.now() - startedAt);
+        checkPage(page, last, workload.pageSize);
+        done += 1;
+      }
+    }
+    progress("warming up");
+    const loops = members.flatMap((member) => Array.from({ length: workload.inFlight }, () => readAgain(member)));
+    for (const loop of loops) loop.catch(alarm.fail);
+    await pass(warmUpMs, alarm);
+    progress("measuring");
+    const endWindow = beginWindow(server);
+    recording = true;
+    await pass(measureMs, alarm);
+    recording = false;
+    const used = endWindow();
+    stopping = true;
+    await Promise.race([Promise.all(loops), alarm.failed]);
+    await Promise.all(members.map((member) => member.close()));
+    if (times.length === 0) throw new Error("no page came in the measured time");
+    const units = times.length / 1_000;
+    return {
+      figures: {
+        pages: times.length,
+        perSecond: times.length / used.seconds,
+        p50Ms: percentile(times, 0.5),
+        p99Ms: percentile(times, 0.99),
+        cpu: used.serverSeconds / units,
+        clientCpu: used.clientSeconds / units,
+        rssMiB: used.rssMiB,
+      },
+      checked: done,
+      windowMicros: used.windowMicros,
+    };
+  });
+}
+
+function checkPage(page: readonly Received[], last: number, size: number): void {
+  const right = page.length === size && page.every(({ sequence }, at) => sequence === last - size + 1 + at);
+  if (!right) {
+    const places = page.map(({ sequence }) => sequence).join(", ");
+    throw new Error(`the page up to place ${last} has places ${places}: lost, doubled or out of order`);
+  }
+}
