@@ -1,7 +1,7 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ListMessagesRequest } from "@parley/proto/parley/v1/history_service_pb.js";
 import { findConversation } from "../store/conversations.js";
-import { findMessage, listMessages as listRows, type MessageRange } from "../store/messages.js";
+import { findMessage, findSeqSince, listMessages as listRows, type MessageRange } from "../store/messages.js";
 import { snapshot } from "../store/snapshot.js";
 import type { UserCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
@@ -24,13 +24,13 @@ export async function listMessages(ctx: Ctx, caller: UserCaller, request: ListMe
     const conversation = await findConversation(db, caller.appId, conversationId);
     const whole: MessageRange = {
       afterSeq: conversation?.floor_seq ?? 0,
-      beforeSeq: undefined,
-      beforeMs: undefined,
       afterPos,
     };
     const list = (change: Partial<MessageRange>, end: "newest" | "oldest", most: number) =>
       listRows(db, caller.appId, conversationId, { ...whole, ...change }, end, most);
-    const page = await readPage(request, limit, whole.afterSeq, list);
+    const span = { floorSeq: whole.afterSeq, headSeq: conversation?.head_seq ?? 0 };
+    const seqSince = (ms: number) => findSeqSince(db, caller.appId, conversationId, { ...span, ms });
+    const page = await readPage(request, limit, whole.afterSeq, list, seqSince);
     const [oldest] = await list({}, "oldest", 1);
     return {
       payloads: page.rows.map((row) => row.payload),
@@ -43,7 +43,13 @@ export async function listMessages(ctx: Ctx, caller: UserCaller, request: ListMe
 
 type List = (change: Partial<MessageRange>, end: "newest" | "oldest", most: number) => Promise<Page["rows"]>;
 
-async function readPage(request: ListMessagesRequest, limit: number, floorSeq: number, list: List): Promise<Page> {
+async function readPage(
+  request: ListMessagesRequest,
+  limit: number,
+  floorSeq: number,
+  list: List,
+  seqSince: (ms: number) => Promise<number>,
+): Promise<Page> {
   const older = async (change: Partial<MessageRange>): Promise<Page> => {
     const rows = await list(change, "newest", limit + 1);
     const more = rows.length > limit;
@@ -61,7 +67,7 @@ async function readPage(request: ListMessagesRequest, limit: number, floorSeq: n
   const { position } = request;
   switch (position.case) {
     case "beforeTime":
-      return older({ beforeMs: ceilMs(position.value) });
+      return older({ beforeSeq: await seqSince(ceilMs(position.value)) });
     case "beforeSeq":
       return older({ beforeSeq: position.value });
     case "afterSeq":

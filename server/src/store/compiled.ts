@@ -6,57 +6,56 @@ interface Query<O> {
   compile(db: Db): CompiledQuery<O>;
 }
 
-/** The most values that one list of a compiled query holds; longer lists are asked for in parts. */
+type Value = string | number | Uint8Array | null;
+
+/** The most values that one list holds; longer lists are asked for in parts. */
 const MOST_VALUES = 256;
 
 /**
- * A query that is compiled at its first use, for those that every send makes: to build and compile one costs more than to run it. The values are
- * bound in the order of the text, in place of those that `build` gave.
+ * A query that is compiled once, for those that every send or page makes: to build and compile one costs more than to run it. `build` gives any
+ * values; the real ones are bound in the order of the text. A list among them stands for the values of an `in`, and `build` gets the lists: the
+ * query is compiled for few lengths of them, and a list is filled up with its last value. An empty list finds nothing.
  */
-export function compiledQuery<O>(build: (db: Db) => Query<O>) {
-  let query: CompiledQuery<O> | undefined;
-  return async (db: Db, values: readonly unknown[] = []): Promise<O[]> => {
-    query ??= build(db).compile(db);
-    return (await db.executeQuery<O>({ ...query, parameters: values })).rows;
-  };
-}
-
-/** The same for a query with fixed values first and lists of values after them. It is compiled for few lengths, and a list filled up with its last value. */
-export function compiledListQuery<O>(build: (db: Db, ...lists: string[][]) => Query<O>) {
+export function compiledQuery<O>(build: (db: Db, ...lists: Value[][]) => Query<O>) {
   const queries = new Map<string, CompiledQuery<O>>();
-  const ask = async (db: Db, fixed: readonly unknown[], lists: readonly (readonly string[])[]): Promise<O[]> => {
-    const filled = lists.map(fillUp);
-    const key = filled.map((list) => list.length).join();
+  const ask = async (db: Db, values: readonly (Value | readonly Value[])[]): Promise<O[]> => {
+    const filled = values.map((value) => (isList(value) ? fillUp(value) : value));
+    const lists = filled.filter(isList);
+    const key = lists.map((list) => list.length).join();
     let query = queries.get(key);
     if (query === undefined) {
-      query = build(db, ...filled).compile(db);
+      query = build(db, ...lists).compile(db);
       queries.set(key, query);
     }
-    return (await db.executeQuery<O>({ ...query, parameters: fixed.concat(...filled) })).rows;
+    return (await db.executeQuery<O>({ ...query, parameters: filled.flat() })).rows;
   };
-  return async (db: Db, fixed: readonly unknown[], ...lists: (readonly string[])[]): Promise<O[]> => {
-    if (lists.some((list) => list.length === 0)) return [];
-    if (lists.every((list) => list.length <= MOST_VALUES)) return await ask(db, fixed, lists);
+  return async (db: Db, values: readonly (Value | readonly Value[])[] = []): Promise<O[]> => {
+    const long = values.findIndex((value) => isList(value) && (value.length === 0 || value.length > MOST_VALUES));
+    if (long < 0) return await ask(db, values);
     const rows: O[] = [];
-    for (const part of partsOf(lists)) rows.push(...(await ask(db, fixed, part)));
+    for (const part of partsOf(values)) rows.push(...(await ask(db, part)));
     return rows;
   };
 }
 
-function fillUp(list: readonly string[]): string[] {
+function isList<T>(value: T): value is Extract<T, readonly Value[]> {
+  return Array.isArray(value);
+}
+
+function fillUp(list: readonly Value[]): Value[] {
   const length = 2 ** Math.ceil(Math.log2(list.length));
-  const last = list.at(-1) as string;
-  return [...list].concat(Array<string>(length - list.length).fill(last));
+  const last = list.at(-1) as Value;
+  return [...list, ...Array<Value>(length - list.length).fill(last)];
 }
 
 /** Every part of each list with every part of the others. */
-function partsOf(lists: readonly (readonly string[])[]): (readonly string[])[][] {
-  return lists.reduce<(readonly string[])[][]>(
-    (combined, list) => {
-      const parts: (readonly string[])[] = [];
-      for (let at = 0; at < list.length; at += MOST_VALUES) parts.push(list.slice(at, at + MOST_VALUES));
-      return combined.flatMap((before) => parts.map((part) => [...before, part]));
-    },
-    [[]],
-  );
+function partsOf(values: readonly (Value | readonly Value[])[]): (Value | readonly Value[])[][] {
+  let combined: (Value | readonly Value[])[][] = [[]];
+  for (const value of values) {
+    const parts: (Value | readonly Value[])[] = isList(value) ? [] : [value];
+    if (isList(value))
+      for (let at = 0; at < value.length; at += MOST_VALUES) parts.push(value.slice(at, at + MOST_VALUES));
+    combined = combined.flatMap((before) => parts.map((part) => [...before, part]));
+  }
+  return combined;
 }

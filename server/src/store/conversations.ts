@@ -1,6 +1,6 @@
 import { bulkInsert } from "./bulk.js";
 import type { Tx } from "./committer.js";
-import { compiledListQuery } from "./compiled.js";
+import { compiledQuery } from "./compiled.js";
 import type { Db } from "./schema.js";
 
 /** How much a run of sends adds to one conversation. */
@@ -13,12 +13,12 @@ export interface ConversationGrowth {
   lastMs?: number;
 }
 
-const headsOf = compiledListQuery((db, ids) =>
+const headsOf = compiledQuery((db, ids) =>
   db
     .selectFrom("conversation")
     .select(["conversation_id", "head_seq", "last_ms"])
     .where("app_id", "=", "")
-    .where("conversation_id", "in", ids ?? []),
+    .where("conversation_id", "in", ids as string[]),
 );
 
 const putHeads = bulkInsert(
@@ -33,7 +33,7 @@ export async function growConversations(
   growths: readonly ConversationGrowth[],
 ): Promise<Map<string, { headSeq: number; lastMs: number }>> {
   const ids = growths.map((growth) => growth.conversationId);
-  const before = await headsOf(tx.db, [tx.appId], ids);
+  const before = await headsOf(tx.db, [tx.appId, ids]);
   const known = new Map(
     before.map((row) => [row.conversation_id, { headSeq: row.head_seq, lastMs: row.last_ms }] as const),
   );
@@ -52,13 +52,16 @@ export async function growConversations(
   return new Map(ids.map((id) => [id, known.get(id) ?? { headSeq: 0, lastMs: 0 }]));
 }
 
-export async function findConversation(db: Db, appId: string, conversationId: string) {
-  return await db
+const conversationOf = compiledQuery((db) =>
+  db
     .selectFrom("conversation")
     .select(["head_seq", "floor_seq", "last_pos", "last_ms"])
-    .where("app_id", "=", appId)
-    .where("conversation_id", "=", conversationId)
-    .executeTakeFirst();
+    .where("app_id", "=", "")
+    .where("conversation_id", "=", ""),
+);
+
+export async function findConversation(db: Db, appId: string, conversationId: string) {
+  return (await conversationOf(db, [appId, conversationId]))[0];
 }
 
 /** Makes conversations listable for users; those that are stay as they are. */
@@ -131,15 +134,18 @@ export async function setReadSeq(tx: Tx, userId: string, conversationId: string,
     .execute();
 }
 
-/** What a user keeps of a conversation for itself, or undefined when it cannot list it. */
-export async function findOwnView(db: Db, appId: string, userId: string, conversationId: string) {
-  return await db
+const ownViewOf = compiledQuery((db) =>
+  db
     .selectFrom("participant")
     .select(["read_seq", "hidden_pos", "unlisted_pos"])
-    .where("app_id", "=", appId)
-    .where("user_id", "=", userId)
-    .where("conversation_id", "=", conversationId)
-    .executeTakeFirst();
+    .where("app_id", "=", "")
+    .where("user_id", "=", "")
+    .where("conversation_id", "=", ""),
+);
+
+/** What a user keeps of a conversation for itself, or undefined when it cannot list it. */
+export async function findOwnView(db: Db, appId: string, userId: string, conversationId: string) {
+  return (await ownViewOf(db, [appId, userId, conversationId]))[0];
 }
 
 /** Hides messages up to a position from a user, or takes the conversation off its list until one after a position. */

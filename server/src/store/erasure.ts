@@ -2,6 +2,7 @@ import { removeUsesOf } from "./attachment-uses.js";
 import { userAudience } from "./audience.js";
 import { blankMessage, NOTHING } from "./blank.js";
 import type { Tx } from "./committer.js";
+import { compiledQuery } from "./compiled.js";
 import type { Db, Row } from "./schema.js";
 
 export type Erasure = Row<"erasure">;
@@ -31,9 +32,11 @@ export async function findErasure(db: Db, appId: string, subject: string): Promi
     .executeTakeFirst();
 }
 
+const erasuresOf = compiledQuery((db) => db.selectFrom("erasure").selectAll().where("app_id", "=", ""));
+
 /** The erasures of an app that are not done, by subject: none, nearly always. */
 export async function readErasures(db: Db, appId: string): Promise<ReadonlyMap<string, Erasure>> {
-  const rows = await db.selectFrom("erasure").selectAll().where("app_id", "=", appId).execute();
+  const rows = await erasuresOf(db, [appId]);
   return new Map(rows.map((row) => [row.subject, row]));
 }
 

@@ -1,5 +1,6 @@
 import type { LogState } from "../ports.js";
 import { EVERYONE, sessionAudience, userAudience } from "./audience.js";
+import { compiledQuery } from "./compiled.js";
 import type { LogPlace } from "./cursor.js";
 import { readableEvents } from "./readable.js";
 import type { Db } from "./schema.js";
@@ -66,14 +67,17 @@ export function generationAt(state: LogState, pos: number): string {
 
 /** The stays of a user that can matter after a position. */
 export async function readStays(db: Db, appId: string, userId: string, afterPos: number): Promise<Stay[]> {
-  return await db
+  return await staysOf(db, [appId, userId, afterPos]);
+}
+
+const staysOf = compiledQuery((db) =>
+  db
     .selectFrom("member")
     .select(["place", "joined_pos as joinedPos", "left_pos as leftPos"])
-    .where("app_id", "=", appId)
-    .where("user_id", "=", userId)
-    .where((e) => e.or([e("left_pos", "is", null), e("left_pos", ">", afterPos)]))
-    .execute();
-}
+    .where("app_id", "=", "")
+    .where("user_id", "=", "")
+    .where((e) => e.or([e("left_pos", "is", null), e("left_pos", ">", 0)])),
+);
 
 /**
  * The events after `fromPos` and up to `toPos` that a reader may see, in order: at most `limit`, and only from a bounded window of positions.
@@ -93,51 +97,58 @@ export async function readVisible(
   const stays = await readStays(db, appId, reader.userId, from);
   const audiences = [EVERYONE, userAudience(reader.userId), ...new Set(stays.map((stay) => stay.place))];
   if (reader.sessionId !== undefined) audiences.push(sessionAudience(reader.sessionId));
+  const beyond = await rowsBeyond(db, [appId, audiences, from, end, 1, limit]);
+  const whole = Math.min(end, ...beyond.map((row) => row.pos));
+  const rows = (await audienceRows(db, [appId, audiences, from, whole])).sort((a, b) => a.pos - b.pos);
   const positions = new Set<number>();
-  for (const row of await readAudiences(db, appId, audiences, from, end)) {
-    const seen = stays.filter((stay) => stay.place === row.audience);
-    const visible =
-      seen.length === 0 || seen.some((s) => s.joinedPos <= row.pos && (s.leftPos === null || row.pos < s.leftPos));
-    if (visible) positions.add(row.pos);
+  for (const { audience, pos } of rows) {
+    const seen = stays.filter((stay) => stay.place === audience);
+    if (seen.length === 0 || seen.some((s) => s.joinedPos <= pos && (s.leftPos === null || pos < s.leftPos)))
+      positions.add(pos);
   }
-  // An event may be for its reader by two audiences; the set holds it once.
-  const wanted = [...positions].sort((a, b) => a - b).slice(0, limit);
-  const last = wanted.at(-1);
-  const upTo = positions.size > limit && last !== undefined ? last : end;
-  const events = wanted.length === 0 ? [] : await readableEvents(db, appId, await readEvents(db, appId, wanted));
+  const wanted = [...positions].slice(0, limit);
+  const upTo = positions.size > limit ? (wanted.at(-1) ?? whole) : whole;
+  const events = await readableEvents(db, appId, await eventRows(db, [appId, wanted]));
   // Last of all: retention may have passed while the rest was read.
   return (await readFloor(db, appId)) > fromPos ? "expired" : { events, upTo };
 }
 
-async function readEvents(db: Db, appId: string, positions: number[]) {
-  return await db
+const audienceRows = compiledQuery((db, audiences) =>
+  db
+    .selectFrom("audience")
+    .select(["audience", "pos"])
+    .where("app_id", "=", "")
+    .where("audience", "in", audiences as string[])
+    .where("pos", ">", 0)
+    .where("pos", "<=", 0)
+    .orderBy("pos"),
+);
+
+/** Where so many rows lie behind: what comes later need not be looked at. */
+const rowsBeyond = compiledQuery((db, audiences) =>
+  db
+    .selectFrom("audience")
+    .select("pos")
+    .where("app_id", "=", "")
+    .where("audience", "in", audiences as string[])
+    .where("pos", ">", 0)
+    .where("pos", "<=", 0)
+    .orderBy("pos")
+    .limit(1)
+    .offset(0),
+);
+
+const eventRows = compiledQuery((db, positions) =>
+  db
     .selectFrom("event")
     .select(["pos", "kind", "audiences", "payload"])
-    .where("app_id", "=", appId)
-    .where("pos", "in", positions)
-    .orderBy("pos")
-    .execute();
-}
+    .where("app_id", "=", "")
+    .where("pos", "in", positions as number[])
+    .orderBy("pos"),
+);
+
+const floorOf = compiledQuery((db) => db.selectFrom("app_log").select("floor_pos").where("app_id", "=", ""));
 
 async function readFloor(db: Db, appId: string): Promise<number> {
-  const row = await db.selectFrom("app_log").select("floor_pos").where("app_id", "=", appId).executeTakeFirst();
-  return row?.floor_pos ?? 0;
-}
-
-async function readAudiences(db: Db, appId: string, audiences: string[], from: number, end: number) {
-  const rows: { audience: string; pos: number }[] = [];
-  // Bounded by the database's limit on variables.
-  for (let at = 0; at < audiences.length; at += 500) {
-    rows.push(
-      ...(await db
-        .selectFrom("audience")
-        .select(["audience", "pos"])
-        .where("app_id", "=", appId)
-        .where("audience", "in", audiences.slice(at, at + 500))
-        .where("pos", ">", from)
-        .where("pos", "<=", end)
-        .execute()),
-    );
-  }
-  return rows;
+  return (await floorOf(db, [appId]))[0]?.floor_pos ?? 0;
 }

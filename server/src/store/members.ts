@@ -1,19 +1,18 @@
 import { addSearchRows, removeSearchRows, replaceSearchRows } from "./attributes.js";
 import type { Tx } from "./committer.js";
-import { compiledListQuery } from "./compiled.js";
+import { compiledQuery } from "./compiled.js";
 import { addDissolved } from "./dissolved.js";
 import type { Db, Row } from "./schema.js";
 
 export type PlaceRow = Row<"place">;
 export type MemberRow = Row<"member">;
 
+const placeOf = compiledQuery((db) =>
+  db.selectFrom("place").selectAll().where("app_id", "=", "").where("place", "=", ""),
+);
+
 export async function findPlace(db: Db, appId: string, place: string): Promise<PlaceRow | undefined> {
-  return await db
-    .selectFrom("place")
-    .selectAll()
-    .where("app_id", "=", appId)
-    .where("place", "=", place)
-    .executeTakeFirst();
+  return (await placeOf(db, [appId, place]))[0];
 }
 
 /** The places of these names that are there, at most as many as one page holds. */
@@ -22,31 +21,34 @@ export async function findPlaces(db: Db, appId: string, places: readonly string[
   return await db.selectFrom("place").selectAll().where("app_id", "=", appId).where("place", "in", places).execute();
 }
 
-/** The present membership of a user in a place. */
-export async function findMember(db: Db, appId: string, place: string, userId: string): Promise<MemberRow | undefined> {
-  return await db
+const memberOf = compiledQuery((db) =>
+  db
     .selectFrom("member")
     .selectAll()
-    .where("app_id", "=", appId)
-    .where("place", "=", place)
-    .where("user_id", "=", userId)
-    .where("left_pos", "is", null)
-    .executeTakeFirst();
+    .where("app_id", "=", "")
+    .where("place", "=", "")
+    .where("user_id", "=", "")
+    .where("left_pos", "is", null),
+);
+
+/** The present membership of a user in a place. */
+export async function findMember(db: Db, appId: string, place: string, userId: string): Promise<MemberRow | undefined> {
+  return (await memberOf(db, [appId, place, userId]))[0];
 }
 
-const membersOf = compiledListQuery((db, places, userIds) =>
+const membersOf = compiledQuery((db, places, userIds) =>
   db
     .selectFrom("member")
     .select(["place", "user_id", "role", "joined_pos", "mute_until_ms"])
     .where("app_id", "=", "")
-    .where("place", "in", places ?? [])
-    .where("user_id", "in", userIds ?? [])
+    .where("place", "in", places as string[])
+    .where("user_id", "in", userIds as string[])
     .where("left_pos", "is", null),
 );
 
 /** The present memberships of any of these users in any of these places. */
 export async function findMembersOf(db: Db, appId: string, places: readonly string[], userIds: readonly string[]) {
-  return await membersOf(db, [appId], places, userIds);
+  return await membersOf(db, [appId, places, userIds]);
 }
 
 /** A place in the order of joining: those who came with the same event by rising id. Nothing in it changes while a stay lasts. */

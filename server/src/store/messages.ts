@@ -1,7 +1,8 @@
+import { type RawBuilder, sql } from "kysely";
 import { idOf, isGroupPlace } from "./audience.js";
 import { bulkInsert } from "./bulk.js";
 import type { Tx } from "./committer.js";
-import { compiledListQuery } from "./compiled.js";
+import { compiledQuery } from "./compiled.js";
 import { readErasures } from "./erasure.js";
 import { readableMessages } from "./readable.js";
 import type { Db, Row } from "./schema.js";
@@ -25,13 +26,13 @@ export async function insertMessages(tx: Tx, rows: readonly Row<"message">[]): P
   await insertRows(tx.db, rows);
 }
 
-const byClientMessageIds = compiledListQuery((db, clientMessageIds, senders) =>
+const byClientMessageIds = compiledQuery((db, clientMessageIds, senders) =>
   db
     .selectFrom("message")
     .select(["sender", "client_message_id", "payload_hash", "pos", "payload"])
     .where("app_id", "=", "")
-    .where("client_message_id", "in", clientMessageIds ?? [])
-    .where("sender", "in", senders ?? []),
+    .where("client_message_id", "in", clientMessageIds as string[])
+    .where("sender", "in", senders as string[]),
 );
 
 /** The stored messages of these senders that carry one of these client_message_ids. */
@@ -41,7 +42,7 @@ export async function findByClientMessageIds(
   senders: readonly string[],
   clientMessageIds: readonly string[],
 ) {
-  return await readableMessages(db, appId, await byClientMessageIds(db, [appId], clientMessageIds, senders));
+  return await readableMessages(db, appId, await byClientMessageIds(db, [appId, clientMessageIds, senders]));
 }
 
 /** A message by its id, unless retention has hidden it. */
@@ -75,41 +76,75 @@ export async function findPosAt(db: Db, appId: string, conversationId: string, s
   return row?.pos;
 }
 
-/** What part of a conversation to list: seqs above `afterSeq`, below `beforeSeq`, positions above `afterPos` and times before `beforeMs`. */
+/** What part of a conversation to list: seqs above `afterSeq` and below `beforeSeq`, at positions above `afterPos` and up to `upToPos`. */
 export interface MessageRange {
   afterSeq: number;
-  beforeSeq: number | undefined;
-  beforeMs: number | undefined;
   afterPos: number;
-  /** Positions up to this one; absent: all. */
+  /** Absent: no bound. */
+  beforeSeq?: number | undefined;
   upToPos?: number | undefined;
 }
+
+const pageFrom = (end: "newest" | "oldest") =>
+  compiledQuery((db) =>
+    db
+      .selectFrom("message")
+      .select(["seq", "sender", "pos", "payload"])
+      .where("app_id", "=", "")
+      .where("conversation_id", "=", "")
+      .where("seq", ">", 0)
+      .where("seq", "<", 0)
+      .where("pos", ">", 0)
+      .where("pos", "<=", 0)
+      .orderBy("seq", end === "newest" ? "desc" : "asc")
+      .limit(0),
+  );
+const pages = { newest: pageFrom("newest"), oldest: pageFrom("oldest") };
 
 /** At most `limit` messages of a range: the newest of it or the oldest, always rising in seq. */
 export async function listMessages(
   db: Db,
   appId: string,
   conversationId: string,
-  range: MessageRange,
+  { afterSeq, beforeSeq = Number.MAX_SAFE_INTEGER, afterPos, upToPos = Number.MAX_SAFE_INTEGER }: MessageRange,
   end: "newest" | "oldest",
   limit: number,
 ) {
-  let query = db
-    .selectFrom("message")
-    .select(["seq", "sender", "pos", "payload"])
-    .where("app_id", "=", appId)
-    .where("conversation_id", "=", conversationId)
-    .where("seq", ">", range.afterSeq)
-    .where("pos", ">", range.afterPos);
-  if (range.beforeSeq !== undefined) query = query.where("seq", "<", range.beforeSeq);
-  if (range.beforeMs !== undefined) query = query.where("create_ms", "<", range.beforeMs);
-  if (range.upToPos !== undefined) query = query.where("pos", "<=", range.upToPos);
-  const found = await query
-    .orderBy("seq", end === "newest" ? "desc" : "asc")
-    .limit(limit)
-    .execute();
+  const found = await pages[end](db, [appId, conversationId, afterSeq, beforeSeq, afterPos, upToPos, limit]);
   const rows = await readableMessages(db, appId, found);
   return end === "newest" ? rows.reverse() : rows;
+}
+
+const timeAt = (seq: RawBuilder<unknown>) =>
+  sql`(select create_ms from message where app_id = ${""} and conversation_id = ${""} and seq >= ${seq} order by seq limit 1)`;
+
+// Halves what lies between until nothing does: a step reads one row, and for a million messages it takes twenty. `ms` is the time in the middle.
+const firstSince = compiledQuery(
+  () => sql<{ seq: number }>`
+    with recursive step (before, since, ms) as (
+      select cast(${0} as bigint), cast(${0} as bigint), ${timeAt(sql`${0}`)}
+      union all
+      select
+        case when ms < ${0} then (before + since) / 2 else before end,
+        case when ms < ${0} then since else (before + since) / 2 end,
+        ${timeAt(sql`(case when ms < ${0} then (before + since) / 2 + since else before + (before + since) / 2 end) / 2`)}
+      from step where since - before > 1
+    )
+    select min(since) as seq from step`,
+);
+
+/** The seq of the first message that is not before a time, or the one after the newest: along a conversation's seqs times never fall. */
+export async function findSeqSince(
+  db: Db,
+  appId: string,
+  conversationId: string,
+  { floorSeq, headSeq, ms }: { floorSeq: number; headSeq: number; ms: number },
+): Promise<number> {
+  const end = headSeq + 1;
+  const where = [appId, conversationId];
+  const middle = Math.floor((floorSeq + end) / 2);
+  const [found] = await firstSince(db, [floorSeq, end, ...where, middle, ms, ms, ...where, ms]);
+  return found?.seq ?? end;
 }
 
 /** A deleted user whose messages up to a position no longer count, though they are not blanked yet. */

@@ -1,19 +1,18 @@
 import { addSearchRows, replaceSearchRows } from "./attributes.js";
 import { userAudience } from "./audience.js";
 import type { Tx } from "./committer.js";
-import { compiledListQuery } from "./compiled.js";
+import { compiledQuery } from "./compiled.js";
 import type { Db, Row } from "./schema.js";
 import { addToStatistics, countAt } from "./statistics.js";
 
 export type UserRow = Row<"user">;
 
+const userOf = compiledQuery((db) =>
+  db.selectFrom("user").selectAll().where("app_id", "=", "").where("user_id", "=", ""),
+);
+
 export async function findUser(db: Db, appId: string, userId: string): Promise<UserRow | undefined> {
-  return await db
-    .selectFrom("user")
-    .selectAll()
-    .where("app_id", "=", appId)
-    .where("user_id", "=", userId)
-    .executeTakeFirst();
+  return (await userOf(db, [appId, userId]))[0];
 }
 
 /** The users of these ids that exist, by rising id. */
@@ -32,17 +31,17 @@ export async function findUsers(db: Db, appId: string, userIds: readonly string[
   return rows.sort((a, b) => (a.user_id < b.user_id ? -1 : 1));
 }
 
-const kindsOf = compiledListQuery((db, userIds) =>
+const kindsOf = compiledQuery((db, userIds) =>
   db
     .selectFrom("user")
     .select(["user_id", "kind"])
     .where("app_id", "=", "")
-    .where("user_id", "in", userIds ?? []),
+    .where("user_id", "in", userIds as string[]),
 );
 
 /** The kinds of the users of these ids that exist. */
 export async function findUserKinds(db: Db, appId: string, userIds: readonly string[]): Promise<Map<string, number>> {
-  const rows = await kindsOf(db, [appId], userIds);
+  const rows = await kindsOf(db, [appId, userIds]);
   return new Map(rows.map((row) => [row.user_id, row.kind]));
 }
 
