@@ -26,4 +26,12 @@ describe("the client's address", () => {
     expect(addressOf(from("10.1.2.3"))).toBe("10.1.2.3");
     expect(addressOf(from("10.1.2.3", "not an address"))).toBe("10.1.2.3");
   });
+
+  it("stays the same however many addresses were seen meanwhile", () => {
+    const addressOf = createAddressOf(["10.0.0.0/8"]);
+    const addresses = Array.from({ length: 1_500 }, (_, at) => `${10 + (at % 2)}.0.${at >> 8}.${at & 255}`);
+    const expected = addresses.map((address) => (address.startsWith("10.") ? "198.51.100.1" : address));
+    for (let times = 0; times < 2; times++)
+      expect(addresses.map((address) => addressOf(from(address, "198.51.100.1")))).toEqual(expected);
+  });
 });

@@ -13,10 +13,11 @@ interface Origin {
  */
 export function createAddressOf(trustedProxies: readonly string[]): (request: Origin) => string {
   const isTrusted = createNetworks(trustedProxies);
+  const isProxy = remembered(isTrusted);
 
   return (request) => {
     let address = plainAddress(request.socket?.remoteAddress ?? "");
-    if (!isTrusted(address)) return address;
+    if (!isProxy(address)) return address;
     const forwarded = String(request.headers["x-forwarded-for"] ?? "").split(",");
     for (const hop of forwarded.reverse()) {
       const candidate = plainAddress(hop.trim());
@@ -25,5 +26,21 @@ export function createAddressOf(trustedProxies: readonly string[]): (request: Or
       if (!isTrusted(candidate)) break;
     }
     return address;
+  };
+}
+
+const MOST_REMEMBERED = 1_000;
+
+/** Remembers the verdicts on the addresses of sockets, which come again with every call and are dear to judge. */
+function remembered(judge: (address: string) => boolean): (address: string) => boolean {
+  const verdicts = new Map<string, boolean>();
+  return (address) => {
+    let verdict = verdicts.get(address);
+    if (verdict === undefined) {
+      verdict = judge(address);
+      if (verdicts.size >= MOST_REMEMBERED) verdicts.clear();
+      verdicts.set(address, verdict);
+    }
+    return verdict;
   };
 }

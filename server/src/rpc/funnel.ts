@@ -1,4 +1,12 @@
-import type { DescMethod, DescMethodUnary, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodUnary,
+  DescService,
+  Message,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { createValidator } from "@bufbuild/protovalidate";
 import { authenticate } from "../domain/authenticate.js";
@@ -11,6 +19,7 @@ import type { Load, LoadLevel } from "../ops/load.js";
 import type { Logger } from "../ops/logger.js";
 import type { Metrics } from "../ops/metrics.js";
 import { codeName, type WireError, wireError } from "./errors.js";
+import { surelyValid } from "./fast-rules.js";
 import { checkValues } from "./value-check.js";
 import { violationError } from "./violations.js";
 
@@ -84,9 +93,7 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics;
         actingUserId: facts.header("parley-acting-user"),
         origin: facts.header("origin"),
       });
-      const result = validator.validate(method.input, request);
-      if (result.kind === "invalid") throw violationError(result.violations);
-      if (result.kind === "error") throw result.error;
+      if (!surelyValid(method.input, request)) validate(method.input, request);
       checkValues(method.input, request);
       if (isChange(method)) takeChange(ctx, caller);
       return {
@@ -105,6 +112,12 @@ export function createFunnel(deps: { ctx: Ctx; logger: Logger; metrics: Metrics;
     } catch (error) {
       throw fail(method, error, requestId);
     }
+  };
+
+  const validate = (schema: DescMessage, request: Message) => {
+    const result = validator.validate(schema, request);
+    if (result.kind === "invalid") throw violationError(result.violations);
+    if (result.kind === "error") throw result.error;
   };
 
   /** Puts off what would add to the work of a server that is behind it; what is under way goes on. */
