@@ -1,10 +1,11 @@
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { grpcJs } from "../bench/contestants/grpc-js.js";
 import { parleyRpc } from "../bench/contestants/parley-rpc.js";
 import { parleySdk } from "../bench/contestants/parley-sdk.js";
 import { socketio } from "../bench/contestants/socketio.js";
 import { createLedger, makeText } from "../bench/ledger.js";
 import { measure } from "../bench/measure.js";
+import { removeSeeds } from "../bench/seed.js";
 import { smallest, type Workload } from "../bench/workloads.js";
 import { TIER_2 } from "../support/proofs/tier.js";
 
@@ -17,6 +18,8 @@ const rowsOf = (workload: Workload) => {
   const rows = TIER_2 ? everything : workload.kind === "send" ? forSends : everywhere;
   return rows.filter((contestant) => contestant.suits(workload));
 };
+
+afterAll(removeSeeds);
 
 /** Counts and order only: the harness throws on what is lost, doubled or out of order. Speeds are for `npm run bench`. */
 describe.each(smallest)("the bench under $name", (workload) => {
