@@ -107,6 +107,8 @@ module.exports = {
     { name: "web-uses-the-sdk", severity: "error", from: { path: "^web/" }, to: { path: "^(server|test)/" } },
   ],
   options: {
+    // The bench turns its peers into JavaScript there.
+    exclude: { path: "^test/bench/\\.work/" },
     doNotFollow: { path: "(^|/)(node_modules|dist)/" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.base.json" },

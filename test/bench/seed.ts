@@ -43,3 +43,9 @@ export async function seededFolder(
   folders.set(key, folder);
   return folder.path;
 }
+
+/** Removes the folders before the process ends. */
+export function removeSeeds(): void {
+  for (const folder of folders.values()) folder[Symbol.dispose]();
+  folders.clear();
+}

@@ -170,6 +170,7 @@ export const smallest: readonly Workload[] = [
   group(3, 2),
   idle(20),
   catchUp(30, 4),
-  pages(1_000),
-  start(1_000),
+  pages(500),
+  start(500),
+  day(20, 4),
 ];

@@ -1,17 +1,30 @@
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
+import { grpcJs } from "../bench/contestants/grpc-js.js";
 import { parleyRpc } from "../bench/contestants/parley-rpc.js";
 import { parleySdk } from "../bench/contestants/parley-sdk.js";
 import { socketio } from "../bench/contestants/socketio.js";
 import { createLedger, makeText } from "../bench/ledger.js";
 import { measure } from "../bench/measure.js";
-import { smallest } from "../bench/workloads.js";
+import { removeSeeds } from "../bench/seed.js";
+import { smallest, type Workload } from "../bench/workloads.js";
+import { TIER_2 } from "../support/proofs/tier.js";
 
-const contestants = [socketio, parleyRpc("connect-h1", "batched"), parleyRpc("connect-h2", "single"), parleySdk];
+/** In the first tier the fewest rows that go through every kind of workload and every client. */
+const everywhere = [parleyRpc("connect-h2", "single")];
+const forSends = [socketio, parleyRpc("connect-h1", "batched"), parleySdk];
+const everything = [socketio, grpcJs, ...everywhere, ...forSends.slice(1)];
+
+const rowsOf = (workload: Workload) => {
+  const rows = TIER_2 ? everything : workload.kind === "send" ? forSends : everywhere;
+  return rows.filter((contestant) => contestant.suits(workload));
+};
+
+afterAll(removeSeeds);
 
 /** Counts and order only: the harness throws on what is lost, doubled or out of order. Speeds are for `npm run bench`. */
 describe.each(smallest)("the bench under $name", (workload) => {
-  test.each(contestants.filter((contestant) => contestant.suits(workload)))("$name", async (contestant) => {
-    const result = await measure(contestant, workload, { warmUpMs: 100, measureMs: 500 });
+  test.each(rowsOf(workload))("$name", async (contestant) => {
+    const result = await measure(contestant, workload, { warmUpMs: 50, measureMs: 300 });
     expect(result.checked).toBeGreaterThan(0);
     for (const { key } of workload.columns) expect(result.figures[key], key).toBeGreaterThanOrEqual(0);
   });

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 /** A send that waits for its place in the conversation. */
 interface Waiting<Request> {
   readonly request: Request;
@@ -5,7 +7,13 @@ interface Waiting<Request> {
   reject(error: unknown): void;
 }
 
-/** What a busy client does: one call at a time; what waits meanwhile leaves together in the next one, at most `most`. */
+/** What the server puts off leaves again after this time. */
+const retryMs = 50;
+
+/**
+ * What a busy client does: one call at a time; what waits meanwhile leaves together in the next one, at most `most`. `call` gives the
+ * places of as many as were stored; the others were put off and go first next time.
+ */
 export function createBatcher<Request>(
   call: (requests: Request[]) => Promise<number[]>,
   most: number,
@@ -18,7 +26,10 @@ export function createBatcher<Request>(
       const batch = queue.splice(0, most);
       try {
         const sequences = await call(batch.map(({ request }) => request));
-        for (const [at, { resolve }] of batch.entries()) resolve(sequences[at] ?? 0);
+        for (const [at, sequence] of sequences.entries()) batch[at]?.resolve(sequence);
+        if (sequences.length === batch.length) continue;
+        queue.unshift(...batch.slice(sequences.length));
+        await sleep(retryMs);
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }

@@ -65,15 +65,17 @@ export async function joinParley(
 function senderOf(client: Client<typeof MessageService>, options: CallOptions, sending: Sending): Member["send"] {
   type Request = ReturnType<typeof toRequest>;
   async function sendOne(request: Request): Promise<number> {
-    const answer = await client.sendMessage(request, options);
+    const answer = await untilLetIn(() => client.sendMessage(request, options));
     return answer.message?.seq ?? 0;
   }
   async function sendAll(requests: Request[]): Promise<number[]> {
-    const { results } = await client.sendMessages({ requests }, options);
-    return results.map(({ message: stored, error }) => {
-      if (!stored) throw new Error(`a send was refused: ${error?.code} ${error?.message}`);
-      return stored.seq;
-    });
+    const { results } = await untilLetIn(() => client.sendMessages({ requests }, options));
+    // After one that is put off the later ones fail too, so that the order holds.
+    const refused = results.findIndex(({ message }) => !message);
+    const { error } = results[refused] ?? {};
+    if (error && error.code !== "unavailable") throw new Error(`a send was refused: ${error.code} ${error.message}`);
+    const stored = refused < 0 ? results : results.slice(0, refused);
+    return stored.map(({ message }) => message?.seq ?? 0);
   }
   const send = sending === "batched" ? createBatcher(sendAll, most) : sendOne;
   return (to, text, clientMessageId) => send(toRequest(to, text, clientMessageId));

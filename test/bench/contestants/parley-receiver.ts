@@ -75,7 +75,10 @@ async function openOnce(
   function acknowledge(): void {
     if (cursor === acknowledged) return;
     acknowledged = cursor;
-    client.ackEvents({ cursor }, { headers, signal }).catch(failUnlessClosed);
+    // What fails is made good by the next one; a broken stream is heard of elsewhere.
+    client.ackEvents({ cursor }, { headers, signal }).catch(() => {
+      acknowledged = "";
+    });
   }
 
   function failUnlessClosed(error: unknown): void {

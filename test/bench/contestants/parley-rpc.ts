@@ -28,7 +28,7 @@ function suits(protocol: Protocol, sending: Sending, workload: Workload): boolea
   switch (workload.kind) {
     case "send":
       // One in flight leaves nothing to batch; of the single senders one shows what batching is worth.
-      return workload.inFlight === 1 ? plain : !plain || protocol === "connect-h2";
+      return workload.inFlight === 1 ? plain : !plain || (protocol === "connect-h2" && workload.channels <= 50);
     case "idle":
       return plain && protocol !== "grpc-h2";
     case "catch-up":
