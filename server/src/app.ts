@@ -49,7 +49,7 @@ import { createPortErrors } from "./rpc/port-errors.js";
 import { addReflection, fileDescriptorSet } from "./rpc/reflection.js";
 import { createRpcHandler, SERVICES } from "./rpc/router.js";
 import { createStreamPlaces } from "./rpc/stream-places.js";
-import { subscribeHandler } from "./rpc/subscribe.js";
+import { createSubscribe } from "./rpc/subscribe.js";
 import { createTransferErrors } from "./rpc/transfer-errors.js";
 import { persistAckedPositions } from "./store/acks.js";
 import { createCommitter } from "./store/committer.js";
@@ -240,7 +240,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     ctx,
     funnel,
     audit: createAudit(ctx, auditLog),
-    subscribe: subscribeHandler({
+    subscribe: createSubscribe({
       ctx,
       funnel,
       hub: delivery.hub,

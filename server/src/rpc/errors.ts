@@ -55,6 +55,10 @@ export interface WireError {
   unexpected: boolean;
 }
 
+export function isWireError(failure: unknown): failure is WireError {
+  return typeof failure === "object" && failure !== null && "detail" in failure && "code" in failure;
+}
+
 /** The one place where failures become codes and details. What was not foreseen tells nothing of the inside. */
 export function wireError(error: unknown, requestId: string): WireError {
   const known = knownError(error);

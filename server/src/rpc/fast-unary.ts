@@ -3,17 +3,18 @@ import type { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-connect";
 import { ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
 import { DomainError } from "../domain/errors.js";
-import { baseUrlOf } from "./base-url.js";
 import { decodeRequest } from "./decode-request.js";
-import { toConnectError, type WireError } from "./errors.js";
-import { type Request, type Response, wasReset } from "./exchange.js";
+import { isWireError, toConnectError, type WireError } from "./errors.js";
+import type { Request, Response } from "./exchange.js";
+import { factsOf, type LazyAbort, lazyAbort, readBody, tooLarge } from "./fast-request.js";
 import type { CallFacts } from "./funnel.js";
 import { requestIdOf } from "./request-id.js";
 import type { UnaryMethod, UnaryTable } from "./unary-table.js";
 
 type Codec = "proto" | "json";
 
-export interface FastUnaryOptions {
+/** What the ways past Connect need. */
+export interface FastOptions {
   requestBytes: number;
   maxTimeoutMs: number;
   addressOf(request: Request): string;
@@ -28,7 +29,7 @@ export interface FastUnaryOptions {
  */
 export function createFastUnary(
   table: UnaryTable,
-  options: FastUnaryOptions,
+  options: FastOptions,
   viaConnect: (request: Request, response: Response) => void,
 ): (request: Request, response: Response) => void {
   return (request, response) => {
@@ -53,48 +54,21 @@ function codecOf({ headers }: Request): Codec | undefined {
   return type === "application/json" || type === "application/json; charset=utf-8" ? "json" : undefined;
 }
 
-function serve(
-  method: UnaryMethod,
-  codec: Codec,
-  options: FastUnaryOptions,
-  request: Request,
-  response: Response,
-): void {
-  const { requestBytes } = options;
+function serve(method: UnaryMethod, codec: Codec, options: FastOptions, request: Request, response: Response): void {
   const requestId = requestIdOf(request.headers["x-request-id"], options.newId);
   const fail = (error: unknown) => options.fail(method.method, error, requestId);
-  const chunks: Buffer[] = [];
-  let length = 0;
-  const tooLarge = () => {
-    request.pause();
-    const error = new DomainError(ErrorReason.TOO_LARGE, `the request is larger than ${requestBytes} bytes`, {
-      metadata: { limit: String(requestBytes) },
-    });
-    // What is still under way is not read, so the connection cannot be used again.
-    if (request.httpVersionMajor === 1) response.setHeader("connection", "close");
-    answerError(response, fail(error));
-  };
-  if (Number(request.headers["content-length"] ?? 0) > requestBytes) {
-    tooLarge();
-    return;
-  }
-  request.on("data", (chunk: Buffer) => {
-    length += chunk.length;
-    if (length > requestBytes) {
-      request.removeAllListeners("data");
-      request.removeAllListeners("end");
-      tooLarge();
-    } else chunks.push(chunk);
-  });
-  request.on("end", () => {
-    if (wasReset(request)) return;
-    const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
+  readBody(request, options.requestBytes, (body) => {
+    if (body === undefined) {
+      // What is still under way is not read, so the connection cannot be used again.
+      if (request.httpVersionMajor === 1) response.setHeader("connection", "close");
+      answerError(response, fail(tooLarge(options.requestBytes)));
+      return;
+    }
     const over = lazyAbort(response);
     const deadline = startDeadline(request, response, over, fail);
     const facts = factsOf(request, requestId, options.addressOf(request), codec === "proto", over);
     void run(method, codec, body, facts, response, fail).then(() => clearTimeout(deadline));
   });
-  request.on("error", () => undefined);
 }
 
 async function run(
@@ -118,44 +92,6 @@ async function run(
   } catch (failure) {
     answerError(response, isWireError(failure) ? failure : fail(failure));
   }
-}
-
-function factsOf(request: Request, requestId: string, address: string, binary: boolean, over: LazyAbort): CallFacts {
-  return {
-    header(name) {
-      const value = request.headers[name];
-      return Array.isArray(value) ? value[0] : value;
-    },
-    requestId,
-    address,
-    binary,
-    baseUrl: () => baseUrlOf(request as Parameters<typeof baseUrlOf>[0]),
-    refusal: undefined,
-    get signal() {
-      return over.signal();
-    },
-  };
-}
-
-/** The end of a call that its caller no longer waits for. Few calls wait, so few need to know: the signal is made when it is asked for. */
-interface LazyAbort {
-  signal(): AbortSignal;
-  abort(): void;
-}
-
-function lazyAbort(response: Response): LazyAbort {
-  let controller: AbortController | undefined;
-  return {
-    signal() {
-      if (controller === undefined) {
-        const made = new AbortController();
-        controller = made;
-        response.once("close", () => made.abort());
-      }
-      return controller.signal;
-    },
-    abort: () => controller?.abort(),
-  };
 }
 
 /** Answers a call with DEADLINE_EXCEEDED when the time its caller gave it is over; what it does may still be done. */
@@ -183,8 +119,4 @@ function answerError(response: Response, failure: WireError): void {
     "content-length": body.length,
   });
   response.end(body);
-}
-
-function isWireError(failure: unknown): failure is WireError {
-  return typeof failure === "object" && failure !== null && "detail" in failure && "code" in failure;
 }

@@ -3,8 +3,9 @@ import { gunzip } from "node:zlib";
 import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
-import { DomainError, ErrorReason, invalidField } from "../domain/errors.js";
+import { DomainError, invalidField } from "../domain/errors.js";
 import { decodeRequest, parsed } from "./decode-request.js";
+import { tooLarge } from "./fast-request.js";
 
 /** A request that was read, with the reason to refuse it when it cannot be understood. */
 export interface CheckedRequest {
@@ -13,7 +14,7 @@ export interface CheckedRequest {
 }
 
 const inflate = promisify(gunzip);
-const ENVELOPE_BYTES = 5;
+export const ENVELOPE_BYTES = 5;
 
 /**
  * Reads a request before Connect does, which calls a malformed one an internal error and tells no detail. One that is refused is given on
@@ -121,12 +122,6 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   if (bytes.length > 0) yield bytes;
 }
 
-function malformed(text: string): DomainError {
+export function malformed(text: string): DomainError {
   return invalidField("", `the request cannot be parsed: ${text}`);
-}
-
-function tooLarge(most: number): DomainError {
-  return new DomainError(ErrorReason.TOO_LARGE, `the request is larger than ${most} bytes`, {
-    metadata: { limit: String(most) },
-  });
 }

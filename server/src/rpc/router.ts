@@ -23,6 +23,7 @@ import { createConnectHandler } from "./connect-handler.js";
 import { conversationHandlers } from "./conversation-service.js";
 import type { Request, Response } from "./exchange.js";
 import { exportHandlers } from "./exports.js";
+import { createFastSubscribe } from "./fast-subscribe.js";
 import { createFastUnary } from "./fast-unary.js";
 import { friendHandlers } from "./friend-service.js";
 import type { Funnel } from "./funnel.js";
@@ -33,7 +34,7 @@ import { messageHandlers } from "./message-service.js";
 import { operatorHandlers } from "./operator-service.js";
 import { roomHandlers } from "./room-service.js";
 import { serverHandlers } from "./server-service.js";
-import type { subscribeHandler } from "./subscribe.js";
+import { type Subscribe, viaConnect } from "./subscribe.js";
 import { createUnaryTable } from "./unary-table.js";
 import { userHandlers } from "./user-service.js";
 
@@ -58,7 +59,7 @@ export interface RpcOptions {
   ctx: Ctx;
   funnel: Funnel;
   audit: Audit;
-  subscribe: ReturnType<typeof subscribeHandler>;
+  subscribe: Subscribe;
   /** Further services that are not of the contract: health and reflection. */
   extra(router: ConnectRouter): void;
   fallback(request: Request, response: Response): void;
@@ -71,7 +72,7 @@ export interface RpcOptions {
   maxTimeoutMs: number;
   /** The address of a request's client. */
   addressOf(request: Request): string;
-  /** Serve plain unary calls without Connect's pipeline. Off, Connect serves them all alike. */
+  /** Serve plain calls, and plain streams of events, without Connect's pipeline. Off, Connect serves them all alike. */
   fastUnary: boolean;
 }
 
@@ -108,7 +109,7 @@ export function createRpcHandler(options: RpcOptions): (request: Request, respon
   const streams = new Map<DescService, object>([
     [AdminService, { exportUser }],
     [HistoryService, { exportHistory }],
-    [MessageService, { subscribe: options.subscribe }],
+    [MessageService, { subscribe: viaConnect(options.subscribe) }],
   ]);
   for (const service of SERVICES) {
     // The table was filled from handlers typed by each service; here a service is one of many.
@@ -116,6 +117,8 @@ export function createRpcHandler(options: RpcOptions): (request: Request, respon
   }
   options.extra(router);
   const { newId } = ctx;
-  const viaConnect = createConnectHandler(router, { ...options, newId });
-  return options.fastUnary ? createFastUnary(table, { ...options, newId, fail: funnel.fail }, viaConnect) : viaConnect;
+  const connect = createConnectHandler(router, { ...options, newId });
+  if (!options.fastUnary) return connect;
+  const fast = { ...options, newId, fail: funnel.fail };
+  return createFastSubscribe(options.subscribe, fast, createFastUnary(table, fast, connect));
 }

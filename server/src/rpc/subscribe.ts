@@ -8,7 +8,7 @@ import {
   type SubscribeRequest,
   type SubscribeResponseSchema,
 } from "@parley/proto/parley/v1/message_service_pb.js";
-import { encodeEvent } from "../delivery/frames.js";
+import { type Codec, encodeEvent } from "../delivery/frames.js";
 import type { Hub } from "../delivery/hub.js";
 import { openStream, type StreamDeps } from "../delivery/open-stream.js";
 import { responseSink } from "../delivery/sink.js";
@@ -17,9 +17,9 @@ import { asSession } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
 import { presenceSnapshot } from "../domain/presence-events.js";
 import { findSelf } from "../domain/self.js";
-import { toConnectError } from "./errors.js";
-import { type Exchange, factsOf, kExchange } from "./exchange.js";
-import type { Funnel } from "./funnel.js";
+import { isWireError, toConnectError } from "./errors.js";
+import { factsOf, kExchange, type Response } from "./exchange.js";
+import type { CallFacts, Funnel } from "./funnel.js";
 import type { StreamPlaces } from "./stream-places.js";
 
 type Frame = MessageInitShape<typeof SubscribeResponseSchema>;
@@ -32,23 +32,32 @@ export interface SubscribeDeps {
   places: StreamPlaces;
 }
 
+/** The way a stream leaves by. */
+interface Way {
+  response: Response;
+  codec: Codec;
+}
+
+/** One call of Subscribe: gives the frames before and after the events, and writes the events itself meanwhile. What it throws is a WireError. */
+export type Subscribe = (request: SubscribeRequest, facts: CallFacts, way: Way) => AsyncGenerator<Frame>;
+
 /**
- * Connect negotiates, opens the stream and writes its first and last frames; between them delivery writes ready-made envelopes
- * straight to the response. The generator waits meanwhile, so the two never write at the same time.
+ * Whoever runs it writes what it gives: Connect, or the fast way. Between the first frames and the last delivery writes ready-made envelopes
+ * straight to the response; the generator waits meanwhile, so that no two write at the same time.
  */
-export function subscribeHandler(deps: SubscribeDeps) {
+export function createSubscribe(deps: SubscribeDeps): Subscribe {
   const { ctx, funnel, hub, streams, places } = deps;
   const method = MessageService.method.subscribe;
 
-  const admit = async (request: SubscribeRequest, context: HandlerContext) => {
-    const call = await funnel.admit(method, request, factsOf(context));
+  const admit = async (request: SubscribeRequest, facts: CallFacts) => {
+    const call = await funnel.admit(method, request, facts);
     try {
       const caller = asSession(call.caller);
       const self = await findSelf(ctx, caller);
       const logger = streams.logger.child({ requestId: call.requestId });
       const tail = await hub.tail(caller.appId);
       const [older] = tail.ofSession(caller.sessionId);
-      places.take(call.address, older !== undefined, context.signal);
+      places.take(call.address, older !== undefined, facts.signal);
       return {
         caller,
         requestId: call.requestId,
@@ -62,11 +71,8 @@ export function subscribeHandler(deps: SubscribeDeps) {
     }
   };
 
-  return async function* subscribe(request: SubscribeRequest, context: HandlerContext): AsyncGenerator<Frame> {
-    const exchange: Exchange = context.values.get(kExchange);
-    const { caller, requestId, logger, createdPos, hidden, tail } = await admit(request, context).catch((failure) => {
-      throw toConnectError(failure);
-    });
+  return async function* subscribe(request, facts, { response, codec }) {
+    const { caller, requestId, logger, createdPos, hidden, tail } = await admit(request, facts);
     const start = startOf(tail, request.cursor);
     if (start.resync === ResyncReason.HISTORY_CHANGED) funnel.tellLostHistory(method, requestId);
     yield {
@@ -91,12 +97,12 @@ export function subscribeHandler(deps: SubscribeDeps) {
         createdPos,
         pos: start.pos,
         kinds: request.kinds,
-        codec: exchange.json ? "json" : "binary",
+        codec,
         visible: request.presence !== PresenceMode.INVISIBLE,
         hidden,
       },
-      responseSink(exchange.response),
-      context.signal,
+      responseSink(response),
+      facts.signal,
       async () => {
         const online = await presenceSnapshot(ctx, caller.appId, caller.userId);
         return online.map((event) => encodeEvent(event.kind, 0, "", event.payload));
@@ -110,5 +116,17 @@ export function subscribeHandler(deps: SubscribeDeps) {
       ...(retryDelayMs === undefined ? {} : { retryDelay: durationFromMs(retryDelayMs) }),
     };
     yield { frame: { case: "goodbye", value } };
+  };
+}
+
+/** Subscribe as Connect calls it. */
+export function viaConnect(subscribe: Subscribe) {
+  return async function* (request: SubscribeRequest, context: HandlerContext): AsyncGenerator<Frame> {
+    const { response, json } = context.values.get(kExchange);
+    try {
+      yield* subscribe(request, factsOf(context), { response, codec: json ? "json" : "binary" });
+    } catch (failure) {
+      throw isWireError(failure) ? toConnectError(failure) : failure;
+    }
   };
 }
