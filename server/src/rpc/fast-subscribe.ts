@@ -71,11 +71,13 @@ function readRequest(
   most: number,
 ): { message: SubscribeRequest; refusal: DomainError | undefined } {
   try {
-    if (body === undefined || (body.length >= ENVELOPE_BYTES && body.readUInt32BE(1) > most)) throw tooLarge(most);
+    if (body === undefined) throw tooLarge(most);
     if (body.length === 0) throw notOne("there is no message");
-    if (body.length < ENVELOPE_BYTES || body.length < ENVELOPE_BYTES + body.readUInt32BE(1))
-      throw malformed("the message is cut short");
-    if (body.length > ENVELOPE_BYTES + body.readUInt32BE(1)) throw notOne("there is more than one message");
+    const end = endOfFirst(body);
+    if (end > most + ENVELOPE_BYTES && end !== Number.POSITIVE_INFINITY) throw tooLarge(most);
+    if (body.length < end) throw malformed("the message is cut short");
+    if (body.length >= end + endOfFirst(body.subarray(end))) throw notOne("there is more than one message");
+    if (body.length > end) throw malformed("something follows the message");
     if (body[0] !== 0) throw malformed(`an envelope with flags ${body[0]} is not known`);
     const bytes = body.subarray(ENVELOPE_BYTES);
     const message = decodeRequest(SubscribeRequestSchema, codec === "json" ? "json" : "proto", bytes);
@@ -84,6 +86,11 @@ function readRequest(
     if (!(error instanceof DomainError)) throw error;
     return { message: create(SubscribeRequestSchema), refusal: error };
   }
+}
+
+/** Where the first of the enveloped messages ends; nowhere when not even its length is there. */
+function endOfFirst(body: Buffer): number {
+  return body.length < ENVELOPE_BYTES ? Number.POSITIVE_INFINITY : ENVELOPE_BYTES + body.readUInt32BE(1);
 }
 
 /** Streams of requests are not of this contract. */
