@@ -19,7 +19,11 @@ export const serverModule: string = TIER_2 ? "@parley/server" : join(folder, "in
 
 /** Before all suites: makes the files anew when the build has changed. */
 export default async function makeOneFile(): Promise<void> {
-  if (TIER_2 || newest(folder) > Math.max(...["server/dist", "gen/dist"].map((path) => newest(join(root, path)))))
+  if (
+    TIER_2 ||
+    newest(folder) >
+      Math.max(...["server/dist", "gen/dist", "package-lock.json"].map((path) => newest(join(root, path))))
+  )
     return;
   const made = `${folder}-${process.pid}`;
   const dist = join(root, "server/dist");
