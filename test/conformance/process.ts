@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { eventually } from "../support/index.js";
+import { parleyMain } from "../support/one-file.js";
 import { type Program, root, start, temporaryFolder } from "./programs.js";
 
 export const mainFile = join(root, "server/dist/main.js");
 
-/** The real program on a free port and in a folder of its own. */
+/** A server in a process of its own, on a free port and in a folder of its own. */
 export interface ServerProcess {
   url: string;
   appId: string;
@@ -17,7 +18,7 @@ export interface ServerProcess {
 export async function startProcess(env: Record<string, string> = {}): Promise<ServerProcess> {
   const dataDir = temporaryFolder();
   const settings = { PARLEY_DATA_DIR: dataDir, PARLEY_SEND_RATE: "0", PARLEY_LOG_LEVEL: "warn", ...env };
-  const program = start(process.execPath, [mainFile, "serve", "--port", "0", "--json-ready"], {
+  const program = start(process.execPath, [parleyMain, "serve", "--port", "0", "--json-ready"], {
     env: settings,
     atEnd: () => undefined,
   });

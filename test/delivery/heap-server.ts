@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type Address, testSettings } from "../support/index.js";
 import { must } from "../support/messaging.js";
+import { serverModule } from "../support/one-file.js";
 import { tempFolder } from "../support/temp-store.js";
 
 /** A server in a process of its own, whose memory can be looked at. It never puts streams off. */
@@ -17,7 +18,7 @@ const program = fileURLToPath(new URL("heap-server.mjs", import.meta.url));
 
 export async function startHeapServer(): Promise<HeapServer> {
   const folder = tempFolder();
-  const child = fork(program, [JSON.stringify(testSettings(folder.path))], { execArgv: ["--expose-gc"] });
+  const child = fork(program, [JSON.stringify(testSettings(folder.path)), serverModule], { execArgv: ["--expose-gc"] });
   const ready = once(child, "message") as Promise<[Address]>;
   const failed = once(child, "exit").then(([code]) => Promise.reject(new Error(`the server ended with ${code}`)));
   const [address] = await Promise.race([ready, failed]);

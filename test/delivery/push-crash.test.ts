@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { type Address, eventually, login, testSettings } from "../support/index.js";
 import { count, must, toUser } from "../support/messaging.js";
+import { serverModule } from "../support/one-file.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
 import { newPhone, type TestPhone } from "../support/push.js";
@@ -36,7 +37,7 @@ it(
       while (isDead()) {
         starts += 1;
         // The first makes the users in peace.
-        child = fork(program, [settings, log, starts === 1 ? "1000000" : "4"]);
+        child = fork(program, [settings, log, starts === 1 ? "1000000" : "4", serverModule]);
         const ready = once(child, "message") as Promise<[Address]>;
         address = (await Promise.race([ready, once(child, "exit").then(() => [])]))[0];
       }

@@ -1,11 +1,11 @@
 /**
  * A server in a process of its own whose provider writes down what it is handed, and which kills itself around some of the hand-overs:
- * `node push-server.mjs SETTINGS FILE ONE_IN`, over IPC.
+ * `node push-server.mjs SETTINGS FILE ONE_IN SERVER_MODULE`, over IPC.
  */
 import { appendFileSync } from "node:fs";
-import { startServer } from "@parley/server";
 
-const [settings, file, oneIn] = process.argv.slice(2);
+const [settings, file, oneIn, serverModule] = process.argv.slice(2);
+const { startServer } = await import(serverModule);
 const kill = () => process.kill(process.pid, "SIGKILL");
 const draw = (below) => Math.floor(Math.random() * below);
 

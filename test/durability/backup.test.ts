@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkLog } from "../../server/src/store/check-log.js";
 import { openReader } from "../../server/src/store/reader.js";
 import { openSqlite } from "../../server/src/store/sqlite.js";
-import { parley } from "../support/command.js";
+import { parleyProcess } from "../support/command.js";
 import { login, type TestUser } from "../support/index.js";
 import { must, say, toUser } from "../support/messaging.js";
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
@@ -44,7 +44,7 @@ describe("D10: backup under load", { timeout: 180_000 }, () => {
     const calm = await load((_, ms) => ms > CALM_MS);
     const acked = calm.ids;
     let running = true;
-    const backup = parley("backup", file, "--data-dir", dataDir, "--json").finally(() => {
+    const backup = parleyProcess("backup", file, "--data-dir", dataDir, "--json").finally(() => {
       running = false;
     });
     const busy = await load(() => !running);
@@ -89,7 +89,7 @@ describe("D10: backup under load", { timeout: 180_000 }, () => {
 
   it("replaces a file only when it is forced, and leaves nothing behind when it fails", async () => {
     writeFileSync(join(folder, "mine"), "mine");
-    const refused = await parley("backup", join(folder, "mine"), "--data-dir", dataDir);
+    const refused = await parleyProcess("backup", join(folder, "mine"), "--data-dir", dataDir);
     expect(refused).toMatchObject({ code: 1, stdout: "" });
     expect(refused.stderr).toMatch(/^parley: .*mine is there already.*--force/);
     await backupStore(dataDir, join(folder, "mine"), { force: true, onProgress: () => undefined });
@@ -98,7 +98,7 @@ describe("D10: backup under load", { timeout: 180_000 }, () => {
   });
 
   it("restore refuses while a server runs on the folder, and what is no backup, and then changes nothing", async () => {
-    const locked = await parley("restore", join(folder, "mine"), "--data-dir", dataDir);
+    const locked = await parleyProcess("restore", join(folder, "mine"), "--data-dir", dataDir);
     expect(locked).toMatchObject({ code: 73, stdout: "" });
     expect(locked.stderr).toMatch(/another server uses this data folder/);
     await say(must(users[0]), toUser("sender-1"), "unharmed");

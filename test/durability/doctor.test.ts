@@ -6,7 +6,7 @@ import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { checkLog } from "../../server/src/store/check-log.js";
 import { kyselyOver } from "../../server/src/store/kysely.js";
-import { parley } from "../support/command.js";
+import { parleyProcess } from "../support/command.js";
 import { type CrashImage, crashImage } from "../support/crash-image.js";
 import { backend, newUser, startTestServer, type TestServer } from "../support/index.js";
 import { newGroup, newPair, say, toGroup, toUser } from "../support/messaging.js";
@@ -103,7 +103,7 @@ describe("parley doctor", () => {
       text: "none runs on this folder",
     });
     const running = await startTestServer({ settings: { logLevel: "silent" } });
-    const { code, stdout, stderr } = await parley("doctor", "--data-dir", running.dataDir, "--json");
+    const { code, stdout, stderr } = await parleyProcess("doctor", "--data-dir", running.dataDir, "--json");
     const { healthy, findings } = JSON.parse(stdout) as { healthy: boolean; findings: Finding[] };
     expect({ code, stderr, healthy, problems: problems(findings) }).toEqual({
       code: 0,
@@ -120,7 +120,7 @@ describe("parley doctor", () => {
     const database = new Database(files.database);
     database.exec("DELETE FROM event WHERE pos = 3");
     database.close();
-    const { code, stdout } = await parley("doctor", "--data-dir", files.dataDir);
+    const { code, stdout } = await parleyProcess("doctor", "--data-dir", files.dataDir);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^X positions {4}app \S+: 1 positions are missing/m);
   });

@@ -22,6 +22,9 @@ afterAll(async () => {
   await server.close();
 });
 
+/** A second's work on a quiet machine; a busy one takes many times that. */
+const BUSY_MS = 180_000;
+
 const INTEGERS = new Map<ScalarType, readonly [least: bigint, most: bigint]>([
   [ScalarType.INT32, [-(2n ** 31n), 2n ** 31n - 1n]],
   [ScalarType.UINT32, [0n, 2n ** 32n - 1n]],
@@ -111,7 +114,7 @@ function everyPlace(): { method: DescMethod; place: Place }[] {
 
 const MARK = "@the value@";
 
-it("H12: edges of every number, enum and time in JSON", async (context: TestContext) => {
+it("H12: edges of every number, enum and time in JSON", { timeout: BUSY_MS }, async (context: TestContext) => {
   const wrong: string[] = [];
   let [calls, fields] = [0, 0];
   for (const { method, place } of everyPlace()) {
@@ -175,7 +178,7 @@ async function readBackOnce({ name }: DescMethod, place: Place): Promise<string[
   return (await open.readBack()).map((failed) => `after ${name} ${place.name}: ${failed}`);
 }
 
-it("H12: edges of every number, enum and time in binary", async (context: TestContext) => {
+it("H12: edges of every number, enum and time in binary", { timeout: BUSY_MS }, async (context: TestContext) => {
   const wrong: string[] = [];
   let calls = 0;
   for (const { method, place } of everyPlace())
@@ -224,7 +227,9 @@ function valueAt(request: unknown, { steps }: Place): unknown {
   }, request);
 }
 
-it("H13: every size in the contract holds at its edge and not one past it, TOO_LARGE without a delay", async (context: TestContext) => {
+it("H13: every size in the contract holds at its edge and not one past it, TOO_LARGE without a delay", {
+  timeout: BUSY_MS,
+}, async (context: TestContext) => {
   const wrong: string[] = [];
   let limits = 0;
   for (const { method, place } of everyPlace()) {

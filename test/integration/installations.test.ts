@@ -4,7 +4,7 @@ import { Platform, PushEnvironment, PushProvider } from "@parley/proto/parley/v1
 import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parley } from "../support/command.js";
+import { parley, parleyProcess } from "../support/command.js";
 import { fakeClock } from "../support/fake-clock.js";
 import {
   anonymous,
@@ -305,7 +305,7 @@ test("parley push templates sets them from a file, lists them, and saves them as
   const templates = { defaultLocale: "fr", templates: [{ locale: "fr", direct: { title: "De {sender}" } }] };
   writeFileSync(file, JSON.stringify(templates));
   const place = ["--url", server.url, "--service-key", server.serviceKey, "--json"];
-  const set = await parley("push", "templates", "set", file, ...place);
+  const set = await parleyProcess("push", "templates", "set", file, ...place);
   expect(JSON.parse(set.stdout)).toEqual({ templates: 1, default_locale: "fr" });
   const got = await parley("push", "templates", "get", copy, ...place);
   expect(JSON.parse(got.stdout)).toMatchObject([{ locale: "fr", direct: "De {sender} | -" }]);

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parley } from "../support/command.js";
+import { parley, parleyProcess } from "../support/command.js";
 import { backend, startTestServer, type TestServer } from "../support/index.js";
 import { newPair, otherApp, say, textOf, toUser } from "../support/messaging.js";
 import { tempFolder } from "../support/temp-store.js";
@@ -18,25 +18,25 @@ afterAll(async () => {
   folder[Symbol.dispose]();
 });
 
+const place = () => ["--url", server.url, "--service-key", server.serviceKey];
+
 /** Runs a command of the app's backend, and gives what it said in JSON. */
 async function said(...args: string[]) {
-  const { code, stdout, stderr } = await parley(
-    ...args,
-    "--json",
-    "--url",
-    server.url,
-    "--service-key",
-    server.serviceKey,
-  );
+  const { code, stdout, stderr } = await parley(...args, "--json", ...place());
   expect([code, stderr], args.join(" ")).toEqual([0, ""]);
   return JSON.parse(stdout) as never;
 }
 
 async function failure(...args: string[]) {
-  const { code, stdout, stderr } = await parley(...args, "--url", server.url, "--service-key", server.serviceKey);
+  const { code, stdout, stderr } = await parley(...args, ...place());
   expect([code, stdout]).toEqual([1, ""]);
   return stderr;
 }
+
+test.each(["words show", "settings get", "stats", "audit"])("parley %s in a process of its own", async (line) => {
+  const args = [...line.split(" "), ...place()];
+  expect(await parleyProcess(...args)).toEqual({ ...(await parley(...args)), code: 0, stderr: "" });
+});
 
 function fileOf(words: readonly string[]): string {
   const file = join(folder.path, randomUUID());
@@ -113,7 +113,7 @@ describe("parley stats and parley audit", { timeout: 60_000 }, () => {
     expect(days).toHaveLength(30);
     expect(days.at(-1)).toMatchObject({ start: `${new Date().toISOString().slice(0, 10)}T00:00Z` });
     expect(await said("stats", "--hourly", "--from", "2030-01-31", "--to", "2030-01-31T05:30Z")).toHaveLength(6);
-    const { stdout } = await parley("stats", "--daily", "--url", server.url, "--service-key", server.serviceKey);
+    const { stdout } = await parley("stats", "--daily", ...place());
     expect(stdout.split("\n")[0]).toMatch(/^start +friends +strangers/);
     await backend(server).admin.createServiceKey({ name: "k" });
     const listed = (await said("audit", "--method", "AdminService/CreateServiceKey", "--limit", "1")) as object[];

@@ -7,7 +7,7 @@ import type { SetPushCredentialRequestSchema } from "@parley/proto/parley/v1/adm
 import { Platform, PushEnvironment, PushProvider } from "@parley/proto/parley/v1/installation_pb.js";
 import { PushCredentialKind } from "@parley/proto/parley/v1/push_credential_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parley } from "../support/command.js";
+import { type CommandResult, parley, parleyProcess } from "../support/command.js";
 import { apnsError, type FakeApns, startFakeApns } from "../support/fake-apns.js";
 import { fakeClock } from "../support/fake-clock.js";
 import { type FakeFcm, startFakeFcm } from "../support/fake-fcm.js";
@@ -435,12 +435,13 @@ test("the command line sets, lists, tries and removes, with secrets from files",
   };
   const app = await otherApp(server);
   const phone = await newPhone(app);
-  const run = async (...args: string[]) => {
-    const result = await parley("push", ...args, "--url", app.url, "--service-key", app.serviceKey, "--json");
-    return result.code === 0 ? (JSON.parse(result.stdout) as object) : { code: result.code, said: result.stderr };
-  };
+  const place = ["--url", app.url, "--service-key", app.serviceKey, "--json"];
+  const answerOf = ({ code, stdout, stderr }: CommandResult) =>
+    code === 0 ? (JSON.parse(stdout) as object) : { code, said: stderr };
+  const run = async (...args: string[]) => answerOf(await parley("push", ...args, ...place));
+  const runProcess = async (...args: string[]) => answerOf(await parleyProcess("push", ...args, ...place));
   const ids = ["--key-id", keys.token.keyId, "--team-id", keys.token.teamId, "--topic", TOPIC];
-  expect(await run("set-apns", "--p8", write("key.p8", keys.token.keyP8), ...ids)).toMatchObject({
+  expect(await runProcess("set-apns", "--p8", write("key.p8", keys.token.keyP8), ...ids)).toMatchObject({
     provider: "APNS",
     environment: "every",
     kind: "APNS_TOKEN",
@@ -453,7 +454,7 @@ test("the command line sets, lists, tries and removes, with secrets from files",
     kind: "APNS_CERTIFICATE",
     environment: "SANDBOX",
   });
-  expect(await run(...certificate, write("wrong", "other"))).toMatchObject({
+  expect(await runProcess(...certificate, write("wrong", "other"))).toMatchObject({
     code: 1,
     said: expect.stringContaining("password"),
   });

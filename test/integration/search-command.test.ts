@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parley } from "../support/command.js";
+import { parley, parleyProcess } from "../support/command.js";
 import { backend, startTestServer, type TestServer } from "../support/index.js";
 import { count } from "../support/messaging.js";
 
@@ -9,8 +9,8 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const search = (...args: string[]) =>
-  parley("search", ...args, "--url", server.url, "--service-key", server.serviceKey);
+const place = () => ["--url", server.url, "--service-key", server.serviceKey];
+const search = (...args: string[]) => parley("search", ...args, ...place());
 
 describe("parley search", () => {
   test("finds users by filters in an order, as lines and as JSON", async () => {
@@ -21,7 +21,8 @@ describe("parley search", () => {
         { userId: "dog", displayName: "Tom Dog", attributes: { level: 7, city: "7" } },
       ],
     });
-    const found = await search("users", "display_name~TOM", "city=Oslo", "--sort", "-level", "--json");
+    const line = ["search", "users", "display_name~TOM", "city=Oslo", "--sort", "-level", "--json"];
+    const found = await parleyProcess(...line, ...place());
     expect(found.code).toBe(0);
     expect(JSON.parse(found.stdout)).toEqual([
       { user_id: "mouse", display_name: "Tommy", attributes: '{"level":20,"city":"Oslo"}' },
@@ -64,6 +65,6 @@ describe("parley search", () => {
       expect(stderr).toContain(words);
       expect(stderr).not.toContain("    at ");
     }
-    expect((await parley("search", "groups", "--help")).stdout).toContain("$ parley search groups name~cats");
+    expect((await parleyProcess("search", "groups", "--help")).stdout).toContain("$ parley search groups name~cats");
   });
 });

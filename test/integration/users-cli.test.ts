@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parley } from "../support/command.js";
+import { parley, parleyProcess } from "../support/command.js";
 import { backend, newUser, startTestServer, subscribe, type TestServer } from "../support/index.js";
 import {
   count,
@@ -28,7 +28,9 @@ afterAll(async () => {
   folder[Symbol.dispose]();
 });
 
-const run = (...args: string[]) => parley(...args, "--url", server.url, "--service-key", server.serviceKey);
+const place = () => ["--url", server.url, "--service-key", server.serviceKey];
+const run = (...args: string[]) => parley(...args, ...place());
+const runProcess = (...args: string[]) => parleyProcess(...args, ...place());
 const json = async (...args: string[]) => JSON.parse((await run(...args, "--json")).stdout) as unknown;
 
 /** A file of JSON lines. */
@@ -44,7 +46,7 @@ describe("parley users", () => {
     const lines = ids.map((userId) => ({ userId, displayName: "N", friendUserIds: [] as string[] }));
     must(lines[1]).friendUserIds = [must(ids[0])];
     const path = file("users", [...lines, { userId: subject("u"), friendUserIds: ["nobody"] }]);
-    const first = await run("users", "import", path, "--json");
+    const first = await runProcess("users", "import", path, "--json");
     expect(first.stderr).toBe(`${path}:601: not_found friend_user_ids[0] no such user\n`);
     expect(first.code).toBe(1);
     expect(JSON.parse(first.stdout)).toEqual({ users: 601, created: 601, friends_added: 1, failed: 1 });
@@ -54,7 +56,10 @@ describe("parley users", () => {
     const bad = file("bad", [{ userId: subject("u") }, { noField: 1 }]);
     const refused = await run("users", "import", bad);
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining(`${bad}:2 cannot be read`) });
-    expect(await run("users", "import", "/none")).toMatchObject({ code: 1, stderr: "parley: /none is not there\n" });
+    expect(await runProcess("users", "import", "/none")).toMatchObject({
+      code: 1,
+      stderr: "parley: /none is not there\n",
+    });
   });
 
   test("show, disconnect and delete", async () => {
@@ -95,7 +100,7 @@ describe("parley users", () => {
       else expect(again.split("\n")).toHaveLength(134);
       writeFileSync(path, whole);
     }
-    expect((await run("users", "export", tom.userId)).stdout.split("\n")).toHaveLength(134);
+    expect((await runProcess("users", "export", tom.userId)).stdout.split("\n")).toHaveLength(134);
     const other = file("other", []);
     appendFileSync(other, "no export\n");
     expect(await run("users", "export", tom.userId, "--out", other)).toMatchObject({
@@ -131,7 +136,7 @@ describe("parley messages import", () => {
     });
     expect(messages.slice(0, 2).map(textOf)).toEqual(["m501", "m502"]);
     const late = file("late", [one(pair, 10), one(pair, 5)]);
-    expect(await run("messages", "import", late)).toMatchObject({
+    expect(await runProcess("messages", "import", late)).toMatchObject({
       code: 1,
       stderr: expect.stringContaining(`${late}:2: create_time`),
     });
@@ -149,8 +154,9 @@ describe("parley system send", () => {
       await stream.event(says(`to ${to}`));
     }
     const key = subject("k");
-    const twice = [1, 2].map(() => json("system", "send", "--to", `user:${tom.userId}`, "once", "--key", key));
-    const answers = (await Promise.all(twice)) as { deduplicated: boolean }[];
+    const once = ["system", "send", "--to", `user:${tom.userId}`, "once", "--key", key, "--json"];
+    const twice = await Promise.all([runProcess(...once), runProcess(...once)]);
+    const answers = twice.map(({ stdout }) => JSON.parse(stdout) as { deduplicated: boolean });
     expect(answers.map(({ deduplicated }) => deduplicated).sort()).toEqual([false, true]);
     expect(await run("system", "send", "--to", "nobody", "x")).toMatchObject({ code: 78 });
     await stream.close();

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { startTestServer, type TestServer } from "../support/index.js";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.js";
@@ -41,7 +41,11 @@ export async function startHost(devices: number): Promise<Host> {
   let copies = 0;
   const start = (dataDir: string) =>
     startTestServer({ settings: { dataDir, logLevel: "silent" }, clock, times: HOST_TIMES });
-  let server = await start(join(parent.path, "first"));
+  const first = join(parent.path, "first");
+  mkdirSync(first);
+  // So that no crash copies a full one.
+  writeFileSync(join(first, "disk-reserve"), "");
+  let server = await start(first);
   let life = 1;
   const networks = await Promise.all(Array.from({ length: devices }, () => startTcpProxy(server.url)));
 

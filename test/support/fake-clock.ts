@@ -29,7 +29,9 @@ export function fakeClock(startMs = Date.UTC(2030, 0, 1)): FakeClock {
       const endMs = monoMs + ms;
       for (;;) {
         // A set keeps the order of setting, so timers of one time run in it.
-        const [next] = [...timers].filter((timer) => timer.atMs <= endMs).sort((a, b) => a.atMs - b.atMs);
+        let next: { atMs: number; fn: () => void } | undefined;
+        for (const timer of timers)
+          if (timer.atMs <= endMs && (next === undefined || timer.atMs < next.atMs)) next = timer;
         if (next === undefined) break;
         timers.delete(next);
         pass(Math.max(0, next.atMs - monoMs));

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import type { Address } from "./clients.js";
+import { parleyMain } from "./one-file.js";
 
 /** A server in a process of its own, which can be killed. */
 export interface ProcessServer extends Address {
@@ -14,8 +14,6 @@ export interface ProcessServer extends Address {
   /** Asks it to end, and gives its exit code. */
   stop(): Promise<number | null>;
 }
-
-const main = fileURLToPath(new URL("../../server/bin/parley.js", import.meta.url));
 
 /** A port that was free a moment ago: for servers that must come back at the same address. */
 export async function freePort(): Promise<number> {
@@ -39,7 +37,7 @@ export async function spawnServer(options: {
 }): Promise<ProcessServer> {
   const child = spawn(
     process.execPath,
-    [options.main ?? main, "serve", "--port", String(options.port), "--json-ready"],
+    [options.main ?? parleyMain, "serve", "--port", String(options.port), "--json-ready"],
     {
       env: {
         ...process.env,

@@ -23,6 +23,12 @@ export function openRows(dataDir: string): Rows {
       database.prepare("select name from pragma_table_info(?)").pluck().all(table) as string[],
     ]),
   );
+  const statements = new Map<string, Database.Statement<unknown[], unknown[]>>();
+  const prepared = (sql: string) => {
+    const known = statements.get(sql) ?? database.prepare<unknown[], unknown[]>(sql).raw();
+    statements.set(sql, known);
+    return known;
+  };
   const all: Rows["all"] = ({ appId, without = [] } = {}) => {
     const rows = new Map<string, string[]>();
     for (const table of tables) {
@@ -30,15 +36,12 @@ export function openRows(dataDir: string): Rows {
       if (appId !== undefined && !columns.includes("app_id")) continue;
       const where = appId === undefined ? "" : "where app_id = ?";
       const list = columns.map((column) => `"${column}"`).join(", ");
-      const found = database
-        .prepare(`select ${list} from "${table}" ${where} order by ${columns.map((_, at) => at + 1).join(", ")}`)
-        .raw()
-        .all(...(appId === undefined ? [] : [appId])) as unknown[][];
+      const order = columns.map((_, at) => at + 1).join(", ");
+      const found = prepared(`select ${list} from "${table}" ${where} order by ${order}`);
+      // Bytes become their numbers.
       rows.set(
         table,
-        found.map((row) =>
-          JSON.stringify(row, (_, value: unknown) => (value instanceof Uint8Array ? hex(value) : value)),
-        ),
+        found.all(...(appId === undefined ? [] : [appId])).map((row) => JSON.stringify(row)),
       );
     }
     return rows;
@@ -62,8 +65,4 @@ export function rowsDiff(before: Map<string, string[]>, after: Map<string, strin
     for (const row of now) if (!old.has(row)) lines.push(`+ ${table} ${row}`);
   }
   return lines;
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
 }
