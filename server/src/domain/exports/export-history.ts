@@ -4,7 +4,7 @@ import { type ChatMessage, ChatMessageSchema } from "@parley/proto/parley/v1/cha
 import type { ExportHistoryRequest } from "@parley/proto/parley/v1/history_service_pb.js";
 import { findConversation } from "../../store/conversations.js";
 import { readLogState } from "../../store/log.js";
-import { listMessages } from "../../store/messages.js";
+import { findSeqSince, listMessages } from "../../store/messages.js";
 import { snapshot } from "../../store/snapshot.js";
 import type { UserCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
@@ -33,8 +33,13 @@ export async function* exportHistory(
     // Each step asks anew whether the caller may still read it.
     const rows = await snapshot(ctx.read, async (db) => {
       const afterPos = await visibleAfter(db, appId, userId, conversationId);
-      const floorSeq = (await findConversation(db, appId, conversationId))?.floor_seq ?? 0;
-      const range = { afterSeq: Math.max(afterSeq, floorSeq), beforeSeq: undefined, beforeMs, afterPos, upToPos };
+      const conversation = await findConversation(db, appId, conversationId);
+      const [floorSeq, headSeq] = [conversation?.floor_seq ?? 0, conversation?.head_seq ?? 0];
+      const beforeSeq =
+        beforeMs === undefined
+          ? undefined
+          : await findSeqSince(db, appId, conversationId, { floorSeq, headSeq, ms: beforeMs });
+      const range = { afterSeq: Math.max(afterSeq, floorSeq), beforeSeq, afterPos, upToPos };
       return await listMessages(db, appId, conversationId, range, "oldest", STEP_MESSAGES);
     });
     for (const { seq, payload } of rows) {

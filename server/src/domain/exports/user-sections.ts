@@ -151,13 +151,7 @@ async function messagesOf(db: Db, { appId, userId, upToPos }: ExportOf, at: Sect
   if ((await findOwnView(db, appId, userId, at.key)) === undefined) return [];
   const afterPos = await visibleAfter(db, appId, userId, at.key);
   const floorSeq = (await findConversation(db, appId, at.key))?.floor_seq ?? 0;
-  const range = {
-    afterSeq: Math.max(at.seq, floorSeq),
-    beforeSeq: undefined,
-    beforeMs: undefined,
-    afterPos,
-    upToPos,
-  };
+  const range = { afterSeq: Math.max(at.seq, floorSeq), afterPos, upToPos };
   const rows = await listMessages(db, appId, at.key, range, "oldest", STEP_MESSAGES);
   return rows.map((row) => messageItem(at.key, row));
 }
