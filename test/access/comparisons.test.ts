@@ -36,14 +36,15 @@ const NO_SECRETS: Record<string, string> = {
     "a length, at the start",
   "domain/secret-box.ts: if (key.length !== KEY_BYTES) throw new Error(`${source} is not a key of ${KEY_BYTES} bytes in hex or base64`);":
     "a length, at the start",
-  "domain/send-system-message.ts: if (hash.equals(earlier.request_hash))": "the app's own request",
+  "domain/send-system-message.ts: if (hash.equals(earlier.request_hash)) return { payload: earlier.response, deduplicated: true };":
+    "the app's own request",
   "domain/send-transient.ts: if (earlier.hash === hash) return { payload: earlier.message, deduplicated: true };":
     "the caller's own request",
   "domain/store-sends.ts: if (!send.hash.equals(stored.hash))": "the caller's own request",
   "domain/tokens.ts: return withSum(token.slice(0, -SUM_LETTERS)) === token;": "a sum that anybody can make",
   "http/admission.ts: if (neighbour.open === 0 && neighbour.tokens === perAddress) neighbours.delete(network);":
     "a count",
-  "store/cursor.ts: if (!body.subarray(1, 5).equals(appMark(appId))) return undefined;":
+  "store/cursor.ts: if (!place.subarray(1, 5).equals(appMark(appId))) return undefined;":
     "the mark of an app, which proves nothing",
 };
 // biome-ignore-end lint/suspicious/noTemplateCurlyInString: these are lines of source.
