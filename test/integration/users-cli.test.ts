@@ -31,7 +31,11 @@ afterAll(async () => {
 const place = () => ["--url", server.url, "--service-key", server.serviceKey];
 const run = (...args: string[]) => parley(...args, ...place());
 const runProcess = (...args: string[]) => parleyProcess(...args, ...place());
-const json = async (...args: string[]) => JSON.parse((await run(...args, "--json")).stdout) as unknown;
+const json = async (...args: string[]) => {
+  const { stdout, stderr } = await run(...args, "--json");
+  expect(stderr).toBe("");
+  return JSON.parse(stdout) as unknown;
+};
 
 /** A file of JSON lines. */
 function file(name: string, lines: readonly unknown[]): string {
