@@ -4,6 +4,7 @@ import { contestants, leftOut } from "./contestants/index.js";
 import { printGoals } from "./goals-table.js";
 import { measure } from "./measure.js";
 import { help, type Options, readOptions } from "./options.js";
+import { printParts } from "./parts.js";
 import { openProfileFolder, reportProfile } from "./profile.js";
 import { saveResults } from "./results-file.js";
 import type { Measurement } from "./stage.js";
@@ -79,8 +80,9 @@ function chosenBy(words: readonly string[], fits: (word: string) => boolean): bo
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 try {
   const options = readOptions(process.argv.slice(2));
-  if (options) await run(options);
-  else console.log(help);
+  if (options === undefined) console.log(help);
+  else if (options.parts) await printParts(console.log);
+  else await run(options);
 } catch (error) {
   console.error(error instanceof Error ? `bench: ${error.message}` : error);
   process.exitCode = 1;

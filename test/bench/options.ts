@@ -14,6 +14,8 @@ export interface Options {
   readonly rounds: number;
   readonly profile: boolean;
   readonly save: boolean;
+  /** Whether to tell what the parts of a send cost, and nothing else. */
+  readonly parts: boolean;
 }
 
 export const help = `npm run bench -- [options]
@@ -28,6 +30,7 @@ Runs Parley and its peers under the same load and prints tables with ratios to S
   --rounds 1         measure every row so often, interleaved, and keep the one in the middle
   --profile          write a CPU profile of each server under test and print where its time went
   --save             write docs/bench/<date>-<commit>.json and .svg
+  --parts            instead of all that: what each part of a SendMessage costs the server
   --help             this text
 
 Workloads (* big):
@@ -47,6 +50,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       rounds: { type: "string", default: "1" },
       profile: { type: "boolean", default: false },
       save: { type: "boolean", default: false },
+      parts: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -60,6 +64,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     rounds: Math.ceil(positive("--rounds", values.rounds)),
     profile: values.profile,
     save: values.save,
+    parts: values.parts,
   };
 }
 

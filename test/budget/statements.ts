@@ -1,0 +1,28 @@
+import Database from "better-sqlite3";
+
+type Run = (this: Database.Statement, ...values: unknown[]) => unknown;
+
+/** The texts of the statements that this process has run since the count began. */
+export interface StatementCount extends Disposable {
+  readonly texts: string[];
+}
+
+/** Counts every statement that this process runs on SQLite, whoever runs it. */
+export function countStatements(): StatementCount {
+  const texts: string[] = [];
+  const database = new Database(":memory:");
+  const proto = Object.getPrototypeOf(database.prepare("select 1")) as Record<string, Run>;
+  database.close();
+  const kept = ["run", "all", "get", "iterate"].map((name) => [name, proto[name] as Run] as const);
+  for (const [name, run] of kept)
+    proto[name] = function (...values) {
+      texts.push(this.source);
+      return run.apply(this, values);
+    };
+  return {
+    texts,
+    [Symbol.dispose]() {
+      for (const [name, run] of kept) proto[name] = run;
+    },
+  };
+}
