@@ -59,7 +59,7 @@ const PAYLOADS = [
 ] as const;
 
 /** A text of the same shape that says nothing to a database. */
-const harmless = (payload: string) => payload.replace(/[A-Za-z]/g, "x").replace(/\d/g, "7");
+const harmless = (payload: string) => payload.replace(/[a-z]/g, "x").replace(/[A-Z]/g, "X").replace(/\d/g, "7");
 
 /** Calls whose first success makes the next ones fail: it is made before texts are compared. */
 const WORKS_ONCE = new Set(["LinkCredential", "ChangePassword"]);
@@ -69,7 +69,7 @@ describe("A13: SQL in every text of every call", () => {
   let server: TestServer;
   let other: TestServer;
   beforeAll(async () => {
-    const limits = { changeBurst: 1e6, loginTries: 1e6 };
+    const limits = { changeBurst: 1e6, loginTries: 1e6, uploadBurst: 1e6 };
     // Its timers never ring, so nothing but the calls themselves uses the store.
     const clock = fakeClock(Date.now());
     server = await startTestServer({ clock, limits, settings: { dataDir: folder.path } });
@@ -106,8 +106,12 @@ describe("A13: SQL in every text of every call", () => {
             const answer = await call(server.url, method, placed(sample, place, text), callerOf(method, world));
             calls += 1;
             outcomes.push(told(answer));
-            if (!answer.ok || method.idempotency === 1)
-              expect(version(), `${sample.name}: ${pathText(place)} wrote although it was refused`).toBe(unchanged);
+            // A code is counted before it is sent (ADR 23), so a gateway that takes none leaves its count.
+            if ((!answer.ok && method.name !== "RequestSmsCode") || method.idempotency === 1)
+              expect(
+                version(),
+                `${sample.name}: ${pathText(place)} wrote although it was refused by ${outcomes.at(-1)}`,
+              ).toBe(unchanged);
           }
           expect(outcomes[0], `${sample.name}: ${pathText(place)} = ${payload}`).toBe(outcomes[1]);
           expect(outcomes[0]).not.toContain("internal");
