@@ -33,7 +33,7 @@ const run = (...args: string[]) => parley(...args, ...place());
 const runProcess = (...args: string[]) => parleyProcess(...args, ...place());
 const json = async (...args: string[]) => {
   const { stdout, stderr } = await run(...args, "--json");
-  expect(stderr).toBe("");
+  expect(stdout, stderr).not.toBe("");
   return JSON.parse(stdout) as unknown;
 };
 
