@@ -22,7 +22,7 @@ import {
 } from "./sdk-run.js";
 import { eventsOf, onServer, playAct } from "./story.js";
 
-const LANES = 8;
+const LANES = sized(8, 16);
 const LISTENERS = sized(1, 8);
 const WINDOW = 20;
 const VERSIONS = ["1.1", "2"] as const satisfies HttpVersion[];

@@ -4,7 +4,13 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const LONGEST = [
   "conformance/quiet",
   "model/model",
+  "model/model-beside.full",
   "durability/kill",
+  // These are long at their full size alone.
+  "delivery/stream-cuts",
+  "durability/commit",
+  "delivery/push-presence",
+  "delivery/push-crash",
   "hostile/abuse",
   "hostile/bodies",
   "durability/power",
@@ -13,7 +19,6 @@ const LONGEST = [
   "contract/push-sender",
   "durability/attachments",
   "durability/sync-failure",
-  "delivery/push-presence",
   "delivery/streams-slow",
   "durability/erasure",
   "access/faults",
