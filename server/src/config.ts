@@ -152,7 +152,7 @@ export const SETTINGS = {
   fastUnary: {
     env: "PARLEY_FAST_UNARY",
     flag: "--fast-unary",
-    help: "serve unary Connect calls on the shorter path (default: true)",
+    help: "serve plain Connect calls and streams on the shorter path (default: true)",
   },
 } as const satisfies Record<string, SettingInfo>;
 

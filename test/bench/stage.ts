@@ -82,6 +82,18 @@ export function percentile(times: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
+/** What every workload with a rate tells: of what was done, each with its time; the CPU for each of so many units. */
+export function rateFigures(done: number, times: readonly number[], units: number, used: Used) {
+  return {
+    perSecond: done / used.seconds,
+    p50Ms: percentile(times, 0.5),
+    p99Ms: percentile(times, 0.99),
+    cpu: used.serverSeconds / units,
+    clientCpu: used.clientSeconds / units,
+    rssMiB: used.rssMiB,
+  };
+}
+
 /** A promise that rejects at the first failure that is told. */
 export interface Alarm {
   readonly failed: Promise<never>;

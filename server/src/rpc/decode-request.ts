@@ -1,5 +1,5 @@
 import { type DescMessage, fromBinary, fromJsonString, type Message } from "@bufbuild/protobuf";
-import { type DomainError, invalidField } from "../domain/errors.js";
+import { DomainError, ErrorReason, invalidField } from "../domain/errors.js";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -34,6 +34,18 @@ function parseError(error: unknown): DomainError {
   const text = error instanceof Error ? error.message : "";
   const named = /^cannot decode (?:field|oneof|message|enum) (?:parley\.v1|google\.protobuf)\.[\w.]+/.exec(text)?.[0];
   return invalidField("", `the request cannot be parsed${named === undefined ? "" : `: ${named}`}`);
+}
+
+/** The refusal of what is no request at all. */
+export function malformed(text: string): DomainError {
+  return invalidField("", `the request cannot be parsed: ${text}`);
+}
+
+/** The refusal of a request that is larger than allowed. */
+export function tooLarge(most: number): DomainError {
+  return new DomainError(ErrorReason.TOO_LARGE, `the request is larger than ${most} bytes`, {
+    metadata: { limit: String(most) },
+  });
 }
 
 const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [...'"\\[]{}'].map((letter) =>

@@ -1,5 +1,3 @@
-import { ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
-import { DomainError } from "../domain/errors.js";
 import { baseUrlOf } from "./base-url.js";
 import { type Request, type Response, wasReset } from "./exchange.js";
 import type { CallFacts } from "./funnel.js";
@@ -30,15 +28,8 @@ export function readBody(request: Request, most: number, done: (body: Buffer | u
   });
 }
 
-/** The refusal of a request that is larger than allowed. */
-export function tooLarge(most: number): DomainError {
-  return new DomainError(ErrorReason.TOO_LARGE, `the request is larger than ${most} bytes`, {
-    metadata: { limit: String(most) },
-  });
-}
-
 /** What is known of a call that does not pass Connect. */
-export function factsOf(
+export function plainFacts(
   request: Request,
   requestId: string,
   address: string,

@@ -3,10 +3,10 @@ import type { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-connect";
 import { ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
 import { DomainError } from "../domain/errors.js";
-import { decodeRequest } from "./decode-request.js";
+import { decodeRequest, tooLarge } from "./decode-request.js";
 import { isWireError, toConnectError, type WireError } from "./errors.js";
 import type { Request, Response } from "./exchange.js";
-import { factsOf, type LazyAbort, lazyAbort, readBody, tooLarge } from "./fast-request.js";
+import { type LazyAbort, lazyAbort, plainFacts, readBody } from "./fast-request.js";
 import type { CallFacts } from "./funnel.js";
 import { requestIdOf } from "./request-id.js";
 import type { UnaryMethod, UnaryTable } from "./unary-table.js";
@@ -66,7 +66,7 @@ function serve(method: UnaryMethod, codec: Codec, options: FastOptions, request:
     }
     const over = lazyAbort(response);
     const deadline = startDeadline(request, response, over, fail);
-    const facts = factsOf(request, requestId, options.addressOf(request), codec === "proto", over);
+    const facts = plainFacts(request, requestId, options.addressOf(request), codec === "proto", over);
     void run(method, codec, body, facts, response, fail).then(() => clearTimeout(deadline));
   });
 }

@@ -4,8 +4,7 @@ import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { DomainError, invalidField } from "../domain/errors.js";
-import { decodeRequest, parsed } from "./decode-request.js";
-import { tooLarge } from "./fast-request.js";
+import { decodeRequest, malformed, parsed, tooLarge } from "./decode-request.js";
 
 /** A request that was read, with the reason to refuse it when it cannot be understood. */
 export interface CheckedRequest {
@@ -120,8 +119,4 @@ function emptied(request: UniversalServerRequest): UniversalServerRequest {
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   if (bytes.length > 0) yield bytes;
-}
-
-export function malformed(text: string): DomainError {
-  return invalidField("", `the request cannot be parsed: ${text}`);
 }

@@ -8,7 +8,7 @@ import {
   inTurn,
   type MeasureOptions,
   pass,
-  percentile,
+  rateFigures,
   withServer,
 } from "../stage.js";
 import { makeWorkFolder } from "../work-folder.js";
@@ -65,17 +65,8 @@ export async function measureDay(
     await Promise.race([Promise.all(loops), alarm.failed]);
     await drain(ledger, alarm);
     await Promise.all(users.map((user) => user.close()));
-    const units = times.length / 1_000;
     return {
-      figures: {
-        actions: times.length,
-        perSecond: times.length / used.seconds,
-        p50Ms: percentile(times, 0.5),
-        p99Ms: percentile(times, 0.99),
-        cpu: used.serverSeconds / units,
-        clientCpu: used.clientSeconds / units,
-        rssMiB: used.rssMiB,
-      },
+      figures: { actions: times.length, ...rateFigures(times.length, times, times.length / 1_000, used) },
       checked: done,
       windowMicros: used.windowMicros,
     };

@@ -7,7 +7,7 @@ import {
   inTurn,
   type MeasureOptions,
   pass,
-  percentile,
+  rateFigures,
   withServer,
 } from "../stage.js";
 import type { PagesLoad } from "../workloads.js";
@@ -58,17 +58,8 @@ export async function measurePages(
     await Promise.race([Promise.all(loops), alarm.failed]);
     await Promise.all(members.map((member) => member.close()));
     if (times.length === 0) throw new Error("no page came in the measured time");
-    const units = times.length / 1_000;
     return {
-      figures: {
-        pages: times.length,
-        perSecond: times.length / used.seconds,
-        p50Ms: percentile(times, 0.5),
-        p99Ms: percentile(times, 0.99),
-        cpu: used.serverSeconds / units,
-        clientCpu: used.clientSeconds / units,
-        rssMiB: used.rssMiB,
-      },
+      figures: { pages: times.length, ...rateFigures(times.length, times, times.length / 1_000, used) },
       checked: done,
       windowMicros: used.windowMicros,
     };

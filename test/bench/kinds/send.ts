@@ -1,7 +1,7 @@
 import type { Contestant } from "../contestant.js";
 import { gather } from "../crew.js";
 import { createLoad } from "../load.js";
-import { beginWindow, type Findings, type MeasureOptions, pass, percentile, withServer } from "../stage.js";
+import { beginWindow, type Findings, type MeasureOptions, pass, rateFigures, withServer } from "../stage.js";
 import { makeWorkFolder } from "../work-folder.js";
 import type { SendLoad } from "../workloads.js";
 
@@ -32,17 +32,8 @@ export async function measureSends(
     await Promise.race([load.stop(), load.failed]);
     await crew.close();
     if (messages === 0) throw new Error("nothing was done in the measured time");
-    const units = unitsOf(workload, messages);
     return {
-      figures: {
-        messages,
-        perSecond: messages / used.seconds,
-        p50Ms: percentile(load.latencies, 0.5),
-        p99Ms: percentile(load.latencies, 0.99),
-        cpu: used.serverSeconds / units,
-        clientCpu: used.clientSeconds / units,
-        rssMiB: used.rssMiB,
-      },
+      figures: { messages, ...rateFigures(messages, load.latencies, unitsOf(workload, messages), used) },
       checked: load.completed,
       windowMicros: used.windowMicros,
     };
