@@ -46,5 +46,7 @@ test("a stream that missed a thousand messages reads them by chunks, not one by 
   expect(read.length).toBeLessThanOrEqual(MISSED / 200 + 1);
   const audiences = counted.texts.filter((each) => each.startsWith("select") && / from "audience" /.test(each));
   expect(audiences.length).toBeLessThanOrEqual(2 * read.length + 2);
+  // For whom each event is, is read once, and where each chunk ends.
+  expect(counted.rowsOf(/^select.* from "audience" /)).toBeLessThanOrEqual(MISSED + 2 * read.length + 2);
   await stream.close();
 });

@@ -17,6 +17,17 @@ describe("cursor", () => {
     );
   });
 
+  test("one made right after another app's is its own, though their generations are named alike", () => {
+    const at = { generationId: "0000000000000000", pos: 5 };
+    const cursors = ["a", "b", "a"].map((app) => encodeCursor(app, at));
+    expect(cursors[0]).toBe(cursors[2]);
+    for (const [i, app] of ["a", "b", "a"].entries())
+      for (const reader of ["a", "b"])
+        expect(decodeCursor(reader, cursors[i] ?? "")).toEqual(reader === app ? at : undefined);
+    const later = encodeCursor("a", { generationId: "0123456789abcdef", pos: 5 });
+    expect(decodeCursor("a", later)).toEqual({ generationId: "0123456789abcdef", pos: 5 });
+  });
+
   test("every flipped bit is refused", () => {
     fc.assert(
       fc.property(place, fc.nat(24 * 8 - 1), (at, bit) => {
