@@ -12,6 +12,7 @@ export default defineConfig({
     maxWorkers: 4,
     // A file need not load again what the one before it in its process has loaded: that is a third of all the work.
     isolate: false,
+    server: { deps: { external: [/\/(server|gen|client|web)\/dist\//] } },
     sequence: { sequencer: LongestFirst },
     projects: [
       {

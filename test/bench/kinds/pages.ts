@@ -51,13 +51,14 @@ export async function measurePages(
     progress("measuring");
     const endWindow = beginWindow(server);
     recording = true;
-    await pass(measureMs, alarm);
+    // However short the time and slow the machine, something is measured.
+    do await pass(measureMs, alarm);
+    while (times.length === 0);
     recording = false;
     const used = endWindow();
     stopping = true;
     await Promise.race([Promise.all(loops), alarm.failed]);
     await Promise.all(members.map((member) => member.close()));
-    if (times.length === 0) throw new Error("no page came in the measured time");
     return {
       figures: { pages: times.length, ...rateFigures(times.length, times, times.length / 1_000, used) },
       checked: done,

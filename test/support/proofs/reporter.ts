@@ -14,20 +14,34 @@ const END = "<!-- end of figures -->";
  * writes the rows of what they try, and leaves each other row as the run that tried it wrote it.
  */
 export default class ProofReporter implements Reporter {
+  readonly #over: TestModule[] = [];
+
+  /** What is over is written at once: a run of many minutes that is stopped keeps what it has found. */
+  onTestModuleEnd(module: TestModule): void {
+    if (process.env.PARLEY_PROOFS !== "write") return;
+    this.#over.push(module);
+    writeTable(rowsOf(this.#over));
+  }
+
   onTestRunEnd(modules: readonly TestModule[]): void {
     if (process.env.PARLEY_PROOFS === undefined) return;
-    const tests = modules.flatMap((module) => [...module.children.allTests()]);
-    const kept = process.env.PARLEY_PROOFS === "write" ? keptRows() : new Map<string, Row>();
-    const rows = CLAIMS.map((claim) => {
-      const row = rowOf(claim, tests);
-      return row.state === "no test" ? (kept.get(claim.id) ?? row) : row;
-    });
+    const rows = rowsOf(modules);
     const bad = rows.filter(({ state }) => state !== "pass");
     console.log(`claims: ${rows.length - bad.length} of ${rows.length} hold`);
     for (const { claim, state } of bad) console.log(`  ${claim.id} ${state}: ${claim.attack}`);
     if (process.env.PARLEY_PROOFS === "write") writeTable(rows);
     if (bad.length > 0) process.exitCode = 1;
   }
+}
+
+/** A row for each claim: as these modules tried it, or else as the table has it. */
+function rowsOf(modules: readonly TestModule[]): Row[] {
+  const tests = modules.flatMap((module) => [...module.children.allTests()]);
+  const kept = process.env.PARLEY_PROOFS === "write" ? keptRows() : new Map<string, Row>();
+  return CLAIMS.map((claim) => {
+    const row = rowOf(claim, tests);
+    return row.state === "no test" ? (kept.get(claim.id) ?? row) : row;
+  });
 }
 
 interface Row {
