@@ -99,6 +99,11 @@ export const TIMES = {
   sessionMs: 30 * 86_400_000,
   presenceGraceMs: 10_000,
   presenceBootGraceMs: 15_000,
+  /** For how long a node holds what it has renewed, how often it renews, and after how long without it takes it for lost. */
+  leaseMs: 10_000,
+  leaseRenewMs: 3_000,
+  leaseFenceMs: 8_000,
+  leaseRetryMs: 500,
   presenceTellMs: 5_000,
   presenceSettingsMs: 5_000,
   ackQuietMs: 60_000,
@@ -122,6 +127,8 @@ export const TIMES = {
   http2IdleMs: 300_000,
   tcpKeepAliveMs: 15_000,
   sessionCacheMs: 60_000,
+  /** How long an app, its word filter and its push credentials are believed; this process is told of its own changes at once. */
+  recordCacheMs: 365 * 86_400_000,
   loadWindowMs: 5_000,
   smsCodeMs: 300_000,
   smsResendMs: 60_000,
@@ -152,6 +159,13 @@ export const TIMES = {
   transientAttachmentMs: 600_000,
   thumbnailMs: 5_000,
   fileSweepMs: 86_400_000,
+} as const;
+
+/** What is other where several nodes share a store: what one of them has changed must soon be so for all. */
+export const SHARED_TIMES = {
+  sessionCacheMs: 1_500,
+  recordCacheMs: 1_500,
+  ackPersistMs: 1_000,
 } as const;
 
 /** What an app starts with. Durations are milliseconds, 0 keeps for ever. */

@@ -66,21 +66,44 @@ export interface BusListener {
 
 /** What the rules may ask about who is here now. */
 export interface Presence {
-  of(appId: string, userId: string): { online: boolean; lastActiveMs: number | undefined };
+  /** How a user is seen that was read from the store just now. */
+  of(user: SeenUser): { online: boolean; lastActiveMs: number | undefined };
+  /** Those of these users who are online. */
+  onlineAmong(appId: string, userIds: readonly string[]): Promise<{ userId: string; lastActiveMs: number | undefined }[]>;
   /** The number of sessions of an app that have an open stream. */
-  countSessions(appId: string): number;
+  countSessions(appId: string): Promise<number>;
+  /** The number of users of an app who are online. */
+  countUsers(appId: string): Promise<number>;
   /** Shows a user as offline on all its streams from now on, or as they are again. */
   hide(appId: string, userId: string, hidden: boolean): void;
-  /** Whether a session has an open stream. */
-  hasStream(appId: string, sessionId: string): boolean;
-  /** How the client of a session stands, visible or not. Answered from memory. */
+  /** Whether a session that was read from the store just now has an open stream. */
+  hasStream(session: SeenSession): boolean;
+  /** How the client of a session stands on this node, visible or not. Answered from memory. */
   standing(appId: string, sessionId: string): Standing;
+  /** How the clients of the sessions of these users stand, on whatever node. */
+  standings(appId: string, userIds: readonly string[]): Promise<(sessionId: string) => Standing>;
   /** Ends a session's stream and takes it offline without grace. */
-  pause(appId: string, userId: string, sessionId: string): void;
+  pause(appId: string, userId: string, sessionId: string): Promise<void>;
   /** The number of open streams of a user. */
-  streamsOf(appId: string, userId: string): number;
+  streamsOf(appId: string, userId: string): Promise<number>;
   /** Ends all streams of a user by goodbye{DISCONNECTED}, takes it offline without grace, and gives their number. */
-  disconnect(appId: string, userId: string): number;
+  disconnect(appId: string, userId: string): Promise<number>;
+}
+
+/** What the store knows of the presence of a user. */
+export interface SeenUser {
+  app_id: string;
+  user_id: string;
+  online: number;
+  invisible: number;
+  last_active_ms: number | null;
+}
+
+/** What the store knows of the stream of a session: `open` is null where it is not kept there. */
+export interface SeenSession {
+  app_id: string;
+  session_id: string;
+  open: number | null;
 }
 
 /** How the client of a session stands to the log. */
@@ -95,6 +118,8 @@ export interface Standing {
     | "away"
     /** Not seen yet since this server started, and the grace for those who come back is running. */
     | "unseen";
+  /** Of a session on another node: how long ago that node was last heard of. */
+  unheardMs?: number;
 }
 
 /** What the rules may ask of the live end of the log. */

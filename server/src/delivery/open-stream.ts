@@ -23,6 +23,8 @@ export interface StreamDeps {
   logger: Logger;
   metrics: Metrics;
   liveness: Liveness;
+  /** Whether this node may hold streams just now. */
+  mayOpen(): boolean;
 }
 
 /** Who opens a stream, and from where on. */
@@ -61,6 +63,7 @@ export async function openStream(
 ): Promise<Ending> {
   const { read, limits, times } = deps;
   const { userId, sessionId } = request;
+  if (!deps.mayOpen()) return { reason: GoodbyeReason.DRAIN, reconnect: true, retryDelayMs: times.drainMs };
   const reader = { userId, sessionId, createdPos: request.createdPos };
   const subscription: Subscription = createSubscription({
     userId,

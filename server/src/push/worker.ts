@@ -102,7 +102,7 @@ export async function startPushWorker(options: PushWorkerOptions): Promise<PushW
       appId,
       jobs.map(({ pos }) => pos),
     );
-    if (closed) return;
+    if (closed || !options.mayPush()) return;
     for (const job of jobs.slice(0, Math.max(0, room()))) {
       const over = () => {
         inFlight.delete(keyOf(job));
@@ -131,6 +131,7 @@ export async function startPushWorker(options: PushWorkerOptions): Promise<PushW
         return faulty(deps, job);
       },
     );
+    if (settled === undefined) return;
     options.metrics.pushes.inc({ outcome: settled.settlement.kind });
     // What cannot be settled yet must not be handed over again meanwhile, so it keeps its place.
     while (!closed) {

@@ -15,6 +15,7 @@ import { responseSink } from "../delivery/sink.js";
 import { startOf } from "../delivery/start.js";
 import { asSession } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
+import { DomainError, ErrorReason } from "../domain/errors.js";
 import { presenceSnapshot } from "../domain/presence-events.js";
 import { findSelf } from "../domain/self.js";
 import { isWireError, toConnectError } from "./errors.js";
@@ -53,6 +54,10 @@ export function createSubscribe(deps: SubscribeDeps): Subscribe {
     const call = await funnel.admit(method, request, facts);
     try {
       const caller = asSession(call.caller);
+      if (!streams.mayOpen())
+        throw new DomainError(ErrorReason.SERVER_BUSY, "this server cannot reach its store just now", {
+          retryDelayMs: ctx.times.drainMs,
+        });
       const self = await findSelf(ctx, caller);
       const logger = streams.logger.child({ requestId: call.requestId });
       const tail = await hub.tail(caller.appId);

@@ -39,8 +39,8 @@ export async function getStatistics(ctx: Ctx, { appId }: ServiceCaller, request:
     buckets.push(bucket);
   }
   const now = {
-    onlineUsers: ctx.statistics.online(appId),
-    sessions: ctx.presence.countSessions(appId),
+    onlineUsers: await ctx.presence.countUsers(appId),
+    sessions: await ctx.presence.countSessions(appId),
     observeTime: timestampFromMs(nowMs),
   };
   return { now, buckets };
