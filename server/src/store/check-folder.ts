@@ -111,7 +111,7 @@ function checkAccess(dataDir: string, tell: Tell): void {
 }
 
 async function checkDatabase(db: Db, { quick, unseal }: CheckOptions, tell: Tell): Promise<void> {
-  const schema = await schemaAge(db, "sqlite");
+  const schema = await schemaAge(db);
   if (schema === "none") return tell("schema", "problem", "it is not a database of Parley's");
   if (schema === "newer")
     return tell("schema", "problem", "a newer version of Parley wrote it: this one cannot serve it");
