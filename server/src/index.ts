@@ -131,14 +131,20 @@ async function openStore({ dataDir, databaseUrl, unsafeDatabase, secretKey }: Se
   return await openPostgres({ url: databaseUrl, unsafe: unsafeDatabase, keyMark });
 }
 
-/** Looks at a data folder, whether a server runs on it or not, and changes nothing. `quick` leaves out what reads every row. */
+/**
+ * Looks at a data folder and its database, or the PostgreSQL database in its place, whether a server runs on it or not, and changes nothing. `quick`
+ * leaves out what reads every row.
+ */
 export async function examineFolder(
   dataDir: string,
-  { quick, secretKey }: { quick: boolean; secretKey: string | undefined },
+  options: { quick: boolean; secretKey: string | undefined; databaseUrl?: string | undefined },
 ): Promise<Finding[]> {
+  const { quick, secretKey, databaseUrl } = options;
   const key = findSecretKey(dataDir, secretKey);
   const unseal = key === undefined ? undefined : createSecretBox(key).open;
-  return await checkFolder(dataDir, { quick, unseal });
+  if (databaseUrl === undefined) return await checkFolder(dataDir, { quick, unseal });
+  const { checkPostgres } = await import("./store/check-server.js");
+  return await checkPostgres(databaseUrl, dataDir, { quick, unseal });
 }
 
 /** Says loudly which apps let anyone who has their client key log in as anyone. */
