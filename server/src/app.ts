@@ -56,7 +56,7 @@ import { createCommitter } from "./store/committer.js";
 import { createDiskBlobs } from "./store/disk-blobs.js";
 import type { StoreError } from "./store/errors.js";
 import { probe } from "./store/probe.js";
-import type { Store } from "./store/sqlite.js";
+import type { Store } from "./store/store.js";
 import { listOnlineUsers } from "./store/users.js";
 
 /** Everything but the port and the disk: what a process needs of the outside comes in here. */
@@ -105,6 +105,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const bus = createMemoryBus();
   const committer = createCommitter({
     write: store.write,
+    writing: store.writing,
     room: store.room,
     batchItems: limits.commitBatchItems,
     queueItems: limits.commitQueueItems,

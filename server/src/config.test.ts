@@ -33,7 +33,8 @@ describe("settings", () => {
       publicUrl: "https://chat.example.org/",
       sendRate: "0",
       retentionForce: "true",
-      databaseUrl: "sqlite:",
+      databaseUrl: "postgres://parley:secret@db:5432/parley?sslmode=verify-full",
+      unsafeDatabase: "true",
     };
     expect(parseSettings(given)).toMatchObject({
       ok: true,
@@ -47,6 +48,8 @@ describe("settings", () => {
         publicUrl: "https://chat.example.org",
         sendRate: 0,
         retentionForce: true,
+        databaseUrl: "postgres://parley:secret@db:5432/parley?sslmode=verify-full",
+        unsafeDatabase: true,
       },
     });
   });
@@ -59,7 +62,9 @@ describe("settings", () => {
     ["port", "1e3"],
     ["port", "-1"],
     ["host", "a b"],
-    ["databaseUrl", "postgres://db/parley"],
+    ["databaseUrl", "postgres://db"],
+    ["databaseUrl", "mysql://db/parley"],
+    ["unsafeDatabase", "maybe"],
     ["natsUrl", "nats://bus"],
     ["apnsUrl", "http://relay.example.org"],
     ["apnsUrl", "https://relay.example.org/push"],
@@ -85,11 +90,11 @@ describe("settings", () => {
 
   test("what this version lacks is said so", () => {
     expect(problemsOf({ natsUrl: "nats://bus" })[0]).toContain("not offered by this version");
-    expect(problemsOf({ databaseUrl: "postgres://db" })[0]).toContain("not offered by this version");
   });
 
   test("a secret is never repeated in a problem", () => {
-    expect(problemsOf({ operatorToken: "ps_secret", secretKey: "hidden" }).join()).not.toMatch(/ps_secret|hidden/);
+    const given = { operatorToken: "ps_secret", secretKey: "hidden", databaseUrl: "postgres://parley:hidden@db" };
+    expect(problemsOf(given).join()).not.toMatch(/ps_secret|hidden/);
   });
 
   test("all problems are told at once", () => expect(problemsOf({ port: "x", logLevel: "x" })).toHaveLength(2));

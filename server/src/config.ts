@@ -11,6 +11,10 @@ export interface Settings {
   port: number;
   host: string;
   dataDir: string;
+  /** A PostgreSQL database; undefined for SQLite in the data folder. */
+  databaseUrl: string | undefined;
+  /** Starts on a PostgreSQL server that may lose what it has acknowledged, too. */
+  unsafeDatabase: boolean;
   operatorToken: string | undefined;
   /** 32 bytes in hex or base64. */
   secretKey: string | undefined;
@@ -63,7 +67,12 @@ export const SETTINGS = {
     env: "PARLEY_DATABASE_URL",
     flag: "--database-url",
     value: "url",
-    help: "only sqlite: in this version",
+    help: "postgres://user:password@host:port/database (default: SQLite in the data folder)",
+  },
+  unsafeDatabase: {
+    env: "PARLEY_UNSAFE_DATABASE",
+    flag: "--unsafe-database",
+    help: "start on a PostgreSQL server that may lose what was acknowledged, too (fsync, synchronous_commit)",
   },
   natsUrl: { env: "PARLEY_NATS_URL", flag: "--nats-url", value: "url", help: "not offered by this version" },
   operatorToken: {
@@ -203,10 +212,12 @@ const schema = z
     databaseUrl: z
       .string()
       .refine(
-        (url) => /^sqlite:?$/.test(url),
-        "is not offered by this version: it stores in SQLite, in PARLEY_DATA_DIR",
+        (url) => /^sqlite:?$/.test(url) || isPostgres(url),
+        "must be postgres://user:password@host:port/database, or sqlite: for SQLite in the data folder",
       )
+      .transform((url) => (isPostgres(url) ? url : undefined))
       .optional(),
+    unsafeDatabase: z.stringbool("must be true or false").default(false),
     natsUrl: z
       .string()
       .refine(() => false, "is not offered by this version: it runs as one node")
@@ -265,10 +276,10 @@ export function parseSettings(
 ): { ok: true; settings: Settings } | { ok: false; problems: string[] } {
   const result = schema.safeParse(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "")));
   if (!result.success) return { ok: false, problems: result.error.issues.map(problemOf) };
-  const { databaseUrl: _, natsUrl: __, tlsCert, tlsKey, ...rest } = result.data;
+  const { natsUrl: _, tlsCert, tlsKey, ...rest } = result.data;
   const tls = tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey };
-  const { operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl } = rest;
-  return { ok: true, settings: { ...rest, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl, tls } };
+  const { databaseUrl, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl } = rest;
+  return { ok: true, settings: { ...rest, databaseUrl, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl, tls } };
 }
 
 /** The version in the package's manifest. */
@@ -284,6 +295,11 @@ function problemOf({ path, message }: z.core.$ZodIssue): string {
 
 function urlOf(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined;
+}
+
+function isPostgres(text: string): boolean {
+  const url = urlOf(text);
+  return url !== undefined && /^postgres(ql)?:$/.test(url.protocol) && /^\/./.test(url.pathname);
 }
 
 function isOrigin(text: string): boolean {

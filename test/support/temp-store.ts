@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LogRange } from "../../server/src/ports.js";
 import { type Committer, type CommitterOptions, createCommitter } from "../../server/src/store/committer.js";
-import { openSqlite, type Store } from "../../server/src/store/sqlite.js";
+import { openSqlite } from "../../server/src/store/sqlite.js";
+import type { Store } from "../../server/src/store/store.js";
 
 // In memory where the system has such a place: what is tested is not the disk, whose fsyncs take most of the time.
 const PARENT = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
@@ -34,6 +35,7 @@ export async function tempStore(options: Partial<CommitterOptions> = {}): Promis
   const newCommitter = () =>
     createCommitter({
       write: store.write,
+      writing: store.writing,
       room: store.room,
       batchItems: 256,
       queueItems: 2000,
