@@ -4,6 +4,7 @@ import { v7 as uuidv7 } from "uuid";
 import type { Settings } from "./config.js";
 import { createDelivery, type Delivery } from "./delivery/delivery.js";
 import { createMemoryBus } from "./delivery/memory-bus.js";
+import { createNatsBus, type NatsBusOptions } from "./delivery/nats-bus.js";
 import { createAppCache } from "./domain/apps.js";
 import { createHeardAttachments } from "./domain/attachments/heard.js";
 import { ATTACHMENTS_PATH, createSignedUrls } from "./domain/attachments/signed-urls.js";
@@ -37,7 +38,7 @@ import type { Logger } from "./ops/logger.js";
 import { createMetrics, type Metrics } from "./ops/metrics.js";
 import { createSafeFetch } from "./ops/safe-fetch.js";
 import { createStamps } from "./ops/stamps.js";
-import type { PortErrors, PushSender } from "./ports.js";
+import type { Bus, PortErrors, PushSender } from "./ports.js";
 import { startExpiryWarnings } from "./push/expiry-warnings.js";
 import { startPushing } from "./push/pushing.js";
 import { createPushSender } from "./push/sender.js";
@@ -102,7 +103,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const limits: Limits = { ...LIMITS, ...options.limits };
   const times: Times = { ...TIMES, ...options.times };
   const metrics = createMetrics();
-  const bus = createMemoryBus();
+  const bus = createBus(settings, { rangeBytes: limits.busRangeBytes, clock, logger, metrics });
   const committer = createCommitter({
     write: store.write,
     writing: store.writing,
@@ -325,6 +326,11 @@ export async function createApp(options: AppOptions): Promise<App> {
       await statistics.close();
       await auditLog.close();
       await committer.close();
+      await bus.close();
     },
   };
+}
+
+function createBus({ nats }: Settings, options: Omit<NatsBusOptions, "address">): Bus {
+  return nats === undefined ? createMemoryBus() : createNatsBus({ ...options, address: nats });
 }

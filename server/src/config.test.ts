@@ -66,6 +66,11 @@ describe("settings", () => {
     ["databaseUrl", "mysql://db/parley"],
     ["unsafeDatabase", "maybe"],
     ["natsUrl", "nats://bus"],
+    ["natsUrl", "bus:4222"],
+    ["natsUrl", "http://bus:4222"],
+    ["natsUrl", "nats://bus:4222/path"],
+    ["natsUrl", "nats://bus, tls://bus"],
+    ["natsUrl", "nats://tom:one@bus, nats://tom:two@bus"],
     ["apnsUrl", "http://relay.example.org"],
     ["apnsUrl", "https://relay.example.org/push"],
     ["fcmUrl", "relay.example.org"],
@@ -88,13 +93,15 @@ describe("settings", () => {
     expect(more).toEqual([]);
   });
 
-  test("what this version lacks is said so", () => {
-    expect(problemsOf({ natsUrl: "nats://bus" })[0]).toContain("not offered by this version");
-  });
+  test("NATS needs a database that nodes can share", () =>
+    expect(problemsOf({ natsUrl: "nats://bus" })).toEqual([
+      "PARLEY_NATS_URL (--nats-url) needs PARLEY_DATABASE_URL with a postgres:// URL",
+    ]));
 
   test("a secret is never repeated in a problem", () => {
     const given = { operatorToken: "ps_secret", secretKey: "hidden", databaseUrl: "postgres://parley:hidden@db" };
     expect(problemsOf(given).join()).not.toMatch(/ps_secret|hidden/);
+    expect(problemsOf({ natsUrl: "nats://tom:hidden@bus/x" }).join()).not.toMatch(/hidden/);
   });
 
   test("all problems are told at once", () => expect(problemsOf({ port: "x", logLevel: "x" })).toHaveLength(2));

@@ -24,7 +24,6 @@ export function migrations(dialect: Dialect): MigrationProvider {
     "0008_attributes": attributes(dialect),
     "0010_users": users(),
     "0012_nodes": nodes(dialect),
-    "0003_installations": installations(),
     "0003_installations": installations(dialect),
     "0004_push_jobs": pushJobs(dialect),
     "0005_push_credentials": pushCredentials(dialect),
