@@ -12,6 +12,8 @@ export interface NodeLease {
   sinceMs(): number;
   /** Whether it may keep at this moment. Asked before whatever must not be done by two. */
   keeps(): boolean;
+  /** Takes the node's lease, and the keeper's if it is free. Throws when the store cannot be asked. */
+  start(): Promise<void>;
   /** Keeps no more. The lease of the keeper stays until the end, so that no other begins before this one has stopped. */
   retire(): void;
   /** Ends what is held: what is left under the name is somebody else's to clear. */
@@ -34,8 +36,7 @@ export interface NodeLeaseOptions {
 export const KEEPER = "keeper";
 export const NODES = "node:";
 
-/** Takes the node's lease. Throws when the store cannot be asked. */
-export async function startNodeLease(options: NodeLeaseOptions): Promise<NodeLease> {
+export function createNodeLease(options: NodeLeaseOptions): NodeLease {
   const { leases, clock, times } = options;
   let name: string | undefined;
   let since = clock.mono();
@@ -90,7 +91,7 @@ export async function startNodeLease(options: NodeLeaseOptions): Promise<NodeLea
       name = wanted;
       since = clock.mono();
     }
-    await keep(wanted);
+    await keep(wanted).finally(() => !isFresh(keptMs) && setKeeping(false));
     await options.onRenewed(wanted);
   };
   const keep = async (holder: string): Promise<void> => {
@@ -115,13 +116,14 @@ export async function startNodeLease(options: NodeLeaseOptions): Promise<NodeLea
     if (!closed) timer = clock.setTimer(beat, ms);
   };
 
-  await renew();
-  schedule(times.leaseRenewMs);
-
   return {
     node,
     sinceMs: () => since,
     keeps,
+    async start() {
+      await renew();
+      schedule(times.leaseRenewMs);
+    },
     retire() {
       candidate = false;
       setKeeping(false);

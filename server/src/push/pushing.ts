@@ -1,5 +1,5 @@
 import type { Timer } from "../ops/clock.js";
-import type { Bus, Pushes } from "../ports.js";
+import type { Bus, Presence, Pushes } from "../ports.js";
 import { listPushHeads } from "../store/push-log.js";
 import { createHandOvers } from "./hand-overs.js";
 import { type PushReader, type PushReaderOptions, startPushReader } from "./reader.js";
@@ -18,9 +18,10 @@ export interface Pushing extends Pushes {
 }
 
 export interface PushingOptions
-  extends Omit<PushReaderOptions, "onJobs" | "sender">,
-    Omit<PushWorkerOptions, "handOvers"> {
+  extends Omit<PushReaderOptions, "onJobs" | "sender" | "presence">,
+    Omit<PushWorkerOptions, "handOvers" | "presence"> {
   bus: Bus;
+  presence: Pick<Presence, "standing" | "standings">;
   /** How often to look for what other nodes have stored; undefined when there are none. */
   pollMs: number | undefined;
 }

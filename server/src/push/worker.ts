@@ -114,6 +114,7 @@ export async function startPushWorker(options: PushWorkerOptions): Promise<PushW
 
   const untilNext = async ({ appId, breaker }: Lane): Promise<number | undefined> => {
     if (breaker.waitMs() > 0) return breaker.waitMs();
+    if (!options.mayPush()) return RETRY_MS;
     const nowMs = clock.now();
     const next = await nextPushMs(read, appId, nowMs);
     if (!sender.canPush(appId)) return times.pushBreakerMs;

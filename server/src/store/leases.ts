@@ -1,10 +1,9 @@
 import { type RawBuilder, sql } from "kysely";
-import type { Db } from "./schema.js";
+import type { Dialect } from "./migrations.js";
+import type { Store } from "./store.js";
 
-/** Whose clock leases go by: the database's own, so that the clocks of nodes need not agree. A test has one of its own. */
-export type LeaseClock = "sqlite" | "postgres" | (() => number);
 
-/** What one process at a time holds. Each is one statement, written outside of the committer, so that nothing that waits there holds it up. */
+/** What one process at a time holds, as a node or as the keeper. Each is one statement, written outside of the committer, so that nothing that waits there holds it up. */
 export interface Leases {
   /** Takes a lease that is free, is over or is the holder's own, and says whether it is the holder's now. */
   take(name: string, holder: string, lifeMs: number): Promise<boolean>;
@@ -14,12 +13,14 @@ export interface Leases {
   end(name: string, holder: string): Promise<void>;
   /** The leases whose name begins so, with how long each still runs: below 0 when it is over. */
   list(prefix: string): Promise<{ name: string; holder: string; leftMs: number }[]>;
-  /** Forgets a lease that is over. */
+  /** Forgets a lease that is over, and what was left for its holder. */
   forget(name: string): Promise<void>;
 }
 
-export function createLeases(db: Db, clock: LeaseClock): Leases {
-  const now = () => timeOf(clock);
+/** Leases go by the database's clock, so that those of the nodes need not agree; a test has one of its own. */
+export function createLeases(store: Pick<Store, "aside" | "read" | "dialect">, clock?: () => number): Leases {
+  const { aside: db, read } = store;
+  const now = () => (clock === undefined ? timeOf(store.dialect) : sql<number>`${Math.floor(clock())}`);
   return {
     async take(name, holder, lifeMs) {
       const expire = sql<number>`${now()} + ${sql.lit(lifeMs)}`;
@@ -57,7 +58,7 @@ export function createLeases(db: Db, clock: LeaseClock): Leases {
         .execute();
     },
     async list(prefix) {
-      return await db
+      return await read
         .selectFrom("lease")
         .select(["name", "holder"])
         .select(sql<number>`expire_ms - ${now()}`.as("leftMs"))
@@ -66,13 +67,19 @@ export function createLeases(db: Db, clock: LeaseClock): Leases {
         .execute();
     },
     async forget(name) {
-      await db.deleteFrom("lease").where("name", "=", name).where("expire_ms", "<=", now()).execute();
+      const rows = await db
+        .deleteFrom("lease")
+        .where("name", "=", name)
+        .where("expire_ms", "<=", now())
+        .returning("holder")
+        .execute();
+      for (const { holder } of rows) await db.deleteFrom("stream_end").where("node", "=", holder).execute();
     },
   };
 }
 
-function timeOf(clock: LeaseClock): RawBuilder<number> {
-  if (clock === "sqlite") return sql<number>`cast(unixepoch('subsec') * 1000 as integer)`;
-  if (clock === "postgres") return sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`;
-  return sql<number>`${Math.floor(clock())}`;
+function timeOf(dialect: Dialect): RawBuilder<number> {
+  return dialect === "sqlite"
+    ? sql<number>`cast(unixepoch('subsec') * 1000 as integer)`
+    : sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`;
 }

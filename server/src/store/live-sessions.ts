@@ -163,7 +163,7 @@ export async function settlePresence(tx: Tx, userIds: readonly string[]): Promis
   return edges;
 }
 
-/** The users of an app who are online and have no session that says so, after one of that order. */
+/** Users of an app who are online and have no session that says so. */
 export async function listLeftOnline(db: Db, appId: string, limit: number): Promise<string[]> {
   const rows = await db
     .selectFrom("user")
@@ -213,6 +213,17 @@ export async function countLiveSessions(db: Db, appId: string): Promise<number> 
 export async function listAppsOfNode(db: Db, node: string): Promise<string[]> {
   const rows = await db.selectFrom("live_session").select("app_id").distinct().where("node", "=", node).execute();
   return rows.map(({ app_id }) => app_id);
+}
+
+/** The nodes with sessions and without a lease: of a store that was put back from a backup. */
+export async function listLostNodes(db: Db): Promise<string[]> {
+  const rows = await db
+    .selectFrom("live_session")
+    .select("node")
+    .distinct()
+    .where("node", "not in", db.selectFrom("lease").select("holder"))
+    .execute();
+  return rows.map(({ node }) => node);
 }
 
 /** Takes the streams that a node is to end; one statement, written outside of the committer like a lease. */

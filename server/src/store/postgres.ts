@@ -22,6 +22,8 @@ export interface PostgresOptions {
 const READERS = 8;
 const LONG_READERS = 2;
 const STATEMENT_MS = 5_000;
+/** Less than a lease lives, so that one that was lost on the way is asked again. */
+const ASIDE_MS = 1_500;
 const LONG_STATEMENT_MS = 60_000;
 const LOCK_MS = 3_000;
 const IDLE_MS = 10_000;
@@ -47,6 +49,7 @@ export async function openPostgres({ url, unsafe, keyMark }: PostgresOptions): P
     },
   });
   const read = kyselyOverPool({ ...times, url, connections: READERS, prepare: readOnly });
+  const aside = kyselyOverPool({ ...times, url, connections: 1, statementMs: ASIDE_MS, lockMs: ASIDE_MS });
   const longRead = kyselyOverPool({
     ...times,
     url,
@@ -59,11 +62,12 @@ export async function openPostgres({ url, unsafe, keyMark }: PostgresOptions): P
     write,
     read,
     longRead,
+    aside,
     writing: postgresWriting(() => history),
     room: postgresRoom(),
     logLost: false,
     async close() {
-      await Promise.all([write, read, longRead].map((db) => db.destroy()));
+      await Promise.all([write, read, longRead, aside].map((db) => db.destroy()));
     },
   };
 }

@@ -53,6 +53,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
       write,
       read,
       longRead,
+      aside: write,
       writing: sqliteWriting,
       room: keepRoom(options.dataDir, files.reserve, writer, logFile),
       logLost: !sure && !hasLog,

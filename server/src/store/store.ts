@@ -11,6 +11,8 @@ export interface Store {
   write: Db;
   read: Db;
   longRead: Db;
+  /** For single statements that must not wait for what waits in the committer: see leases.ts. */
+  aside: Db;
   /** How the committer writes to this database. */
   writing: Writing;
   /** Whether the disk has room for what is written. */

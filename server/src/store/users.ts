@@ -114,6 +114,20 @@ export async function listOnlineAmong(
   return online;
 }
 
+/** The ids of users of an app who are online, after one of that order. */
+export async function listOnlineIds(db: Db, appId: string, after: string, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom("user")
+    .select("user_id")
+    .where("app_id", "=", appId)
+    .where("online", "=", 1)
+    .where("user_id", ">", after)
+    .orderBy("user_id")
+    .limit(limit)
+    .execute();
+  return rows.map(({ user_id }) => user_id);
+}
+
 /** The number of users of an app who are online. */
 export async function countOnlineUsers(db: Db, appId: string): Promise<number> {
   const row = await db

@@ -83,7 +83,7 @@ type Counts = Map<number, Map<string, number>>;
 async function countsOf(ctx: Ctx, appId: string, span: Span): Promise<Counts> {
   for (;;) {
     const { tallies, mark } = ctx.statistics.waiting(appId);
-    const waiting = newTally(0);
+    const waiting = newTally();
     for (const tally of tallies) merge(waiting, tally);
     const counts: Counts = new Map();
     for (const { start_ms, name, value } of await readStatistics(ctx.read, appId, span.span, span.fromMs, span.toMs))

@@ -8,12 +8,13 @@ import { countMessage, isEmpty, markActive, merge, newTally, reachPeak, type Tal
 
 /** The counts of how each app is used, in memory as they come and in the store a little later. */
 export interface Statistics {
-  /** Tells of the users who were here when the last server stopped, and counts what it could not write any more. */
-  start(online: readonly { app_id: string; user_id: string }[]): Promise<void>;
+  /**
+   * Tells of the users who were here when the last server stopped, and counts what it could not write any more. Where several nodes share a store
+   * there is nothing to tell: the keeper counts the log, and how many are online; see count-for-all.ts.
+   */
+  start(online?: readonly { app_id: string; user_id: string }[]): Promise<void>;
   /** Takes a change of who is here. */
   presence(change: { appId: string; userId: string; online: boolean; atMs: number }): void;
-  /** The number of users of an app who are online. */
-  online(appId: string): number;
   /** What is not in the store yet. The mark changes when some of it is written. */
   waiting(appId: string): { tallies: readonly Tally[]; mark: number };
   /** Writes what waits. */
@@ -36,13 +37,15 @@ interface AppCounts {
 }
 
 interface StatisticsDeps extends CountingDeps {
+  /** Whether other nodes work on the same store. */
+  shared: boolean;
   clock: Clock;
   bus: Bus;
   times: Pick<Times, "countsPersistMs">;
 }
 
 export function createStatistics(ctx: StatisticsDeps, onError: (error: unknown) => void): Statistics {
-  const { clock, bus } = ctx;
+  const { clock, bus, shared } = ctx;
   const apps = new Map<string, AppCounts>();
   let flushing: Promise<void> = Promise.resolve();
   let timer: Timer | undefined;
@@ -52,15 +55,15 @@ export function createStatistics(ctx: StatisticsDeps, onError: (error: unknown) 
     if (counts === undefined) {
       const seen = { dayMs: 0, users: new Set<string>() };
       const peak = { hourMs: 0, users: 0 };
-      counts = { online: new Set(), tally: newTally(0), writing: undefined, mark: 0, behind: undefined, peak, seen };
+      counts = { online: new Set(), tally: newTally(shared ? undefined : 0), writing: undefined, mark: 0, behind: undefined, peak, seen };
       apps.set(appId, counts);
     }
     return counts;
   };
 
-  // Each node counts what it has committed or sent itself.
+  // Where several nodes commit, their positions lie between each other's, so that no node can say how far it has counted: the keeper does.
   const range = ({ appId, events }: LogRange, own: boolean) => {
-    if (!own) return;
+    if (!own || shared) return;
     const counts = countsOf(appId);
     for (const { facts, audiences, pos } of events) {
       counts.tally.pos = pos;
@@ -100,9 +103,11 @@ export function createStatistics(ctx: StatisticsDeps, onError: (error: unknown) 
     counts.writing = tally;
     counts.tally = newTally(tally.pos);
     try {
-      await writeTally(ctx, appId, tally, () => {
-        counts.writing = undefined;
-        counts.mark += 1;
+      await writeTally(ctx, appId, tally, {
+        done() {
+          counts.writing = undefined;
+          counts.mark += 1;
+        },
       });
     } catch (error) {
       merge(counts.tally, tally);
@@ -126,7 +131,9 @@ export function createStatistics(ctx: StatisticsDeps, onError: (error: unknown) 
   };
 
   return {
-    async start(online) {
+    async start(online = []) {
+      timer = clock.setTimer(tick, ctx.times.countsPersistMs);
+      if (shared) return;
       const counted = await readCounted(ctx.read);
       for (const { appId, head } of await readHeads(ctx.read)) {
         const counts = countsOf(appId);
@@ -135,17 +142,17 @@ export function createStatistics(ctx: StatisticsDeps, onError: (error: unknown) 
         if (fromPos !== head) counts.behind = { fromPos, toPos: head };
       }
       for (const { app_id, user_id } of online) countsOf(app_id).online.add(user_id);
-      timer = clock.setTimer(tick, ctx.times.countsPersistMs);
       if ([...apps.values()].some(({ behind }) => behind !== undefined)) void flush();
     },
     presence({ appId, userId, online, atMs }) {
       const counts = countsOf(appId);
-      if (online) counts.online.add(userId);
-      else counts.online.delete(userId);
-      look(counts, atMs);
+      if (!shared) {
+        if (online) counts.online.add(userId);
+        else counts.online.delete(userId);
+        look(counts, atMs);
+      }
       if (online) here(counts, dayOf(atMs), userId);
     },
-    online: (appId) => apps.get(appId)?.online.size ?? 0,
     waiting(appId) {
       const { tally, writing, mark } = countsOf(appId);
       return { tallies: writing === undefined ? [tally] : [tally, writing], mark };
