@@ -13,8 +13,18 @@ interface Demand {
 
 const LOSSY = "what was acknowledged would be lost with a crash of the machine";
 const DEMANDS: readonly Demand[] = [
-  { setting: "server_version_num", meets: (v) => Number(v) >= 140_000, text: "PostgreSQL 14 or newer is needed", waivable: false },
-  { setting: "server_encoding", meets: (v) => v === "UTF8", text: "the database must be made with encoding UTF8", waivable: false },
+  {
+    setting: "server_version_num",
+    meets: (v) => Number(v) >= 140_000,
+    text: "PostgreSQL 14 or newer is needed",
+    waivable: false,
+  },
+  {
+    setting: "server_encoding",
+    meets: (v) => v === "UTF8",
+    text: "the database must be made with encoding UTF8",
+    waivable: false,
+  },
   { setting: "client_encoding", meets: (v) => v === "UTF8", text: "it must be UTF8", waivable: false },
   { setting: "fsync", meets: (v) => v === "on", text: LOSSY, waivable: true },
   { setting: "full_page_writes", meets: (v) => v === "on", text: LOSSY, waivable: true },
