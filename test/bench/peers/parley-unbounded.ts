@@ -11,6 +11,7 @@ const settings: Settings = {
   secretKey: undefined,
   publicUrl: undefined,
   tls: undefined,
+  nats: undefined,
   corsOrigins: [],
   trustedProxies: [],
   privateFetch: [],
