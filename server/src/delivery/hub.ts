@@ -34,10 +34,7 @@ export interface HubOptions {
   bus: Bus;
   clock: Clock;
   limits: Pick<Limits, "heldEvents" | "heldBytes">;
-  times: Pick<
-    Times,
-    "repairMs" | "repairRetryMs" | "headPollMs" | "headPollDownMs" | "catchUpMs" | "tailIdleMs"
-  >;
+  times: Pick<Times, "repairMs" | "repairRetryMs" | "headPollMs" | "headPollDownMs" | "catchUpMs" | "tailIdleMs">;
   logger: Logger;
   metrics: Metrics;
 }

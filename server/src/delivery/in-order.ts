@@ -136,7 +136,8 @@ export function createInOrder(tail: AppTail, options: InOrderOptions): InOrder {
   /** Takes the generations of the store. */
   const learn = ({ generations }: LogState): "known" | "new" | "lost" => {
     const unknown = generations.filter(({ generationId }) => !knows(generationId));
-    if (unknown.some(({ firstPos }) => firstPos <= tail.watermark()) && tail.state().generations.length > 0) return "lost";
+    if (unknown.some(({ firstPos }) => firstPos <= tail.watermark()) && tail.state().generations.length > 0)
+      return "lost";
     for (const generation of unknown) tail.begin(generation);
     return unknown.length > 0 ? "new" : "known";
   };

@@ -82,7 +82,8 @@ export function createNatsBus(options: NatsBusOptions): Bus {
         await serve(made);
       } catch (error) {
         const problem = error instanceof Error ? error.message : String(error);
-        if (problem !== lastProblem) logger.warn({ servers: address.servers, problem }, "the bus cannot be reached yet");
+        if (problem !== lastProblem)
+          logger.warn({ servers: address.servers, problem }, "the bus cannot be reached yet");
         lastProblem = problem;
       }
       if (!isClosed) await pause(RECONNECT_MS + JITTER_MS * Math.random());

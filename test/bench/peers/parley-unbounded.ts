@@ -13,6 +13,7 @@ const settings: Settings = {
   secretKey: undefined,
   publicUrl: undefined,
   tls: undefined,
+  nats: undefined,
   corsOrigins: [],
   trustedProxies: [],
   privateFetch: [],
