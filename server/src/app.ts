@@ -34,7 +34,7 @@ import { createNotFound, createRouter } from "./http/router.js";
 import { loadStaticFiles } from "./http/static-files.js";
 import { createDuties } from "./keeper.js";
 import { LIMITS, type Limits, SHARED_TIMES, TIMES, type Times } from "./limits.js";
-import type { Clock } from "./ops/clock.js";
+import { type Clock, systemClock } from "./ops/clock.js";
 import { createImageReader } from "./ops/images.js";
 import { createLoad } from "./ops/load.js";
 import type { Logger } from "./ops/logger.js";
@@ -335,7 +335,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   if (shared) {
     lease = createNodeLease({
       leases,
-      clock,
+      // Not one that a test moves: the database has a clock of its own.
+      clock: systemClock,
       times,
       newId: uuidv7,
       onFenced() {

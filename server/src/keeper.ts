@@ -1,6 +1,6 @@
+import type { Duties } from "./delivery/keeping.js";
 import type { NodeLease } from "./delivery/node-lease.js";
 import { NODES } from "./delivery/node-lease.js";
-import type { Duties } from "./delivery/keeping.js";
 import { startFileSweep } from "./domain/attachments/sweep-files.js";
 import type { Ctx } from "./domain/context.js";
 import type { PresenceChange } from "./domain/presence-events.js";
@@ -50,7 +50,7 @@ export function createDuties({ ctx, logger, pushing, sharing, ...options }: Keep
             nodes: NODES,
             graceMs: times.presenceGraceMs,
             bootGraceMs: times.presenceBootGraceMs,
-            sinceMs: () => sharing.lease()?.sinceMs() ?? clock.mono(),
+            ageMs: () => sharing.lease()?.ageMs() ?? 0,
             onEdge: sharing.onPresence,
             onError: report,
           }),

@@ -99,7 +99,10 @@ export interface Presence {
   /** How a user is seen that was read from the store just now. */
   of(user: SeenUser): { online: boolean; lastActiveMs: number | undefined };
   /** Those of these users who are online. */
-  onlineAmong(appId: string, userIds: readonly string[]): Promise<{ userId: string; lastActiveMs: number | undefined }[]>;
+  onlineAmong(
+    appId: string,
+    userIds: readonly string[],
+  ): Promise<{ userId: string; lastActiveMs: number | undefined }[]>;
   /** The number of sessions of an app that have an open stream. */
   countSessions(appId: string): Promise<number>;
   /** The number of users of an app who are online. */

@@ -53,7 +53,7 @@ export function testSettings(dataDir: string): Settings {
 }
 
 async function start(dataDir: string, options: TestServerOptions): Promise<TestServer> {
-  const databaseUrl = await databaseOf(dataDir);
+  const databaseUrl = options.settings?.databaseUrl ?? (await databaseOf(dataDir));
   const settings: Settings = { ...testSettings(dataDir), databaseUrl, ...options.settings, dataDir };
   // Clients share this process, so its event loop says nothing of the server's load.
   const limits = { eventLoopBusyMs: 1e9, eventLoopFloodedMs: 1e9, ...options.limits };

@@ -99,7 +99,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   return {
     hub,
-    streams: { ...options, liveness, mayOpen: () => sharing === undefined || sharing.node() !== undefined },
+    streams: {
+      ...options,
+      liveness,
+      mayOpen: () => sharing === undefined || sharing.node() !== undefined,
+      written: async (appId, sessionId) => await shared?.written(appId, sessionId),
+    },
     presence,
     shared,
     tail: {

@@ -8,8 +8,8 @@ import type { Leases } from "../store/leases.js";
 export interface NodeLease {
   /** The name under which this node holds streams; another one each time it comes back, undefined while it may hold none. */
   node(): string | undefined;
-  /** Since when it has had this name, by the monotonic clock. */
-  sinceMs(): number;
+  /** For how long it has had this name. */
+  ageMs(): number;
   /** Whether it may keep at this moment. Asked before whatever must not be done by two. */
   keeps(): boolean;
   /** Takes the node's lease, and the keeper's if it is free. Throws when the store cannot be asked. */
@@ -70,7 +70,10 @@ export function createNodeLease(options: NodeLeaseOptions): NodeLease {
   };
   const watch = () => {
     fence?.cancel();
-    fence = clock.setTimer(() => !isFresh(renewedMs) && lose(), Math.max(0, renewedMs + times.leaseFenceMs - clock.mono()));
+    fence = clock.setTimer(
+      () => !isFresh(renewedMs) && lose(),
+      Math.max(0, renewedMs + times.leaseFenceMs - clock.mono()),
+    );
   };
 
   /** One renewal of all that is held. */
@@ -118,7 +121,7 @@ export function createNodeLease(options: NodeLeaseOptions): NodeLease {
 
   return {
     node,
-    sinceMs: () => since,
+    ageMs: () => clock.mono() - since,
     keeps,
     async start() {
       await renew();

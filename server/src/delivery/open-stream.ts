@@ -25,6 +25,8 @@ export interface StreamDeps {
   liveness: Liveness;
   /** Whether this node may hold streams just now. */
   mayOpen(): boolean;
+  /** Resolves when the store knows, if it is to know, that a session is here. */
+  written(appId: string, sessionId: string): Promise<void>;
 }
 
 /** Who opens a stream, and from where on. */
@@ -91,7 +93,11 @@ export async function openStream(
       const hidden = (await findUser(read, tail.appId, userId))?.invisible === 1;
       if (hidden !== request.hidden) deps.liveness.hide(tail.appId, userId, hidden);
     },
-    onlineFriends,
+    async onlineFriends() {
+      // Whoever is told that it has caught up is here for everybody.
+      await deps.written(tail.appId, sessionId);
+      return await onlineFriends();
+    },
     onFellBehind: () => deps.metrics.liveToReading.inc(),
     onError: (error) => deps.logger.error({ err: error, sessionId }, "a stream failed"),
     async read(from, to) {

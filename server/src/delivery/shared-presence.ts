@@ -22,6 +22,8 @@ import type { Ending } from "./subscription.js";
 export interface SharedPresence {
   /** Something has changed of a session that is here: it is written, together with what else waits. */
   changed(appId: string, userId: string, sessionId: string): void;
+  /** Resolves when what has changed of a session so far is written, or could not be written at once. */
+  written(appId: string, sessionId: string): Promise<void>;
   /** Whether its user is to be hidden has changed. */
   settle(appId: string, userId: string): void;
   /** Ends the streams of a session, or of all of a user's, on the other nodes, and gives their number. */
@@ -67,6 +69,7 @@ export function createSharedPresence(options: SharedPresenceOptions): SharedPres
   const { committer, bus, clock, liveness } = options;
   /** The sessions of which something is still to be written. */
   const waiting = new Set<string>();
+  const writing = new Map<string, Promise<void>>();
   /** The streams that are stored, by session. */
   const stored = new Map<string, string>();
   let closed = false;
@@ -112,29 +115,32 @@ export function createSharedPresence(options: SharedPresenceOptions): SharedPres
   };
 
   const submit = (item: Item) => {
+    const key = keyOf(item.appId, item.sessionId);
+    waiting.add(key);
     const again = () => {
       if (closed) return;
-      waiting.add(keyOf(item.appId, item.sessionId));
+      waiting.add(key);
       clock.setTimer(() => !closed && submit(item), RETRY_MS);
     };
     if (options.node() === undefined) return again();
-    committer.submit(item.appId, write, item).catch(again);
+    const done: Promise<void> = committer
+      .submit(item.appId, write, item)
+      .catch(again)
+      .then(() => void (writing.get(key) === done && writing.delete(key)));
+    writing.set(key, done);
   };
 
   bus.subscribe({
     signal(signal) {
-      if (isStreamEnd(signal))
-        liveness.end(signal.appId, signal.sessionId, signal.stream, endingOf(signal.reason));
+      if (isStreamEnd(signal)) liveness.end(signal.appId, signal.sessionId, signal.stream, endingOf(signal.reason));
     },
   });
 
   return {
     changed(appId, userId, sessionId) {
-      const key = keyOf(appId, sessionId);
-      if (closed || waiting.has(key)) return;
-      waiting.add(key);
-      submit({ appId, userId, sessionId });
+      if (!closed && !waiting.has(keyOf(appId, sessionId))) submit({ appId, userId, sessionId });
     },
+    written: (appId, sessionId) => writing.get(keyOf(appId, sessionId)) ?? Promise.resolve(),
     settle(appId, userId) {
       const work = async (tx: Tx) => follow(tx, { ends: [], edges: await settlePresence(tx, [userId]) });
       const run = () => {

@@ -29,8 +29,8 @@ export interface ReaperOptions {
   graceMs: number;
   /** How long after this node's own start nobody is given up: all may have been away together. */
   bootGraceMs: number;
-  /** Since when this node has been here, by the monotonic clock. */
-  sinceMs(): number;
+  /** For how long this node has been here. */
+  ageMs(): number;
   onEdge(edge: PresenceEdge): void;
   onError(error: unknown): void;
 }
@@ -72,7 +72,7 @@ export function startReaper(options: ReaperOptions): Reaper {
       }
   };
   const round = async (): Promise<void> => {
-    if (clock.mono() - options.sinceMs() < options.bootGraceMs) return;
+    if (options.ageMs() < options.bootGraceMs) return;
     if (first) await settleLeft();
     first = false;
     for (const { name, holder, leftMs } of await leases.list(options.nodes))

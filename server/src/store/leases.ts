@@ -2,7 +2,6 @@ import { type RawBuilder, sql } from "kysely";
 import type { Dialect } from "./migrations.js";
 import type { Store } from "./store.js";
 
-
 /** What one process at a time holds, as a node or as the keeper. Each is one statement, written outside of the committer, so that nothing that waits there holds it up. */
 export interface Leases {
   /** Takes a lease that is free, is over or is the holder's own, and says whether it is the holder's now. */

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ListSessionsRequest } from "@parley/proto/parley/v1/auth_service_pb.js";
 import { type Session, SessionSchema } from "@parley/proto/parley/v1/session_pb.js";
-import { listSessions as listRows, type ListedSession } from "../../store/sessions.js";
+import { type ListedSession, listSessions as listRows } from "../../store/sessions.js";
 import type { UserCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { newestFirst, nextPage, pageLimit } from "../page.js";

@@ -3,7 +3,13 @@ import { StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
 import type { Committer, Tx } from "../../store/committer.js";
 import { readLogState } from "../../store/log.js";
 import type { Db } from "../../store/schema.js";
-import { addToStatistics, keepCounted, listEventsOf, markActive as storeActive } from "../../store/statistics.js";
+import {
+  addToStatistics,
+  findCounted,
+  keepCounted,
+  listEventsOf,
+  markActive as storeActive,
+} from "../../store/statistics.js";
 import { factsOf, NEW_MESSAGE_KINDS } from "../events.js";
 import { nextTurn } from "../next-turn.js";
 import { additionsOf, countMessage, isEmpty, newTally, type Tally } from "./tally.js";
@@ -31,7 +37,7 @@ export async function countLog(
   for (let at = fromPos > toPos ? toPos : Math.max(fromPos, floor); ; ) {
     const [beforePos, upTo] = [at, Math.min(toPos, at + STEP_POSITIONS)];
     const tally = newTally(upTo);
-    for (const event of await listEventsOf(ctx.read, appId, NEW_MESSAGE_KINDS, at, upTo)) countStored(tally, event);
+    await countStep(ctx.read, appId, at, tally);
     at = upTo;
     if (!isEmpty(tally) || at < kept || at - kept > IDLE_POSITIONS) {
       await writeTally(ctx, appId, tally, { check: check && ((tx) => check(tx, beforePos)) });
@@ -40,6 +46,25 @@ export async function countLog(
     if (at >= toPos) return;
     await nextTurn();
   }
+}
+
+/** What the log holds beyond what is in the store's counts, with how far those go. */
+export async function tallyUncounted(db: Db, appId: string): Promise<{ tally: Tally; countedPos: number }> {
+  const countedPos = await findCounted(db, appId);
+  const { floor, head } = await readLogState(db, appId);
+  const tally = newTally();
+  for (let at = Math.max(countedPos, floor); at < head; await nextTurn()) {
+    tally.pos = Math.min(head, at + STEP_POSITIONS);
+    await countStep(db, appId, at, tally);
+    at = tally.pos;
+  }
+  return { tally, countedPos };
+}
+
+/** Counts the messages after a position and up to that of the tally. */
+async function countStep(db: Db, appId: string, afterPos: number, tally: Tally): Promise<void> {
+  for (const event of await listEventsOf(db, appId, NEW_MESSAGE_KINDS, afterPos, tally.pos ?? afterPos))
+    countStored(tally, event);
 }
 
 function countStored(tally: Tally, event: { create_ms: number; audiences: string; payload: Uint8Array }): void {

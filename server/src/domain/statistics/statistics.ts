@@ -3,6 +3,7 @@ import type { Clock, Timer } from "../../ops/clock.js";
 import type { Bus, LogRange, TransientEvent } from "../../ports.js";
 import { readHeads } from "../../store/log.js";
 import { dayOf, hourOf, readCounted } from "../../store/statistics.js";
+import { countOnlineUsers } from "../../store/users.js";
 import { type CountingDeps, countLog, writeTally } from "./count-log.js";
 import { countMessage, isEmpty, markActive, merge, newTally, reachPeak, type Tally } from "./tally.js";
 
@@ -34,7 +35,13 @@ interface AppCounts {
   peak: { hourMs: number; users: number };
   /** Those who are marked as active on the newest day. */
   seen: { dayMs: number; users: Set<string> };
+  /** Whether the number of users online on all nodes is being asked for, and is to be asked for again. */
+  looking: "no" | "once" | "again";
 }
+
+/** After a look that took long the next one waits so many times as long. */
+const LOOK_PAUSE_FACTOR = 20;
+const isWantedAgain = ({ looking }: AppCounts): boolean => looking === "again";
 
 interface StatisticsDeps extends CountingDeps {
   /** Whether other nodes work on the same store. */
@@ -55,7 +62,8 @@ export function createStatistics(ctx: StatisticsDeps, onError: (error: unknown) 
     if (counts === undefined) {
       const seen = { dayMs: 0, users: new Set<string>() };
       const peak = { hourMs: 0, users: 0 };
-      counts = { online: new Set(), tally: newTally(shared ? undefined : 0), writing: undefined, mark: 0, behind: undefined, peak, seen };
+      const tally = newTally(shared ? undefined : 0);
+      counts = { online: new Set(), tally, writing: undefined, mark: 0, behind: undefined, peak, seen, looking: "no" };
       apps.set(appId, counts);
     }
     return counts;
@@ -91,6 +99,26 @@ export function createStatistics(ctx: StatisticsDeps, onError: (error: unknown) 
     if (seen.users.has(userId)) return;
     seen.users.add(userId);
     markActive(tally, dayMs, userId);
+  };
+
+  /** Looks at who is here on all nodes, after whoever came last, and no more often than it costs little. */
+  const lookAtAll = async (appId: string, counts: AppCounts): Promise<void> => {
+    if (counts.looking !== "no") {
+      counts.looking = "again";
+      return;
+    }
+    try {
+      do {
+        counts.looking = "once";
+        const beganMs = clock.mono();
+        reachPeak(counts.tally, clock.now(), await countOnlineUsers(ctx.read, appId));
+        const pauseMs = LOOK_PAUSE_FACTOR * (clock.mono() - beganMs);
+        if (pauseMs >= 1) await new Promise<void>((resolve) => clock.setTimer(resolve, pauseMs));
+      } while (isWantedAgain(counts));
+    } catch (error) {
+      onError(error);
+    }
+    counts.looking = "no";
   };
 
   const write = async (appId: string, counts: AppCounts): Promise<void> => {
@@ -146,7 +174,9 @@ export function createStatistics(ctx: StatisticsDeps, onError: (error: unknown) 
     },
     presence({ appId, userId, online, atMs }) {
       const counts = countsOf(appId);
-      if (!shared) {
+      if (shared) {
+        if (online) void lookAtAll(appId, counts);
+      } else {
         if (online) counts.online.add(userId);
         else counts.online.delete(userId);
         look(counts, atMs);
