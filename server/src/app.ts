@@ -57,7 +57,7 @@ import { createCommitter } from "./store/committer.js";
 import { createDiskBlobs } from "./store/disk-blobs.js";
 import type { StoreError } from "./store/errors.js";
 import { probe } from "./store/probe.js";
-import type { Store } from "./store/sqlite.js";
+import type { Store } from "./store/store.js";
 import { listOnlineUsers } from "./store/users.js";
 
 /** Everything but the port and the disk: what a process needs of the outside comes in here. */
@@ -106,6 +106,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const bus = createBus(settings, { rangeBytes: limits.busRangeBytes, clock, logger, metrics });
   const committer = createCommitter({
     write: store.write,
+    writing: store.writing,
     room: store.room,
     batchItems: limits.commitBatchItems,
     queueItems: limits.commitQueueItems,
@@ -330,6 +331,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   };
 }
 
-function createBus({ nats }: Settings, options: Omit<NatsBusOptions, "address">): Bus {
-  return nats === undefined ? createMemoryBus() : createNatsBus({ ...options, address: nats });
+function createBus({ nats, databaseUrl }: Settings, options: Omit<NatsBusOptions, "address">): Bus {
+  if (nats !== undefined) return createNatsBus({ ...options, address: nats });
+  return createMemoryBus(databaseUrl === undefined ? "alone" : "down");
 }

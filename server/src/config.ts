@@ -11,6 +11,10 @@ export interface Settings {
   port: number;
   host: string;
   dataDir: string;
+  /** A PostgreSQL database; undefined for SQLite in the data folder. */
+  databaseUrl: string | undefined;
+  /** Starts on a PostgreSQL server that may lose what it has acknowledged, too. */
+  unsafeDatabase: boolean;
   operatorToken: string | undefined;
   /** 32 bytes in hex or base64. */
   secretKey: string | undefined;
@@ -74,7 +78,12 @@ export const SETTINGS = {
     env: "PARLEY_DATABASE_URL",
     flag: "--database-url",
     value: "url",
-    help: "only sqlite: in this version",
+    help: "postgres://user:password@host:port/database (default: SQLite in the data folder)",
+  },
+  unsafeDatabase: {
+    env: "PARLEY_UNSAFE_DATABASE",
+    flag: "--unsafe-database",
+    help: "start on a PostgreSQL server that may lose what was acknowledged, too (fsync, synchronous_commit)",
   },
   natsUrl: {
     env: "PARLEY_NATS_URL",
@@ -219,10 +228,12 @@ const schema = z
     databaseUrl: z
       .string()
       .refine(
-        (url) => /^sqlite:?$/.test(url),
-        "is not offered by this version: it stores in SQLite, in PARLEY_DATA_DIR",
+        (url) => /^sqlite:?$/.test(url) || isPostgres(url),
+        "must be postgres://user:password@host:port/database, or sqlite: for SQLite in the data folder",
       )
+      .transform((url) => (isPostgres(url) ? url : undefined))
       .optional(),
+    unsafeDatabase: z.stringbool("must be true or false").default(false),
     natsUrl: list.transform((urls, context) => {
       const nats = urls.length === 0 ? undefined : natsOf(urls);
       if (typeof nats !== "string") return nats;
@@ -266,7 +277,7 @@ const schema = z
   } satisfies Record<SettingName, z.ZodType>)
   .superRefine(({ tlsCert, tlsKey, natsUrl, databaseUrl }, context) => {
     // Nodes that share no database have nothing to wake each other for.
-    if (natsUrl !== undefined && !isShared(databaseUrl))
+    if (natsUrl !== undefined && databaseUrl === undefined)
       context.addIssue({
         code: "custom",
         path: ["natsUrl"],
@@ -290,10 +301,13 @@ export function parseSettings(
 ): { ok: true; settings: Settings } | { ok: false; problems: string[] } {
   const result = schema.safeParse(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "")));
   if (!result.success) return { ok: false, problems: result.error.issues.map(problemOf) };
-  const { databaseUrl: _, natsUrl: nats, tlsCert, tlsKey, ...rest } = result.data;
+  const { natsUrl: nats, tlsCert, tlsKey, ...rest } = result.data;
   const tls = tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey };
-  const { operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl } = rest;
-  return { ok: true, settings: { ...rest, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl, tls, nats } };
+  const { databaseUrl, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl } = rest;
+  return {
+    ok: true,
+    settings: { ...rest, databaseUrl, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl, tls, nats },
+  };
 }
 
 /** The version in the package's manifest. */
@@ -311,9 +325,9 @@ function urlOf(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined;
 }
 
-/** Whether several nodes can work on a database. */
-function isShared(databaseUrl: string | undefined): boolean {
-  return databaseUrl !== undefined && /^postgres(ql)?:/.test(databaseUrl);
+function isPostgres(text: string): boolean {
+  const url = urlOf(text);
+  return url !== undefined && /^postgres(ql)?:$/.test(url.protocol) && /^\/./.test(url.pathname);
 }
 
 /** What the URLs of NATS servers say, or what is wrong with them. */
@@ -325,7 +339,8 @@ function natsOf(texts: readonly string[]): NatsSettings | string {
   const differs = (part: "protocol" | "username" | "password") => urls.some((url) => url?.[part] !== first[part]);
   if (differs("protocol")) return "must not mix nats:// and tls://";
   if (differs("username") || differs("password")) return "must name the same user and password in each URL";
-  const [user, password] = [decodeURIComponent(first.username), decodeURIComponent(first.password)];
+  const [user, password] = [decoded(first.username), decoded(first.password)];
+  if (user === undefined || password === undefined) return "must have its user and password URL-encoded";
   return {
     servers: urls.map((url) => url?.host ?? ""),
     tls: first.protocol === "tls:",
@@ -334,6 +349,14 @@ function natsOf(texts: readonly string[]): NatsSettings | string {
     // A name alone is a token, as everywhere with NATS.
     token: user !== "" && password === "" ? user : undefined,
   };
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function isNatsUrl(url: URL | undefined): boolean {

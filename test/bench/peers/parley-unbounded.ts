@@ -7,6 +7,8 @@ const settings: Settings = {
   port: 0,
   host: "127.0.0.1",
   dataDir,
+  databaseUrl: undefined,
+  unsafeDatabase: false,
   operatorToken: undefined,
   secretKey: undefined,
   publicUrl: undefined,
