@@ -390,6 +390,6 @@ export async function createApp(options: AppOptions): Promise<App> {
 }
 
 function createBus({ nats, databaseUrl }: Settings, options: Omit<NatsBusOptions, "address">): Bus {
-  if (nats === undefined) return createMemoryBus(databaseUrl === undefined ? "alone" : "down");
-  return createNatsBus({ ...options, address: nats });
+  if (nats !== undefined) return createNatsBus({ ...options, address: nats });
+  return createMemoryBus(databaseUrl === undefined ? "alone" : "down");
 }

@@ -65,10 +65,10 @@ describe("settings", () => {
     ["databaseUrl", "postgres://db"],
     ["databaseUrl", "mysql://db/parley"],
     ["unsafeDatabase", "maybe"],
-    ["natsUrl", "nats://bus"],
     ["natsUrl", "bus:4222"],
     ["natsUrl", "http://bus:4222"],
     ["natsUrl", "nats://bus:4222/path"],
+    ["natsUrl", "nats://tom:%ff@bus"],
     ["natsUrl", "nats://bus, tls://bus"],
     ["natsUrl", "nats://tom:one@bus, nats://tom:two@bus"],
     ["apnsUrl", "http://relay.example.org"],
@@ -87,10 +87,29 @@ describe("settings", () => {
     ["logLevel", "loud"],
     ["sendRate", "1.5"],
     ["retentionForce", "maybe"],
+    ["natsUrl", "nats://bus"],
   ] as const)("%s = %s is refused by its names", (name, value) => {
     const [problem, ...more] = problemsOf({ [name]: value });
     expect(problem).toContain(`${SETTINGS[name].env} (${SETTINGS[name].flag}) `);
     expect(more).toEqual([]);
+  });
+
+  test("the servers of NATS are named alike, with who may come in", () => {
+    const databaseUrl = "postgres://db/parley";
+    const natsOf = (natsUrl: string) => {
+      const parsed = parseSettings({ databaseUrl, natsUrl });
+      return parsed.ok ? parsed.settings.nats : parsed.problems;
+    };
+    const nobody = { user: undefined, password: undefined, token: undefined };
+    expect(natsOf("nats://one:4222, nats://[::1]")).toEqual({ servers: ["one:4222", "[::1]"], tls: false, ...nobody });
+    expect(natsOf("tls://tom:a%2Fb@one:4222,tls://tom:a%2Fb@two")).toEqual({
+      servers: ["one:4222", "two"],
+      tls: true,
+      ...nobody,
+      user: "tom",
+      password: "a/b",
+    });
+    expect(natsOf("nats://t0ken@one")).toEqual({ servers: ["one"], tls: false, ...nobody, token: "t0ken" });
   });
 
   test("NATS needs a database that nodes can share", () =>
@@ -100,8 +119,8 @@ describe("settings", () => {
 
   test("a secret is never repeated in a problem", () => {
     const given = { operatorToken: "ps_secret", secretKey: "hidden", databaseUrl: "postgres://parley:hidden@db" };
-    expect(problemsOf(given).join()).not.toMatch(/ps_secret|hidden/);
     expect(problemsOf({ natsUrl: "nats://tom:hidden@bus/x" }).join()).not.toMatch(/hidden/);
+    expect(problemsOf(given).join()).not.toMatch(/ps_secret|hidden/);
   });
 
   test("all problems are told at once", () => expect(problemsOf({ port: "x", logLevel: "x" })).toHaveLength(2));

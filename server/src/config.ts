@@ -304,8 +304,10 @@ export function parseSettings(
   const { natsUrl: nats, tlsCert, tlsKey, ...rest } = result.data;
   const tls = tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey };
   const { databaseUrl, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl } = rest;
-  const optional = { databaseUrl, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl };
-  return { ok: true, settings: { ...rest, ...optional, tls, nats } };
+  return {
+    ok: true,
+    settings: { ...rest, databaseUrl, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl, tls, nats },
+  };
 }
 
 /** The version in the package's manifest. */
@@ -337,7 +339,8 @@ function natsOf(texts: readonly string[]): NatsSettings | string {
   const differs = (part: "protocol" | "username" | "password") => urls.some((url) => url?.[part] !== first[part]);
   if (differs("protocol")) return "must not mix nats:// and tls://";
   if (differs("username") || differs("password")) return "must name the same user and password in each URL";
-  const [user, password] = [decodeURIComponent(first.username), decodeURIComponent(first.password)];
+  const [user, password] = [decoded(first.username), decoded(first.password)];
+  if (user === undefined || password === undefined) return "must have its user and password URL-encoded";
   return {
     servers: urls.map((url) => url?.host ?? ""),
     tls: first.protocol === "tls:",
@@ -346,6 +349,14 @@ function natsOf(texts: readonly string[]): NatsSettings | string {
     // A name alone is a token, as everywhere with NATS.
     token: user !== "" && password === "" ? user : undefined,
   };
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function isNatsUrl(url: URL | undefined): boolean {

@@ -177,7 +177,9 @@ function twoNodes(options: Omit<Parameters<typeof createWire>[0], "clock"> = {})
     hubs: nodes.map(({ hub }) => hub) as [Hub, Hub],
     metrics: nodes.map(({ metrics }) => metrics),
     pass: (ms: number) => pass([wireClock, ...nodes.map(({ clock }) => clock)], ms),
-    close: () => nodes.forEach(({ hub }) => hub.close()),
+    close() {
+      for (const { hub } of nodes) hub.close();
+    },
   };
 }
 

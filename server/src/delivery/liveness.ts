@@ -125,18 +125,14 @@ export function createLiveness(options: LivenessOptions): Liveness {
       }
     }
   };
-  const isQuiet = (lease: Lease) => lease.lastAckMs !== undefined && clock.mono() - lease.lastAckMs >= quietMs;
+  const quietFor = ({ lastAckMs }: Lease) => (lastAckMs === undefined ? 0 : clock.mono() - lastAckMs);
+  const isQuiet = (lease: Lease) => quietFor(lease) >= quietMs;
   const see = (key: string) => {
     if (clock.mono() < bootEndMs) seen?.add(key);
   };
   const lapse = (lease: Lease) => {
     lease.lapsed = true;
     if (lease.visible) presence.leave(lease.appId, lease.userId, lease.sessionId, "grace");
-    clock.setTimer(() => {
-      if (!isQuiet(lease)) return;
-      lease.given = true;
-      tell(lease);
-    }, options.graceMs);
     tell(lease);
   };
   const tell = ({ appId, userId, sessionId }: Lease) => onChange(appId, userId, sessionId);
@@ -155,8 +151,10 @@ export function createLiveness(options: LivenessOptions): Liveness {
   const sweep = () => {
     const nowMs = clock.mono();
     for (const lease of leases.values()) {
-      if (lease.lapsed || !isQuiet(lease)) continue;
-      lapse(lease);
+      if (!lease.lapsed && isQuiet(lease)) lapse(lease);
+      if (!lease.lapsed || lease.given || quietFor(lease) < quietMs + options.graceMs) continue;
+      lease.given = true;
+      tell(lease);
     }
     if (nowMs >= bootEndMs) seen = undefined;
     void persist();

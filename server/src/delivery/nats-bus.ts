@@ -25,6 +25,7 @@ export interface NatsBusOptions {
   metrics: Pick<Metrics, "busDropped" | "busIgnored">;
 }
 
+const SIGNALS = "parley.*.signal";
 const CONNECT_MS = 2_000;
 const RECONNECT_MS = 200;
 const JITTER_MS = 100;
@@ -93,18 +94,22 @@ export function createNatsBus(options: NatsBusOptions): Bus {
   /** Uses a connection until it is over. */
   const serve = async (made: NatsConnection) => {
     if (isClosed) return await made.close();
+    const statuses = made.status();
     connection = made;
-    for (const [subject, interest] of interests) listen(subject, interest);
-    made.subscribe("parley.*.signal", { callback: (error, message) => hear(appIn(message?.subject), error, message) });
-    turn(true, made.getServer());
-    for await (const status of made.status()) {
-      if (status.type === "disconnect") turn(false, status.server);
-      else if (status.type === "reconnect") turn(true, status.server);
-      else if (status.type === "error") logger.warn({ problem: status.error.message }, "the bus refuses something");
+    try {
+      for (const [subject, interest] of interests) listen(subject, interest);
+      made.subscribe(SIGNALS, { callback: (error, message) => hear(appIn(message.subject ?? ""), error, message) });
+      turn(true, made.getServer());
+      for await (const status of statuses) {
+        if (status.type === "disconnect") turn(false, status.server);
+        else if (status.type === "reconnect") turn(true, status.server);
+        else if (status.type === "error") logger.warn({ problem: status.error.message }, "the bus refuses something");
+      }
+    } finally {
+      connection = undefined;
+      for (const interest of interests.values()) delete interest.subscription;
+      turn(false, address.servers.join());
     }
-    connection = undefined;
-    for (const interest of interests.values()) delete interest.subscription;
-    turn(false, address.servers.join());
   };
 
   const pause = (ms: number) =>
@@ -123,10 +128,10 @@ export function createNatsBus(options: NatsBusOptions): Bus {
     });
   };
 
-  const hear = (appId: string | undefined, error: Error | null, message: Msg) => {
+  const hear = (appId: string, error: Error | null, message: Msg) => {
     if (error !== null || isClosed) return;
-    // What is held would otherwise keep much more in memory than itself.
-    const heard = appId === undefined ? "malformed" : decode(appId, new Uint8Array(message.data));
+    // A copy: what is held would otherwise keep much more in memory than itself.
+    const heard = decode(appId, new Uint8Array(message.data));
     if (typeof heard === "string") return metrics.busIgnored.inc({ reason: heard });
     try {
       for (const listener of listeners) {
@@ -143,13 +148,14 @@ export function createNatsBus(options: NatsBusOptions): Bus {
   const send = (subject: string, encode: (mostBytes: number) => Uint8Array) => {
     const mostBytes = connection?.info?.max_payload;
     if (connection === undefined || mostBytes === undefined || !isUp) return metrics.busDropped.inc({ reason: "down" });
-    const bytes = encode(mostBytes);
-    if (bytes.length > mostBytes) return metrics.busDropped.inc({ reason: "large" });
     try {
+      const bytes = encode(mostBytes);
+      if (bytes.length > mostBytes) return metrics.busDropped.inc({ reason: "large" });
       connection.publish(subject, bytes);
-    } catch {
-      // It was lost a moment ago.
-      metrics.busDropped.inc({ reason: "down" });
+    } catch (error) {
+      // The connection was lost a moment ago, or something is wrong that must not undo what is committed.
+      metrics.busDropped.inc({ reason: "failed" });
+      logger.warn({ problem: error instanceof Error ? error.message : String(error) }, "something was not published");
     }
   };
 
@@ -221,7 +227,7 @@ function subjectsOf(appId: string, room: string | undefined): string[] {
 }
 
 /** The app that a subject names. */
-function appIn(subject: string | undefined): string | undefined {
-  const named = subject?.split(".")[1];
-  return named?.startsWith("=") ? Buffer.from(named.slice(1), "base64url").toString() : named;
+function appIn(subject: string): string {
+  const named = subject.split(".")[1] ?? "";
+  return named.startsWith("=") ? Buffer.from(named.slice(1), "base64url").toString() : named;
 }

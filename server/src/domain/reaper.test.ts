@@ -61,7 +61,7 @@ async function createWorld() {
 
 test("when a node dies, who does not come back within the grace goes offline once, and nobody else", async () => {
   const { temp, leases, told, arrive, start, pass } = await createWorld();
-  await leases.take("node:A", "A", LEASE_MS);
+  for (const node of ["A", "B"]) await leases.take(`node:${node}`, node, LEASE_MS);
   await arrive("A", "tom", "1");
   await arrive("A", "jerry", "2");
   await arrive("A", "spike", "3");

@@ -67,7 +67,7 @@ export function createMetrics(options: { readonly process: boolean } = { process
     }),
     busDropped: new Counter({
       name: "parley_bus_dropped_total",
-      help: "The publications that were not sent to the other nodes: the bus was down, or they were too large for it.",
+      help: "The publications that were not sent to the other nodes: the bus was down, they were too large for it, or sending failed.",
       labelNames: ["reason"] as const,
       registers,
     }),
