@@ -3,11 +3,13 @@ import { cors } from "@connectrpc/connect";
 import { v7 as uuidv7 } from "uuid";
 import type { Settings } from "./config.js";
 import { createDelivery, type Delivery } from "./delivery/delivery.js";
+import { createKeeping } from "./delivery/keeping.js";
 import { createMemoryBus } from "./delivery/memory-bus.js";
+import { createNatsBus, type NatsBusOptions } from "./delivery/nats-bus.js";
+import { createNodeLease, type NodeLease } from "./delivery/node-lease.js";
 import { createAppCache } from "./domain/apps.js";
 import { createHeardAttachments } from "./domain/attachments/heard.js";
 import { ATTACHMENTS_PATH, createSignedUrls } from "./domain/attachments/signed-urls.js";
-import { startFileSweep } from "./domain/attachments/sweep-files.js";
 import { createTransfers } from "./domain/attachments/transfers.js";
 import { createTurns } from "./domain/attachments/turns.js";
 import { createAuditLog } from "./domain/audit/audit-log.js";
@@ -18,9 +20,10 @@ import { createGate } from "./domain/gate.js";
 import { createOutwardGate } from "./domain/outward-gate.js";
 import { createPasswords } from "./domain/passwords.js";
 import { createPresenceAnnouncer } from "./domain/presence-announcer.js";
-import { startRetention } from "./domain/retention.js";
+import type { PresenceChange } from "./domain/presence-events.js";
 import { createSecretBox } from "./domain/secret-box.js";
 import { createSessionCache } from "./domain/session-cache.js";
+import { createSharedAnnouncer } from "./domain/shared-announcer.js";
 import { createStatistics } from "./domain/statistics/statistics.js";
 import { createTokenBuckets } from "./domain/token-buckets.js";
 import { createTransientMemory } from "./domain/transient-memory.js";
@@ -29,17 +32,18 @@ import { createCors } from "./http/cors.js";
 import { answerError, type HttpHandler } from "./http/message.js";
 import { createNotFound, createRouter } from "./http/router.js";
 import { loadStaticFiles } from "./http/static-files.js";
-import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
-import type { Clock } from "./ops/clock.js";
+import { createDuties } from "./keeper.js";
+import { LIMITS, type Limits, SHARED_TIMES, TIMES, type Times } from "./limits.js";
+import { type Clock, systemClock } from "./ops/clock.js";
 import { createImageReader } from "./ops/images.js";
 import { createLoad } from "./ops/load.js";
 import type { Logger } from "./ops/logger.js";
 import { createMetrics, type Metrics } from "./ops/metrics.js";
 import { createSafeFetch } from "./ops/safe-fetch.js";
 import { createStamps } from "./ops/stamps.js";
-import type { PortErrors, PushSender } from "./ports.js";
-import { startExpiryWarnings } from "./push/expiry-warnings.js";
-import { startPushing } from "./push/pushing.js";
+import type { Bus, PortErrors, PushSender } from "./ports.js";
+import { createPushing } from "./push/pushing.js";
+import { startRenewals } from "./push/renewals.js";
 import { createPushSender } from "./push/sender.js";
 import { createAudit } from "./rpc/audited.js";
 import { createAddressOf } from "./rpc/client-address.js";
@@ -55,8 +59,10 @@ import { persistAckedPositions } from "./store/acks.js";
 import { createCommitter } from "./store/committer.js";
 import { createDiskBlobs } from "./store/disk-blobs.js";
 import type { StoreError } from "./store/errors.js";
+import { createLeases } from "./store/leases.js";
+import { takeStreamEnds } from "./store/live-sessions.js";
 import { probe } from "./store/probe.js";
-import type { Store } from "./store/sqlite.js";
+import type { Store } from "./store/store.js";
 import { listOnlineUsers } from "./store/users.js";
 
 /** Everything but the port and the disk: what a process needs of the outside comes in here. */
@@ -100,11 +106,14 @@ export interface App {
 export async function createApp(options: AppOptions): Promise<App> {
   const { settings, store, clock, logger } = options;
   const limits: Limits = { ...LIMITS, ...options.limits };
-  const times: Times = { ...TIMES, ...options.times };
+  // SQLite is one process's own; nodes share PostgreSQL, be it that there is only one of them.
+  const shared = store.dialect === "postgres";
+  const times: Times = { ...TIMES, ...(shared && SHARED_TIMES), ...options.times };
   const metrics = createMetrics();
-  const bus = createMemoryBus();
+  const bus = createBus(settings, { rangeBytes: limits.busRangeBytes, clock, logger, metrics });
   const committer = createCommitter({
     write: store.write,
+    writing: store.writing,
     room: store.room,
     batchItems: limits.commitBatchItems,
     queueItems: limits.commitQueueItems,
@@ -117,9 +126,16 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
   });
   const report = (error: unknown) => logger.error({ err: error }, "a background task failed");
-  const statistics = createStatistics({ read: store.read, committer, clock, times, bus }, report);
-  const apps = createAppCache(store.read);
-  const announcer = createPresenceAnnouncer({ read: store.read, bus, committer, apps }, report);
+  const statistics = createStatistics({ read: store.read, committer, clock, times, bus, shared }, report);
+  const apps = createAppCache(store.read, clock, times.recordCacheMs);
+  const leases = createLeases(store);
+  let lease: NodeLease | undefined;
+  const announcing = { read: store.read, bus, committer, apps, clock, times };
+  const announcer = shared ? createSharedAnnouncer(announcing, report) : createPresenceAnnouncer(announcing, report);
+  const onPresence = (change: PresenceChange) => {
+    announcer.announce(change);
+    statistics.presence(change);
+  };
   const delivery: Delivery = createDelivery({
     read: store.read,
     bus,
@@ -128,10 +144,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     times,
     logger,
     metrics,
-    onPresence(change) {
-      announcer.announce(change);
-      statistics.presence(change);
-    },
+    sharing: shared ? { committer, leases, node: () => lease?.node(), newId: uuidv7 } : undefined,
+    onPresence,
     persistAcks: (appId, acked) => committer.run(appId, (tx) => persistAckedPositions(tx, acked)),
   });
   const secrets = createSecretBox(options.secretKey);
@@ -147,7 +161,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     ca: options.pushCa,
   });
   const pushSender = options.pushSender ?? ownSender;
-  const pushing = await startPushing({
+  const pushing = createPushing({
     read: store.read,
     committer,
     bus,
@@ -158,6 +172,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     metrics,
     sender: pushSender,
     presence: delivery.presence,
+    mayPush: () => lease?.keeps() ?? !shared,
+    pollMs: shared ? times.headPollMs : undefined,
     unreadOf: (appId, userId) => countUnreadTotal(store, { appId, userId }),
   });
   const ctx: Ctx = {
@@ -169,12 +185,13 @@ export async function createApp(options: AppOptions): Promise<App> {
     pushes: pushing,
     tail: delivery.tail,
     statistics,
+    shared,
     clock,
     limits,
     times,
     sendsPerSecond: settings.sendRate,
     apps,
-    filters: createWordFilters(store.read),
+    filters: createWordFilters(store.read, clock, times.recordCacheMs),
     sessions: createSessionCache(clock, { mostEntries: limits.cachedSessions, lifeMs: times.sessionCacheMs }),
     buckets: createTokenBuckets(clock),
     transients: createTransientMemory(clock, times.transientDedupMs),
@@ -209,16 +226,18 @@ export async function createApp(options: AppOptions): Promise<App> {
     version: options.version,
     newId: uuidv7,
   };
-  const online = await listOnlineUsers(store.read);
+  const online = shared ? [] : await listOnlineUsers(store.read);
   delivery.remember(online);
   await statistics.start(online);
-  const retention = startRetention(ctx, logger, {
-    intervalMs: times.retentionIntervalMs,
-    force: settings.retentionForce,
+  const duties = createDuties({
+    ctx,
+    logger,
+    pushing,
+    retentionForce: settings.retentionForce,
     onFloor: delivery.hub.raiseFloor,
+    sharing: shared ? { leases, lease: () => lease, onPresence } : undefined,
   });
-  const expiryWarnings = startExpiryWarnings({ read: store.read, clock, logger, times });
-  const sweep = startFileSweep(ctx, logger);
+  const keeping = createKeeping(duties, clock, report);
   const health = createHealthBoard(SERVICES.map((service) => service.typeName));
   const load = createLoad({
     clock,
@@ -235,6 +254,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     urlBytes: limits.urlBytes,
     headerBytes: limits.headerBytes,
   });
+  let serving = false;
   let draining = false;
   const rpc = createRpcHandler({
     ctx,
@@ -264,6 +284,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   const notReady = async () => {
     if (draining) return "draining";
+    if (!delivery.streams.mayOpen()) return "the store has not been reached for too long";
     if (load.level() !== "calm") return "overloaded";
     return await probe(store.read).then(
       () => undefined,
@@ -302,12 +323,49 @@ export async function createApp(options: AppOptions): Promise<App> {
     errors: portErrors,
     log: logger,
   });
+  const renewals = shared
+    ? startRenewals({
+        renew: ownSender.renew,
+        onSet: pushing.credentialChanged,
+        clock,
+        everyMs: times.recordCacheMs,
+        logger,
+      })
+    : undefined;
+  if (shared) {
+    lease = createNodeLease({
+      leases,
+      // Not one that a test moves: the database has a clock of its own.
+      clock: systemClock,
+      times,
+      newId: uuidv7,
+      onFenced() {
+        logger.error("the store has not been reached for too long: streams are sent away until it is");
+        health.setServing(false);
+        delivery.shared?.abandon();
+        delivery.sendAway();
+      },
+      async onRenewed(node) {
+        health.setServing(serving && !draining);
+        delivery.shared?.endHere(await takeStreamEnds(store.aside, node));
+      },
+      onKeeping(keeps) {
+        logger.info(keeps ? "this node is the keeper" : "this node is no longer the keeper");
+        keeping.set(keeps);
+      },
+      onError: (error) => logger.warn({ err: error }, "the node's lease could not be renewed yet"),
+    });
+    await lease.start();
+  } else await duties.start();
   return {
     ctx,
     handler,
     metrics,
     portErrors,
-    ready: () => health.setServing(true),
+    ready() {
+      serving = true;
+      health.setServing(true);
+    },
     drain() {
       draining = true;
       health.setServing(false);
@@ -315,15 +373,23 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     async close() {
       load.close();
-      expiryWarnings.close();
-      await retention.close();
+      renewals?.close();
+      lease?.retire();
+      await keeping.settled();
+      if (!shared) await duties.stop();
       await pushing.close();
-      await sweep.close();
       await delivery.close();
       await announcer.settled();
       await statistics.close();
       await auditLog.close();
       await committer.close();
+      await lease?.close();
+      await bus.close();
     },
   };
+}
+
+function createBus({ nats, databaseUrl }: Settings, options: Omit<NatsBusOptions, "address">): Bus {
+  if (nats !== undefined) return createNatsBus({ ...options, address: nats });
+  return createMemoryBus(databaseUrl === undefined ? "alone" : "down");
 }

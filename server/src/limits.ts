@@ -91,6 +91,11 @@ export const LIMITS = {
   thumbnailSidePixels: 128,
   imagesWaiting: 100,
   transientAttachments: 100_000,
+  /** What is kept of an app's log beyond a hole, until the hole is filled; what is more is read from the store. */
+  heldEvents: 1000,
+  heldBytes: 4 * 1024 * 1024,
+  /** A larger range wakes the other nodes without its events. */
+  busRangeBytes: 256 * 1024,
 } as const;
 
 /** The spans of time that hold for every app, in milliseconds. */
@@ -99,6 +104,11 @@ export const TIMES = {
   sessionMs: 30 * 86_400_000,
   presenceGraceMs: 10_000,
   presenceBootGraceMs: 15_000,
+  /** For how long a node holds what it has renewed, how often it renews, and after how long without it takes it for lost. */
+  leaseMs: 10_000,
+  leaseRenewMs: 3_000,
+  leaseFenceMs: 8_000,
+  leaseRetryMs: 500,
   presenceTellMs: 5_000,
   presenceSettingsMs: 5_000,
   ackQuietMs: 60_000,
@@ -122,6 +132,8 @@ export const TIMES = {
   http2IdleMs: 300_000,
   tcpKeepAliveMs: 15_000,
   sessionCacheMs: 60_000,
+  /** How long an app, its word filter and its push credentials are believed; this process is told of its own changes at once. */
+  recordCacheMs: 365 * 86_400_000,
   loadWindowMs: 5_000,
   smsCodeMs: 300_000,
   smsResendMs: 60_000,
@@ -152,6 +164,23 @@ export const TIMES = {
   transientAttachmentMs: 600_000,
   thumbnailMs: 5_000,
   fileSweepMs: 86_400_000,
+  /** How long what is missing of a log may be on its way before it is read from the store. */
+  repairMs: 50,
+  repairRetryMs: 500,
+  headPollMs: 1_000,
+  /** The same while the other nodes cannot be heard. */
+  headPollDownMs: 200,
+  /** How long a stream whose cursor is ahead of its node waits for the node. */
+  catchUpMs: 2_000,
+  /** After so long without a listener a node no longer follows an app. */
+  tailIdleMs: 60_000,
+} as const;
+
+/** What is other where several nodes share a store: what one of them has changed must soon be so for all. */
+export const SHARED_TIMES = {
+  sessionCacheMs: 1_500,
+  recordCacheMs: 1_500,
+  ackPersistMs: 1_000,
 } as const;
 
 /** What an app starts with. Durations are milliseconds, 0 keeps for ever. */

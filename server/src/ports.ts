@@ -48,39 +48,95 @@ export interface LogState {
   generations: readonly { generationId: string; firstPos: number }[];
 }
 
+/** That an app's log has grown, without its events: these positions are in the store for everyone to read. */
+export interface Doorbell extends Omit<LogRange, "events"> {
+  firstPos: number;
+  lastPos: number;
+}
+
+/** What JSON can say. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+
+/** What nodes tell each other besides the log, such as that a cache is out of date. Each kind is a type alias with fields of its own. */
+export type Signal = { readonly appId: string; readonly kind: string; readonly [field: string]: Json };
+
+/** Whether a node hears the others. "alone": there are no others, so that nothing can be missed. */
+export type BusState = "alone" | "up" | "down";
+
 /**
- * The wake-up between nodes. Ranges and transient events may be lost, repeated or reordered: the log is the truth.
- * A node hears its own publications too, before `publish` returns.
+ * The wake-up between nodes. Whatever is published may be lost, repeated or reordered on its way: the log is the truth, and what hears must be
+ * right without the bus too, only later. Publishing never fails and never waits; while the bus is down it reaches this node alone.
+ *
+ * A node hears its own publications at once, before `publish` returns, in the order in which they are made and each exactly once, whatever it
+ * follows and whether the bus is up. From others it hears the signals of every app, and ranges and transient events only as long as it follows
+ * what they are of.
  */
 export interface Bus {
   publish(range: LogRange): void;
   publishTransient(event: TransientEvent): void;
+  publishSignal(signal: Signal): void;
+  /** Hears an app from soon on or, of a room (see store/audience.ts), the transient events that are for that room alone. As often as it is called, it takes as many `unfollow`. */
+  follow(appId: string, room?: string): void;
+  unfollow(appId: string, room?: string): void;
   subscribe(listener: BusListener): void;
+  state(): BusState;
+  close(): Promise<void>;
 }
 
-/** What a node does with what it hears. It must not throw. */
+/** What a node does with what it hears; `own` says that the node itself has published it. It must not throw. */
 export interface BusListener {
-  range(range: LogRange): void;
-  transient(event: TransientEvent): void;
+  range?(range: LogRange, own: boolean): void;
+  doorbell?(bell: Doorbell): void;
+  /** What is counted of a message does not travel. */
+  transient?(event: TransientEvent, own: boolean): void;
+  signal?(signal: Signal, own: boolean): void;
+  /** The bus came up, again too, or went down. What was published in between was missed. */
+  state?(state: BusState): void;
 }
 
 /** What the rules may ask about who is here now. */
 export interface Presence {
-  of(appId: string, userId: string): { online: boolean; lastActiveMs: number | undefined };
+  /** How a user is seen that was read from the store just now. */
+  of(user: SeenUser): { online: boolean; lastActiveMs: number | undefined };
+  /** Those of these users who are online. */
+  onlineAmong(
+    appId: string,
+    userIds: readonly string[],
+  ): Promise<{ userId: string; lastActiveMs: number | undefined }[]>;
   /** The number of sessions of an app that have an open stream. */
-  countSessions(appId: string): number;
+  countSessions(appId: string): Promise<number>;
+  /** The number of users of an app who are online. */
+  countUsers(appId: string): Promise<number>;
   /** Shows a user as offline on all its streams from now on, or as they are again. */
   hide(appId: string, userId: string, hidden: boolean): void;
-  /** Whether a session has an open stream. */
-  hasStream(appId: string, sessionId: string): boolean;
-  /** How the client of a session stands, visible or not. Answered from memory. */
+  /** Whether a session that was read from the store just now has an open stream. */
+  hasStream(session: SeenSession): boolean;
+  /** How the client of a session stands on this node, visible or not. Answered from memory. */
   standing(appId: string, sessionId: string): Standing;
+  /** How the clients of the sessions of these users stand, on whatever node. */
+  standings(appId: string, userIds: readonly string[]): Promise<(sessionId: string) => Standing>;
   /** Ends a session's stream and takes it offline without grace. */
-  pause(appId: string, userId: string, sessionId: string): void;
+  pause(appId: string, userId: string, sessionId: string): Promise<void>;
   /** The number of open streams of a user. */
-  streamsOf(appId: string, userId: string): number;
+  streamsOf(appId: string, userId: string): Promise<number>;
   /** Ends all streams of a user by goodbye{DISCONNECTED}, takes it offline without grace, and gives their number. */
-  disconnect(appId: string, userId: string): number;
+  disconnect(appId: string, userId: string): Promise<number>;
+}
+
+/** What the store knows of the presence of a user. */
+export interface SeenUser {
+  app_id: string;
+  user_id: string;
+  online: number;
+  invisible: number;
+  last_active_ms: number | null;
+}
+
+/** What the store knows of the stream of a session: `open` is null where it is not kept there. */
+export interface SeenSession {
+  app_id: string;
+  session_id: string;
+  open: number | null;
 }
 
 /** How the client of a session stands to the log. */
@@ -95,6 +151,8 @@ export interface Standing {
     | "away"
     /** Not seen yet since this server started, and the grace for those who come back is running. */
     | "unseen";
+  /** Of a session on another node: how long ago that node was last heard of. */
+  unheardMs?: number;
 }
 
 /** What the rules may ask of the live end of the log. */

@@ -23,6 +23,10 @@ export interface StreamDeps {
   logger: Logger;
   metrics: Metrics;
   liveness: Liveness;
+  /** Whether this node may hold streams just now. */
+  mayOpen(): boolean;
+  /** Resolves when the store knows, if it is to know, that a session is here. */
+  written(appId: string, sessionId: string): Promise<void>;
 }
 
 /** Who opens a stream, and from where on. */
@@ -61,6 +65,7 @@ export async function openStream(
 ): Promise<Ending> {
   const { read, limits, times } = deps;
   const { userId, sessionId } = request;
+  if (!deps.mayOpen()) return { reason: GoodbyeReason.DRAIN, reconnect: true, retryDelayMs: times.drainMs };
   const reader = { userId, sessionId, createdPos: request.createdPos };
   const subscription: Subscription = createSubscription({
     userId,
@@ -88,7 +93,11 @@ export async function openStream(
       const hidden = (await findUser(read, tail.appId, userId))?.invisible === 1;
       if (hidden !== request.hidden) deps.liveness.hide(tail.appId, userId, hidden);
     },
-    onlineFriends,
+    async onlineFriends() {
+      // Whoever is told that it has caught up is here for everybody.
+      await deps.written(tail.appId, sessionId);
+      return await onlineFriends();
+    },
     onFellBehind: () => deps.metrics.liveToReading.inc(),
     onError: (error) => deps.logger.error({ err: error, sessionId }, "a stream failed"),
     async read(from, to) {

@@ -3,6 +3,8 @@ import type { Clock, Timer } from "../ops/clock.js";
 /** Whether a user is here: one of its sessions has a visible stream on this node, or lost it less than a grace ago, and the user is not hidden. */
 export interface PresenceBoard {
   of(appId: string, userId: string): { online: boolean; lastActiveMs: number | undefined };
+  /** The number of users of an app who are online. */
+  count(appId: string): number;
   /** A visible stream of the user opened. A hidden user is shown as offline all the same. */
   arrive(appId: string, userId: string, sessionId: string, hidden: boolean): void;
   /** Hides a user whose sessions are here, or shows it again. */
@@ -87,6 +89,11 @@ export function createPresenceBoard({ clock, graceMs, tellMs, onChange }: Presen
     of(appId, userId) {
       const state = users.get(`${appId}|${userId}`);
       return { online: state?.online ?? false, lastActiveMs: state?.lastActiveMs };
+    },
+    count(appId) {
+      let online = 0;
+      for (const [key, state] of users) if (state.online && key.startsWith(`${appId}|`)) online += 1;
+      return online;
     },
     arrive(appId, userId, sessionId, hidden) {
       const state = stateOf(`${appId}|${userId}`);

@@ -1,5 +1,6 @@
 import type { AppSettings } from "@parley/proto/parley/v1/app_pb.js";
 import { APP_DEFAULTS, type AppRules } from "../limits.js";
+import type { Clock } from "../ops/clock.js";
 import { findApp, listApps } from "../store/apps.js";
 import type { Db, Row } from "../store/schema.js";
 
@@ -22,19 +23,20 @@ export interface AppCache {
   forget(appId: string): void;
 }
 
-export function createAppCache(read: Db): AppCache {
-  const known = new Map<string, AppRecord>();
+/** Makes the cache. `lifeMs` is how long an entry is believed: what another process changed is so here no later than this. */
+export function createAppCache(read: Db, clock: Pick<Clock, "mono">, lifeMs: number): AppCache {
+  const known = new Map<string, { app: AppRecord; untilMs: number }>();
   let forgotten = 0;
   return {
     async find(appId) {
       const cached = known.get(appId);
-      if (cached !== undefined) return cached;
-      const before = forgotten;
+      if (cached !== undefined && cached.untilMs > clock.mono()) return cached.app;
+      const [before, untilMs] = [forgotten, clock.mono() + lifeMs];
       const row = await findApp(read, appId);
       if (row === undefined) return undefined;
       const app = appRecord(row);
       // What was forgotten while this was read may have been this.
-      if (before === forgotten) known.set(appId, app);
+      if (before === forgotten) known.set(appId, { app, untilMs });
       return app;
     },
     forget(appId) {

@@ -30,6 +30,8 @@ export interface Ctx {
   pushes: Pushes;
   tail: Tail;
   statistics: Statistics;
+  /** Whether other nodes work on the same store. */
+  shared: boolean;
   clock: Clock;
   limits: Limits;
   times: Times;

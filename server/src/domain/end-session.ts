@@ -53,14 +53,25 @@ export async function endSessionsOf(
   return ended;
 }
 
-/** Takes sessions that have ended offline, as their grace may be running, and waits until no push is on its way to their phones. */
+/** Takes a session that has ended offline: its stream may have been lost before, and its grace be running. */
+export async function leave(
+  ctx: Pick<Ctx, "presence">,
+  appId: string,
+  userId: string,
+  sessionId: string,
+): Promise<void> {
+  // The session has ended, so that must not be told as a failure: its node hears of it by the log too.
+  await ctx.presence.pause(appId, userId, sessionId).catch(() => undefined);
+}
+
+/** Takes sessions that have ended offline, and waits until no push is on its way to their phones. */
 export async function leaveAll(
   ctx: Pick<Ctx, "presence" | "pushes">,
   appId: string,
   userId: string,
   ended: readonly EndedSession[],
 ): Promise<void> {
-  for (const { sessionId } of ended) ctx.presence.pause(appId, userId, sessionId);
+  await Promise.all(ended.map(({ sessionId }) => leave(ctx, appId, userId, sessionId)));
   const phones = ended.filter(({ installationId }) => installationId !== "");
   await Promise.all(phones.map(({ installationId }) => ctx.pushes.settled(appId, installationId)));
 }

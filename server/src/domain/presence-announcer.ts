@@ -64,7 +64,8 @@ export function createPresenceAnnouncer(
   };
 }
 
-async function tellOthers({ read, bus, apps }: Pick<Ctx, "read" | "bus" | "apps">, change: PresenceChange) {
+/** Tells a change of presence to the user's friends and, if the user wants so, to everyone. */
+export async function tellOthers({ read, bus, apps }: Pick<Ctx, "read" | "bus" | "apps">, change: PresenceChange) {
   const { appId, userId } = change;
   const user = await findUser(read, appId, userId);
   const everyone = user !== undefined && (await tellsEveryone(apps, user));

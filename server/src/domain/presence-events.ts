@@ -16,24 +16,26 @@ export interface PresenceChange {
 /** The friends of a user that are online, as the events a new stream is told. */
 export async function presenceSnapshot(ctx: Ctx, appId: string, userId: string): Promise<NewEvent[]> {
   const friends = await listFriends(ctx.read, appId, userId);
-  return friends.flatMap(({ friend_id }) => {
-    const { online, lastActiveMs } = ctx.presence.of(appId, friend_id);
-    if (!online) return [];
-    const change = { appId, userId: friend_id, online, atMs: lastActiveMs ?? ctx.clock.now() };
-    return [presenceEvent(change, [userAudience(userId)])];
+  const online = await ctx.presence.onlineAmong(
+    appId,
+    friends.map((friend) => friend.friend_id),
+  );
+  return online.map(({ userId: friendId, lastActiveMs }) => {
+    const change = { appId, userId: friendId, online: true, atMs: lastActiveMs ?? ctx.clock.now() };
+    return presenceEvent(change, [userAudience(userId)]);
   });
 }
 
 /** Tells two users who have just become friends that the other is here, as a stream opened later would be told. */
-export function introduceFriends(ctx: Ctx, appId: string, a: string, b: string): void {
-  for (const [userId, friendId] of [
+export function introduceFriends(ctx: Ctx, a: UserRow, b: UserRow): void {
+  for (const [user, friend] of [
     [a, b],
     [b, a],
   ] as const) {
-    const { online, lastActiveMs } = ctx.presence.of(appId, userId);
+    const { online, lastActiveMs } = ctx.presence.of(user);
     if (!online) continue;
-    const change = { appId, userId, online, atMs: lastActiveMs ?? ctx.clock.now() };
-    publishPresence(ctx.bus, change, [userAudience(friendId)]);
+    const change = { appId: user.app_id, userId: user.user_id, online, atMs: lastActiveMs ?? ctx.clock.now() };
+    publishPresence(ctx.bus, change, [userAudience(friend.user_id)]);
   }
 }
 

@@ -43,7 +43,7 @@ test("on a full disk retention goes on, with what was said in deleted places too
     read,
     committer: temp.committer,
     clock,
-    apps: createAppCache(read),
+    apps: createAppCache(read, clock, TIMES.recordCacheMs),
     sessions: { find: () => undefined, mark: () => 0, keep: () => {}, forget: () => {}, forgetUser: () => {} },
     pushes: { withdraw: () => {}, settled: async () => {}, credentialChanged: () => {} },
     times: TIMES,

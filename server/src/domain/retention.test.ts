@@ -91,7 +91,7 @@ async function createWorld(rules: Partial<AppRules> = {}) {
         read,
         committer: temp.committer,
         clock,
-        apps: createAppCache(read),
+        apps: createAppCache(read, clock, TIMES.recordCacheMs),
         sessions: { find: () => undefined, mark: () => 0, keep: () => {}, forget, forgetUser: () => {} },
         pushes: { withdraw: () => {}, settled: async () => {}, credentialChanged: () => {} },
         times: TIMES,

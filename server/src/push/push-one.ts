@@ -20,20 +20,22 @@ export interface PushOneOptions {
   sender: Pick<PushSender, "send">;
   presence: Pick<Presence, "standing">;
   handOvers: HandOvers;
+  /** Whether this process may hand over; asked in the tick of the sending. */
+  mayPush(): boolean;
   retry: RetryRules;
   random: () => number;
   /** The number of messages that a user has not read. */
   unreadOf(appId: string, userId: string): Promise<number>;
 }
 
-/** Takes one job to the provider, unless nobody is there to be pushed any more. `tell` hears what the provider said. */
+/** Takes one job to the provider, unless nobody is there to be pushed any more, or it is another process's by now: then it gives undefined. `tell` hears what the provider said. */
 export async function pushOne(
   options: PushOneOptions,
   appId: string,
   job: PushJob,
   common: Common | undefined,
   tell: (outcome: PushOutcome) => void,
-): Promise<SettledJob> {
+): Promise<SettledJob | undefined> {
   const { read, clock, sender, handOvers } = options;
   if (common === undefined) return unsent(job, { kind: "dropped", reason: "the message is gone" });
   if (job.expire_ms <= clock.now()) return unsent(job, { kind: "failed", reason: "expired" });
@@ -46,6 +48,7 @@ export async function pushOne(
     try {
       const { installation, sessions, sent } = await readHandOver(read, appId, job, pushId);
       // From here to the sending nothing is awaited: what changed since the store was read is known from `withdrawn` and from memory.
+      if (!options.mayPush()) return undefined;
       if (way.withdrawn) continue;
       if (sent) return unsent(job, { kind: "dropped", reason: "sent before" });
       if (installation?.user_id !== job.user_id || installation.push_token === "")

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Limits, Times } from "../limits.js";
 import type { Clock, Timer } from "../ops/clock.js";
 import type { Logger } from "../ops/logger.js";
-import type { LogRange, Presence, PushSender } from "../ports.js";
+import type { Presence, PushSender } from "../ports.js";
 import type { Committer } from "../store/committer.js";
 import { readLogState } from "../store/log.js";
 import { insertPushJobs, type PushJob } from "../store/push-jobs.js";
@@ -22,8 +22,8 @@ import { type Addressed, addressed } from "./recipients.js";
 
 /** Reads every app's log behind a durable cursor and decides once for each message and receiver whether it is to be pushed. */
 export interface PushReader {
-  /** A range was committed. */
-  range(range: LogRange): void;
+  /** An app's log has grown by the positions from one to another. */
+  grown(appId: string, firstPos: number, lastPos: number): void;
   /** Stops reading and keeps how far it has come. */
   close(): Promise<void>;
 }
@@ -36,7 +36,9 @@ export interface PushReaderOptions {
   times: Times;
   logger: Logger;
   sender: Pick<PushSender, "canPush">;
-  presence: Pick<Presence, "standing">;
+  presence: Pick<Presence, "standings">;
+  /** Whether this process may decide; asked in the transaction that stores what was decided. */
+  mayPush(): boolean;
   /** Told that an app has pushes to be handed over. */
   onJobs(appId: string): void;
 }
@@ -151,7 +153,11 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
     const stored = reading.fresh ? undefined : await findPushCursor(read, reading.appId);
     reading.head = Math.max(reading.head, head);
     reading.pos = Math.max(floor, Math.min(reading.pos, head, stored ?? reading.pos));
-    if (stored !== reading.pos) await committer.run(reading.appId, (tx) => putPushCursor(tx, reading.pos));
+    if (stored !== reading.pos)
+      await committer.run(reading.appId, async (tx) => {
+        stillMay();
+        await putPushCursor(tx, reading.pos);
+      });
     reading.storedPos = reading.pos;
   };
 
@@ -187,6 +193,7 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
     const userIds = new Set(some.flatMap(({ recipients }) => recipients.map(({ userId }) => userId)));
     if (userIds.size === 0) return;
     const sessions = await listSessionsOf(read, appId, [...userIds]);
+    const standing = await options.presence.standings(appId, [...userIds]);
     const [nowMs, monoMs] = [clock.now(), clock.mono()];
     const jobs: PushJob[] = [];
     for (const { pos, said, recipients } of some) {
@@ -198,7 +205,6 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
       };
       const waiting = new Map<number, Set<string>>();
       for (const { userId, installationId } of recipients) {
-        const standing = (sessionId: string) => options.presence.standing(appId, sessionId);
         const decision = decide(attendanceOf(sessions.get(userId) ?? [], standing, pos, startMs), moment);
         if (decision === "push") jobs.push(jobOf(pos, said.saidMs, userId, installationId));
         else if (decision !== "none")
@@ -211,6 +217,7 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
     // Not beyond the messages that are being decided: should it fail further on, they are decided again.
     const pos = Math.min(donePos(reading), (some[0]?.pos ?? 1) - 1);
     await committer.run(appId, async (tx) => {
+      stillMay();
       await insertPushJobs(tx, jobs);
       await putPushCursor(tx, pos);
     });
@@ -239,23 +246,30 @@ export async function startPushReader(options: PushReaderOptions): Promise<PushR
     const pos = donePos(reading);
     reading.unstoredMs = undefined;
     if (reading.storedPos === undefined || pos <= reading.storedPos) return;
-    await committer.run(reading.appId, (tx) => putPushCursor(tx, pos));
+    await committer.run(reading.appId, async (tx) => {
+      stillMay();
+      await putPushCursor(tx, pos);
+    });
     reading.storedPos = pos;
+  };
+
+  /** Another may be reading by now, and must not be set back. */
+  const stillMay = () => {
+    if (!options.mayPush()) throw new Error("another process decides by now");
   };
 
   for (const { appId, pos } of await listPushCursors(read)) wake(open(appId, pos, pos));
 
   return {
-    range({ appId, events }) {
-      const [first, last] = [events[0], events.at(-1)];
-      if (closed || first === undefined || last === undefined) return;
+    grown(appId, firstPos, lastPos) {
+      if (closed) return;
       let reading = readings.get(appId);
       if (!sender.canPush(appId)) {
         if (reading !== undefined) void giveUp(reading);
         return;
       }
-      reading ??= open(appId, first.pos - 1, last.pos);
-      reading.head = Math.max(reading.head, last.pos);
+      reading ??= open(appId, firstPos - 1, lastPos);
+      reading.head = Math.max(reading.head, lastPos);
       wake(reading);
     },
     async close() {

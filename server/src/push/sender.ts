@@ -38,18 +38,46 @@ interface Way {
 const TIME_OUT: PushOutcome = { kind: "later", reason: "time-out" };
 const CLOSED: PushOutcome = { kind: "later", reason: "closed" };
 
+/** What another process has changed of the credentials. */
+interface Renewed {
+  /** Takes over what is stored by now, and gives the apps of which a credential was set. */
+  renew(): Promise<string[]>;
+}
+
 /** The sender for all apps. A way is opened by the first push that takes it, and one that has failed to answer is opened anew. */
-export async function createPushSender(options: PushSenderOptions): Promise<PushSender & PushCredentials> {
+export async function createPushSender(options: PushSenderOptions): Promise<PushSender & PushCredentials & Renewed> {
   const { clock, times, logger } = options;
-  const held = new Map<string, Set<string>>();
+  /** The credentials of each app, each with what is another after a change; undefined when it was set here. */
+  const held = new Map<string, Map<string, string | undefined>>();
   const ways = new Map<string, Way>();
   /** Of the pushes under way: answers each as if the provider had gone. */
   const ends = new Set<() => void>();
   let closed = false;
 
-  const hold = (appId: string, key: CredentialKey) => {
-    const keys = held.get(appId) ?? new Set();
-    held.set(appId, keys.add(keyText(key)));
+  const hold = (appId: string, key: CredentialKey, version?: string) => {
+    const keys = held.get(appId) ?? new Map<string, string | undefined>();
+    held.set(appId, keys.set(keyText(key), version));
+  };
+  const drop = (appId: string, key: CredentialKey) => {
+    const keys = held.get(appId);
+    keys?.delete(keyText(key));
+    if (keys?.size === 0) held.delete(appId);
+    leaveAll(appId, key);
+  };
+  const renew = async (): Promise<string[]> => {
+    const stored = await listPushCredentialKeys(options.read);
+    const changed = new Set<string>();
+    const there = new Set<string>();
+    for (const { app_id, version, ...key } of stored) {
+      there.add(wayName(app_id, key));
+      if (held.get(app_id)?.get(keyText(key)) === version) continue;
+      hold(app_id, key, version);
+      leaveAll(app_id, key);
+      changed.add(app_id);
+    }
+    for (const [appId, keys] of [...held])
+      for (const text of [...keys.keys()]) if (!there.has(`${appId}/${text}`)) drop(appId, keyOf(text));
+    return [...changed];
   };
 
   const leave = (name: string) => {
@@ -133,7 +161,7 @@ export async function createPushSender(options: PushSenderOptions): Promise<Push
     });
   };
 
-  for (const { app_id, ...key } of await listPushCredentialKeys(options.read)) hold(app_id, key);
+  for (const { app_id, version, ...key } of await listPushCredentialKeys(options.read)) hold(app_id, key, version);
 
   return {
     canPush: (appId) => held.has(appId),
@@ -142,12 +170,8 @@ export async function createPushSender(options: PushSenderOptions): Promise<Push
       hold(appId, key);
       leaveAll(appId, key);
     },
-    remove(appId, key) {
-      const keys = held.get(appId);
-      keys?.delete(keyText(key));
-      if (keys?.size === 0) held.delete(appId);
-      leaveAll(appId, key);
-    },
+    remove: drop,
+    renew,
     async close() {
       closed = true;
       const open = [...ways.values()];
@@ -164,11 +188,15 @@ const { UNSPECIFIED, PRODUCTION, SANDBOX } = PushEnvironment;
 const ENVIRONMENTS = [UNSPECIFIED, PRODUCTION, SANDBOX];
 
 const keyText = ({ provider, environment }: CredentialKey): string => `${provider}/${environment}`;
+function keyOf(text: string): CredentialKey {
+  const [provider, environment] = text.split("/").map(Number);
+  return { provider: provider ?? 0, environment: environment ?? 0 };
+}
 const wayName = (appId: string, key: CredentialKey): string => `${appId}/${keyText(key)}`;
 
 /** The credential that serves a target: its environment's own, or one for every environment. */
 function chooseKey(
-  keys: ReadonlySet<string> | undefined,
+  keys: ReadonlyMap<string, unknown> | undefined,
   { provider, environment }: PushTarget,
 ): CredentialKey | undefined {
   return [environment, UNSPECIFIED]

@@ -102,7 +102,7 @@ export async function startPushWorker(options: PushWorkerOptions): Promise<PushW
       appId,
       jobs.map(({ pos }) => pos),
     );
-    if (closed) return;
+    if (closed || !options.mayPush()) return;
     for (const job of jobs.slice(0, Math.max(0, room()))) {
       const over = () => {
         inFlight.delete(keyOf(job));
@@ -114,6 +114,7 @@ export async function startPushWorker(options: PushWorkerOptions): Promise<PushW
 
   const untilNext = async ({ appId, breaker }: Lane): Promise<number | undefined> => {
     if (breaker.waitMs() > 0) return breaker.waitMs();
+    if (!options.mayPush()) return RETRY_MS;
     const nowMs = clock.now();
     const next = await nextPushMs(read, appId, nowMs);
     if (!sender.canPush(appId)) return times.pushBreakerMs;
@@ -131,6 +132,7 @@ export async function startPushWorker(options: PushWorkerOptions): Promise<PushW
         return faulty(deps, job);
       },
     );
+    if (settled === undefined) return;
     options.metrics.pushes.inc({ outcome: settled.settlement.kind });
     // What cannot be settled yet must not be handed over again meanwhile, so it keeps its place.
     while (!closed) {

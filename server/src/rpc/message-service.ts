@@ -56,7 +56,7 @@ export function messageHandlers(
     },
     async pauseSession({ caller }) {
       const { appId, userId, sessionId } = asSession(caller);
-      ctx.presence.pause(appId, userId, sessionId);
+      await ctx.presence.pause(appId, userId, sessionId);
       return {};
     },
   };

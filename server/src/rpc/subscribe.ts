@@ -15,6 +15,7 @@ import { responseSink } from "../delivery/sink.js";
 import { startOf } from "../delivery/start.js";
 import { asSession } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
+import { DomainError, ErrorReason } from "../domain/errors.js";
 import { presenceSnapshot } from "../domain/presence-events.js";
 import { findSelf } from "../domain/self.js";
 import { isWireError, toConnectError } from "./errors.js";
@@ -53,9 +54,14 @@ export function createSubscribe(deps: SubscribeDeps): Subscribe {
     const call = await funnel.admit(method, request, facts);
     try {
       const caller = asSession(call.caller);
+      if (!streams.mayOpen())
+        throw new DomainError(ErrorReason.SERVER_BUSY, "this server cannot reach its store just now", {
+          retryDelayMs: ctx.times.drainMs,
+        });
       const self = await findSelf(ctx, caller);
       const logger = streams.logger.child({ requestId: call.requestId });
       const tail = await hub.tail(caller.appId);
+      const start = await startOf(streams.read, hub, tail, request.cursor);
       const [older] = tail.ofSession(caller.sessionId);
       places.take(call.address, older !== undefined, facts.signal);
       return {
@@ -65,6 +71,7 @@ export function createSubscribe(deps: SubscribeDeps): Subscribe {
         createdPos: self.created_pos,
         hidden: self.invisible === 1,
         tail,
+        start,
       };
     } catch (error) {
       throw funnel.fail(method, error, call.requestId);
@@ -72,8 +79,7 @@ export function createSubscribe(deps: SubscribeDeps): Subscribe {
   };
 
   return async function* subscribe(request, facts, { response, codec }) {
-    const { caller, requestId, logger, createdPos, hidden, tail } = await admit(request, facts);
-    const start = startOf(tail, request.cursor);
+    const { caller, requestId, logger, createdPos, hidden, tail, start } = await admit(request, facts);
     if (start.resync === ResyncReason.HISTORY_CHANGED) funnel.tellLostHistory(method, requestId);
     yield {
       frame: {

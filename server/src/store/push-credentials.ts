@@ -71,9 +71,15 @@ export async function findSealedPushCredential(
   return row?.sealed;
 }
 
-/** The names of the credentials of all apps. */
-export async function listPushCredentialKeys(db: Db): Promise<(PushCredentialKey & { app_id: string })[]> {
-  return await db.selectFrom("push_credential").select(["app_id", "provider", "environment"]).execute();
+/** The names of the credentials of all apps, with what is another after each change. */
+export async function listPushCredentialKeys(
+  db: Db,
+): Promise<(PushCredentialKey & { app_id: string; version: string })[]> {
+  const rows = await db
+    .selectFrom("push_credential")
+    .select(["app_id", "provider", "environment", "fingerprint", "create_ms"])
+    .execute();
+  return rows.map(({ fingerprint, create_ms, ...key }) => ({ ...key, version: `${create_ms} ${fingerprint}` }));
 }
 
 /** The credentials of all apps that expire before a time. */

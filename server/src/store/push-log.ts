@@ -42,9 +42,23 @@ export async function beginPushCursor(tx: Tx): Promise<void> {
     .execute();
 }
 
-/** Ends pushing: what is said from now on is never pushed. */
+/** Ends pushing, unless there is a credential after all: what is said from now on is never pushed. */
 export async function deletePushCursor(tx: Tx): Promise<void> {
-  await tx.db.deleteFrom("push_cursor").where("app_id", "=", tx.appId).execute();
+  const credential = tx.db.selectFrom("push_credential").select("app_id").where("app_id", "=", tx.appId);
+  await tx.db
+    .deleteFrom("push_cursor")
+    .where("app_id", "=", tx.appId)
+    .where((e) => e.not(e.exists(credential)))
+    .execute();
+}
+
+/** How far pushing and the log have come, of every app that pushes. */
+export async function listPushHeads(db: Db): Promise<{ appId: string; pos: number; head: number }[]> {
+  return await db
+    .selectFrom("push_cursor")
+    .innerJoin("app_log", "app_log.app_id", "push_cursor.app_id")
+    .select(["push_cursor.app_id as appId", "push_cursor.pos", "app_log.pos as head"])
+    .execute();
 }
 
 /** The events of these kinds after a position and up to another, in order, at most `limit`. Those whose content was deleted are not among them. */

@@ -212,7 +212,7 @@ export async function findFriendPairs(
 
 /** Whether an app keeps a session, a single-use token, an answer or a taken push whose time is over. */
 export async function hasExpired(db: Db, appId: string, nowMs: number): Promise<boolean> {
-  for (const table of ["session", "used_token", "answered", "sms_number", "push_sent"] as const) {
+  for (const table of ["session", "used_token", "answered", "sms_number", "push_sent", "tried"] as const) {
     const found = await db
       .selectFrom(table)
       .select("expire_ms")
@@ -225,7 +225,7 @@ export async function hasExpired(db: Db, appId: string, nowMs: number): Promise<
   return false;
 }
 
-/** Forgets single-use tokens, answers, numbers of phones and taken pushes whose time is over, at most `most` of each, and gives their number. */
+/** Forgets single-use tokens, answers, numbers of phones, taken pushes and tries whose time is over, at most `most` of each, and gives their number. */
 export async function deleteExpired(tx: Tx, most: number): Promise<number> {
   const answers = await tx.db
     .selectFrom("answered")
@@ -252,6 +252,7 @@ const EXPIRING = [
   ["used_token", "token_id"],
   ["sms_number", "number_hash"],
   ["push_sent", "push_id"],
+  ["tried", "what_hash"],
 ] as const;
 
 async function deleteExpiredOf(tx: Tx, [table, key]: (typeof EXPIRING)[number], most: number): Promise<number> {

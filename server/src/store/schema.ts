@@ -26,8 +26,8 @@ export interface Schema {
   };
   /** The counter row of an app's log; locked from the first write of a transaction to its commit. */
   app_log: { app_id: string; pos: number; floor_pos: number };
-  /** The stretches of an app's log, each begun by one start of a server. */
-  generation: { app_id: string; generation_id: string; first_pos: number };
+  /** The stretches of an app's log: each begun by one start of a server, or, on PostgreSQL, with what names the history of the cluster. */
+  generation: { app_id: string; generation_id: string; first_pos: number; history: Generated<string> };
   /** `audiences` repeats the event's rows in `audience`, one to a line, so that they are found by position too. */
   event: { app_id: string; pos: number; kind: number; create_ms: number; audiences: string; payload: Uint8Array };
   /** Who an event is for: `u:<user>`, `s:<session>`, `g:<group>`, `r:<room>` or `*`. */
@@ -299,6 +299,31 @@ export interface Schema {
     seq: number;
     pos: number;
   };
+  /**
+   * What one process at a time may do, by the database's clock: be the node `node:<holder>`, or keep (`keeper`). Of a node that has gone it tells when
+   * until nothing is left of it.
+   */
+  lease: { name: string; holder: string; expire_ms: number };
+  /** A session with a stream on a node of several, or that lost it less than the grace ago. */
+  live_session: {
+    app_id: string;
+    session_id: string;
+    user_id: string;
+    /** The holder of the node's lease. */
+    node: string;
+    /** Names the stream, among those of all nodes. */
+    stream: string;
+    /** 1 while the stream is open. */
+    open: number;
+    /** 1 when others see by it that the user is here. */
+    visible: number;
+    client: "receiving" | "awaited" | "away";
+    begin_ms: number;
+  };
+  /** A stream that its node is to end, in case the bus does not tell it; `reason` is a value of GoodbyeReason. */
+  stream_end: { node: string; stream: string; app_id: string; session_id: string; reason: number };
+  /** What was tried lately and may not be tried too often, by its hash, until all of its tries are free again. */
+  tried: { app_id: string; what_hash: string; expire_ms: number };
   meta: { name: string; value: string };
 }
 

@@ -3,6 +3,9 @@ import type { Db, Row } from "./schema.js";
 
 export type SessionRow = Row<"session">;
 
+/** A session, and whether it has an open stream where several nodes keep that in the store. */
+export type ListedSession = SessionRow & { open: number | null };
+
 /** The session of a token, of whatever app, with the kind of its user. */
 export async function findSessionByHash(db: Db, tokenHash: string) {
   return await db
@@ -32,19 +35,25 @@ export async function listSessions(
   userId: string,
   before: { createMs: number; id: string } | undefined,
   limit: number,
-): Promise<SessionRow[]> {
+): Promise<ListedSession[]> {
   let query = db
     .selectFrom("session")
-    .selectAll()
-    .where("app_id", "=", appId)
-    .where("user_id", "=", userId)
-    .orderBy("create_ms", "desc")
-    .orderBy("session_id", "desc");
+    .leftJoin("live_session", (on) =>
+      on
+        .onRef("live_session.app_id", "=", "session.app_id")
+        .onRef("live_session.session_id", "=", "session.session_id"),
+    )
+    .selectAll("session")
+    .select("live_session.open")
+    .where("session.app_id", "=", appId)
+    .where("session.user_id", "=", userId)
+    .orderBy("session.create_ms", "desc")
+    .orderBy("session.session_id", "desc");
   if (before !== undefined)
     query = query.where((e) =>
       e.or([
-        e("create_ms", "<", before.createMs),
-        e.and([e("create_ms", "=", before.createMs), e("session_id", "<", before.id)]),
+        e("session.create_ms", "<", before.createMs),
+        e.and([e("session.create_ms", "=", before.createMs), e("session.session_id", "<", before.id)]),
       ]),
     );
   return await query.limit(limit).execute();

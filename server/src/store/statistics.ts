@@ -91,6 +91,12 @@ export async function readCounted(db: Db): Promise<Map<string, number>> {
   return new Map(rows.map((row) => [row.app_id, row.pos]));
 }
 
+/** How far the messages of an app's log are in the counts. */
+export async function findCounted(db: Db, appId: string): Promise<number> {
+  const row = await db.selectFrom("counted_log").select("pos").where("app_id", "=", appId).executeTakeFirst();
+  return row?.pos ?? 0;
+}
+
 export async function keepCounted(tx: Tx, pos: number): Promise<void> {
   await tx.db
     .insertInto("counted_log")

@@ -57,6 +57,12 @@ export const USER_DATA: Readonly<Record<keyof Schema, Fate>> = {
   // Those that messages of others use stay, as nobody's; the rest is removed as unused.
   attachment: "kept",
   attachment_use: "blanked",
+  lease: "none",
+  // It goes with the session.
+  live_session: "ended",
+  stream_end: "none",
+  // By the hashes of names, and gone after minutes.
+  tried: "none",
   meta: "none",
 };
 

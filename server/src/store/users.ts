@@ -92,6 +92,54 @@ export async function setPresence(tx: Tx, userId: string, online: boolean, atMs:
     .execute();
 }
 
+/** Those of these users who are online, with when they came. */
+export async function listOnlineAmong(
+  db: Db,
+  appId: string,
+  userIds: readonly string[],
+): Promise<{ userId: string; lastActiveMs: number | undefined }[]> {
+  const online: { userId: string; lastActiveMs: number | undefined }[] = [];
+  for (let at = 0; at < userIds.length; at += 500) {
+    const rows = await db
+      .selectFrom("user")
+      .select(["user_id", "last_active_ms"])
+      .where("app_id", "=", appId)
+      .where("online", "=", 1)
+      .where("invisible", "=", 0)
+      .where("user_id", "in", userIds.slice(at, at + 500))
+      .execute();
+    for (const { user_id: userId, last_active_ms } of rows)
+      online.push({ userId, lastActiveMs: last_active_ms ?? undefined });
+  }
+  return online;
+}
+
+/** The ids of users of an app who are online, after one of that order. */
+export async function listOnlineIds(db: Db, appId: string, after: string, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom("user")
+    .select("user_id")
+    .where("app_id", "=", appId)
+    .where("online", "=", 1)
+    .where("user_id", ">", after)
+    .orderBy("user_id")
+    .limit(limit)
+    .execute();
+  return rows.map(({ user_id }) => user_id);
+}
+
+/** The number of users of an app who are online. */
+export async function countOnlineUsers(db: Db, appId: string): Promise<number> {
+  const row = await db
+    .selectFrom("user")
+    .select((e) => e.fn.countAll<number>().as("count"))
+    .where("app_id", "=", appId)
+    .where("online", "=", 1)
+    .where("invisible", "=", 0)
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}
+
 /** The users who were here for others when the last server stopped. */
 export async function listOnlineUsers(db: Db): Promise<{ app_id: string; user_id: string }[]> {
   return await db

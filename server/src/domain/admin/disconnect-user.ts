@@ -12,8 +12,8 @@ export async function disconnectUser(
   revokeSessions: boolean,
 ): Promise<{ streams: number; sessions: number }> {
   if ((await findUser(ctx.read, appId, userId)) === undefined) throw notFound("user", "user_id");
-  if (!revokeSessions) return { streams: ctx.presence.disconnect(appId, userId), sessions: 0 };
-  const before = ctx.presence.streamsOf(appId, userId);
+  if (!revokeSessions) return { streams: await ctx.presence.disconnect(appId, userId), sessions: 0 };
+  const before = await ctx.presence.streamsOf(appId, userId);
   const ended = await ctx.committer.run(appId, (tx) => endSessionsOf(ctx, tx, userId, SessionRevokedReason.REVOKED));
   await leaveAll(ctx, appId, userId, ended);
   return { streams: before, sessions: ended.length };

@@ -1,4 +1,5 @@
 import { WordFilterAction } from "@parley/proto/parley/v1/word_filter_pb.js";
+import type { Clock } from "../../ops/clock.js";
 import type { Db, Row } from "../../store/schema.js";
 import { findWordFilter, listFilterWords } from "../../store/word-filters.js";
 import { nextTurn } from "../next-turn.js";
@@ -12,27 +13,40 @@ export interface WordFilters {
   put(appId: string, filter: WordFilter | undefined): void;
 }
 
-export function createWordFilters(read: Db): WordFilters {
-  const known = new Map<string, { filter: WordFilter | undefined }>();
+interface Known {
+  filter: WordFilter | undefined;
+  /** Of the row that it was made from; undefined when it was put. */
+  revision: number | undefined;
+  untilMs: number;
+}
+
+/** Makes the memory of filters. `lifeMs` is how long one is believed: what another process changed is so here no later than this. */
+export function createWordFilters(read: Db, clock: Pick<Clock, "mono">, lifeMs: number): WordFilters {
+  const known = new Map<string, Known>();
   const loading = new Map<string, Promise<WordFilter | undefined>>();
 
   const load = async (appId: string): Promise<WordFilter | undefined> => {
     try {
+      const before = known.get(appId);
+      const untilMs = clock.mono() + lifeMs;
       const row = await findWordFilter(read, appId);
-      const filter = row?.enabled === 1 ? await compileFilter(await settingsOf(read, row), nextTurn) : undefined;
+      const revision = row?.revision ?? 0;
+      const filter = before?.revision === revision ? before.filter : await compiled(row);
       // One that was put meanwhile is newer.
-      if (!known.has(appId)) known.set(appId, { filter });
+      if (known.get(appId) === before) known.set(appId, { filter, revision, untilMs });
       return known.get(appId)?.filter;
     } finally {
       // After a failure the next who asks tries again.
       loading.delete(appId);
     }
   };
+  const compiled = async (row: Row<"word_filter"> | undefined) =>
+    row?.enabled === 1 ? await compileFilter(await settingsOf(read, row), nextTurn) : undefined;
 
   return {
     find(appId) {
       const found = known.get(appId);
-      if (found !== undefined) return found.filter;
+      if (found !== undefined && found.untilMs > clock.mono()) return found.filter;
       let begun = loading.get(appId);
       if (begun === undefined) {
         begun = load(appId);
@@ -40,7 +54,7 @@ export function createWordFilters(read: Db): WordFilters {
       }
       return begun;
     },
-    put: (appId, filter) => void known.set(appId, { filter }),
+    put: (appId, filter) => void known.set(appId, { filter, revision: undefined, untilMs: clock.mono() + lifeMs }),
   };
 }
 

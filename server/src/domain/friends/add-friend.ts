@@ -27,7 +27,8 @@ export async function befriend(ctx: Ctx, tx: Tx, userId: string, friendId: strin
   if (user === undefined) throw notFound("user", field);
   if (user.kind === UserKind.GUEST) throw guestRefused(field);
   // One who was deleted while this call was on its way is nobody's friend.
-  if ((await findUser(tx.db, appId, userId)) === undefined) throw notFound("user", "");
+  const self = await findUser(tx.db, appId, userId);
+  if (self === undefined) throw notFound("user", "");
   const known = await findFriend(tx.db, appId, userId, friendId);
   if (known !== undefined) return friendOf(ctx, user, known.create_ms);
   await checkRoom(tx, userId, ctx.limits.friendsPerUser, "");
@@ -35,7 +36,7 @@ export async function befriend(ctx: Ctx, tx: Tx, userId: string, friendId: strin
   await insertFriends(tx, userId, friendId);
   announceFriends(tx, userId, friendId, ChangeKind.ADDED);
   // Not at once: the friendship itself must be heard first.
-  tx.afterCommit(() => queueMicrotask(() => introduceFriends(ctx, appId, userId, friendId)));
+  tx.afterCommit(() => queueMicrotask(() => introduceFriends(ctx, self, user)));
   return friendOf(ctx, user, tx.nowMs);
 }
 

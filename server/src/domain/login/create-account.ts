@@ -16,7 +16,7 @@ export async function createAccount(ctx: Ctx, request: CreateAccountRequest, add
   const app = await appForLogin(ctx, request.appId, request.clientKey);
   if (!app.rules.allowAccountCreation)
     throw new DomainError(ErrorReason.LOGIN_DISABLED, "this app does not allow making accounts");
-  limitTries(ctx, app, `account|${username}`, address);
+  await limitTries(ctx, app, `account|${username}`, address);
   limitNewcomers(ctx, app, address);
   // Asked before the costly hash, and again where nobody can come between.
   await refuseTaken(ctx.read, app.appId, username);

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ListSessionsRequest } from "@parley/proto/parley/v1/auth_service_pb.js";
 import { type Session, SessionSchema } from "@parley/proto/parley/v1/session_pb.js";
-import { listSessions as listRows, type SessionRow } from "../../store/sessions.js";
+import { type ListedSession, listSessions as listRows } from "../../store/sessions.js";
 import type { UserCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { newestFirst, nextPage, pageLimit } from "../page.js";
@@ -17,7 +17,7 @@ export async function listSessions(ctx: Ctx, caller: UserCaller, request: ListSe
 }
 
 /** A stored session in the form of the contract. */
-export function sessionOf(ctx: Ctx, row: SessionRow, currentId?: string): Session {
+export function sessionOf(ctx: Ctx, row: ListedSession, currentId?: string): Session {
   return create(SessionSchema, {
     sessionId: row.session_id,
     userId: row.user_id,
@@ -27,6 +27,6 @@ export function sessionOf(ctx: Ctx, row: SessionRow, currentId?: string): Sessio
     lastUsedTime: timestampFromMs(row.used_ms),
     expireTime: timestampFromMs(row.expire_ms),
     current: row.session_id === currentId,
-    online: ctx.presence.hasStream(row.app_id, row.session_id),
+    online: ctx.presence.hasStream(row),
   });
 }

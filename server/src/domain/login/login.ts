@@ -40,22 +40,22 @@ async function checkCredential(
   switch (credential.case) {
     case "bareId":
       // There is nothing to guess; it is for trying things out, again and again, on one's own machine.
-      if (!isLoopback(address)) limitTries(ctx, app, `id|${credential.value.userId}`, address);
+      if (!isLoopback(address)) await limitTries(ctx, app, `id|${credential.value.userId}`, address);
       return checkBareId(app, credential.value);
     case "password":
-      limitTries(ctx, app, `password|${credential.value.username}`, address);
+      await limitTries(ctx, app, `password|${credential.value.username}`, address);
       return await checkPassword(ctx, app, credential.value);
     case "guest":
       if (credential.value.userId === "") limitNewcomers(ctx, app, address);
-      else limitTries(ctx, app, `id|${credential.value.userId}`, address);
+      else await limitTries(ctx, app, `id|${credential.value.userId}`, address);
       return checkGuest(ctx, app, credential.value);
     case "signedToken": {
       const { userId, admission } = await checkSignedToken(ctx, app, credential.value);
-      limitTries(ctx, app, `token|${userId}`, address);
+      await limitTries(ctx, app, `token|${userId}`, address);
       return admission;
     }
     case "sms": {
-      limitTries(ctx, app, `sms|${credential.value.phoneNumber}`, address);
+      await limitTries(ctx, app, `sms|${credential.value.phoneNumber}`, address);
       const proof = proveSms(ctx, app, credential.value);
       return (tx) => admitProof(ctx, tx, proof);
     }

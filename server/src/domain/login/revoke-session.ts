@@ -1,7 +1,7 @@
 import { findSession } from "../../store/sessions.js";
 import type { UserCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
-import { endSession, SessionRevokedReason } from "../end-session.js";
+import { endSession, leave, SessionRevokedReason } from "../end-session.js";
 import { notFound } from "../errors.js";
 
 /** Ends one of the caller's sessions; see AuthService.RevokeSession. */
@@ -11,7 +11,6 @@ export async function revokeSession(ctx: Ctx, caller: UserCaller, sessionId: str
     if (session?.user_id !== caller.userId) throw notFound("session", "session_id");
     return await endSession(ctx, tx, sessionId, SessionRevokedReason.REVOKED);
   });
-  // Its stream may have been lost before, and its grace be running.
-  ctx.presence.pause(caller.appId, caller.userId, sessionId);
+  await leave(ctx, caller.appId, caller.userId, sessionId);
   if (installationId) await ctx.pushes.settled(caller.appId, installationId);
 }

@@ -1,9 +1,15 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
-import type { Committer } from "../../store/committer.js";
+import type { Committer, Tx } from "../../store/committer.js";
 import { readLogState } from "../../store/log.js";
 import type { Db } from "../../store/schema.js";
-import { addToStatistics, keepCounted, listEventsOf, markActive as storeActive } from "../../store/statistics.js";
+import {
+  addToStatistics,
+  findCounted,
+  keepCounted,
+  listEventsOf,
+  markActive as storeActive,
+} from "../../store/statistics.js";
 import { factsOf, NEW_MESSAGE_KINDS } from "../events.js";
 import { nextTurn } from "../next-turn.js";
 import { additionsOf, countMessage, isEmpty, newTally, type Tally } from "./tally.js";
@@ -18,27 +24,47 @@ const STEP_POSITIONS = 1000;
 /** So much of the log may be looked at again by the next start, when there was nothing to count in it. */
 const IDLE_POSITIONS = 5000;
 
-/** Counts the messages of a stretch of an app's log, whose counts a crash took from memory. Each step is written with how far it came, so that nothing is counted twice. */
+/** Counts the messages of a stretch of an app's log, whose counts a crash took from memory, or no memory holds. Each step is written with how far it came, so that nothing is counted twice. */
 export async function countLog(
   ctx: CountingDeps,
   appId: string,
   { fromPos, toPos }: { fromPos: number; toPos: number },
+  check?: (tx: Tx, atPos: number) => Promise<void>,
 ): Promise<void> {
   const { floor } = await readLogState(ctx.read, appId);
   // A position beyond the head is of a log whose end was lost.
   let kept = fromPos;
   for (let at = fromPos > toPos ? toPos : Math.max(fromPos, floor); ; ) {
-    const tally = newTally(Math.min(toPos, at + STEP_POSITIONS));
-    for (const event of await listEventsOf(ctx.read, appId, NEW_MESSAGE_KINDS, at, tally.pos))
-      countStored(tally, event);
-    at = tally.pos;
+    const [beforePos, upTo] = [at, Math.min(toPos, at + STEP_POSITIONS)];
+    const tally = newTally(upTo);
+    await countStep(ctx.read, appId, at, tally);
+    at = upTo;
     if (!isEmpty(tally) || at < kept || at - kept > IDLE_POSITIONS) {
-      await writeTally(ctx, appId, tally);
+      await writeTally(ctx, appId, tally, { check: check && ((tx) => check(tx, beforePos)) });
       kept = at;
     }
     if (at >= toPos) return;
     await nextTurn();
   }
+}
+
+/** What the log holds beyond what is in the store's counts, with how far those go. */
+export async function tallyUncounted(db: Db, appId: string): Promise<{ tally: Tally; countedPos: number }> {
+  const countedPos = await findCounted(db, appId);
+  const { floor, head } = await readLogState(db, appId);
+  const tally = newTally();
+  for (let at = Math.max(countedPos, floor); at < head; await nextTurn()) {
+    tally.pos = Math.min(head, at + STEP_POSITIONS);
+    await countStep(db, appId, at, tally);
+    at = tally.pos;
+  }
+  return { tally, countedPos };
+}
+
+/** Counts the messages after a position and up to that of the tally. */
+async function countStep(db: Db, appId: string, afterPos: number, tally: Tally): Promise<void> {
+  for (const event of await listEventsOf(db, appId, NEW_MESSAGE_KINDS, afterPos, tally.pos ?? afterPos))
+    countStored(tally, event);
 }
 
 function countStored(tally: Tally, event: { create_ms: number; audiences: string; payload: Uint8Array }): void {
@@ -52,21 +78,22 @@ function countStored(tally: Tally, event: { create_ms: number; audiences: string
   countMessage(tally, facts, event.audiences.split("\n"), true);
 }
 
-/** Adds a tally to what is stored, with the position that it counts up to. */
+/** Adds a tally to what is stored, with the position that it counts up to. What `check` throws undoes it. */
 export async function writeTally(
   ctx: CountingDeps,
   appId: string,
   tally: Tally,
-  done: () => void = () => undefined,
+  { done, check }: { done?: () => void; check?: ((tx: Tx) => Promise<void>) | undefined } = {},
 ): Promise<void> {
   const additions = await additionsOf(ctx.read, appId, tally);
   await ctx.committer.run(appId, async (tx) => {
+    await check?.(tx);
     await addToStatistics(tx, additions);
     for (const [dayMs, users] of tally.active) {
       const value = await storeActive(tx, dayMs, [...users]);
       if (value > 0) await addToStatistics(tx, [{ span: "d", startMs: dayMs, name: "active_users", value, as: "sum" }]);
     }
-    await keepCounted(tx, tally.pos);
-    tx.afterCommit(done);
+    if (tally.pos !== undefined) await keepCounted(tx, tally.pos);
+    if (done !== undefined) tx.afterCommit(done);
   });
 }

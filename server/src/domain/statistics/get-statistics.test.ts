@@ -23,8 +23,8 @@ test("the pushes of each day stand in its bucket, and in none of an hour", async
     read: temp.store.read,
     clock,
     limits: LIMITS,
-    presence: { countSessions: () => 0 },
-    statistics: { online: () => 0, waiting: () => ({ tallies: [newTally(0)], mark: 0 }) },
+    presence: { countSessions: async () => 0, countUsers: async () => 0 },
+    statistics: { waiting: () => ({ tallies: [newTally(0)], mark: 0 }) },
   } as unknown as Ctx;
   const caller = { kind: "service", appId: "app", serviceKeyId: "key" } as const;
   const ask = async (resolution: StatisticsResolution) => {

@@ -7,10 +7,11 @@ import {
   StatisticsBucketSchema,
 } from "@parley/proto/parley/v1/statistics_pb.js";
 import { listPushCounts } from "../../store/push-counts.js";
-import { type Addition, countUnmarked, dayOf, hourOf, readStatistics } from "../../store/statistics.js";
+import { type Addition, countUnmarked, dayOf, findCounted, hourOf, readStatistics } from "../../store/statistics.js";
 import type { ServiceCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { invalidField } from "../errors.js";
+import { tallyUncounted } from "./count-log.js";
 import { additionsOf, merge, newTally } from "./tally.js";
 
 const HOUR_MS = 3_600_000;
@@ -39,8 +40,8 @@ export async function getStatistics(ctx: Ctx, { appId }: ServiceCaller, request:
     buckets.push(bucket);
   }
   const now = {
-    onlineUsers: ctx.statistics.online(appId),
-    sessions: ctx.presence.countSessions(appId),
+    onlineUsers: await ctx.presence.countUsers(appId),
+    sessions: await ctx.presence.countSessions(appId),
     observeTime: timestampFromMs(nowMs),
   };
   return { now, buckets };
@@ -83,8 +84,11 @@ type Counts = Map<number, Map<string, number>>;
 async function countsOf(ctx: Ctx, appId: string, span: Span): Promise<Counts> {
   for (;;) {
     const { tallies, mark } = ctx.statistics.waiting(appId);
-    const waiting = newTally(0);
+    const waiting = newTally();
     for (const tally of tallies) merge(waiting, tally);
+    // Where several nodes share a store the log is counted by one of them, a little later.
+    const rest = ctx.shared ? await tallyUncounted(ctx.read, appId) : undefined;
+    if (rest !== undefined) merge(waiting, rest.tally);
     const counts: Counts = new Map();
     for (const { start_ms, name, value } of await readStatistics(ctx.read, appId, span.span, span.fromMs, span.toMs))
       put(counts, { startMs: start_ms, name, value, as: "sum" });
@@ -96,7 +100,8 @@ async function countsOf(ctx: Ctx, appId: string, span: Span): Promise<Counts> {
         put(counts, { startMs: dayMs, name: "active_users", value, as: "sum" });
       }
     // If some was written meanwhile, it may be missing here, or be here twice.
-    if (ctx.statistics.waiting(appId).mark === mark) return counts;
+    const isSame = rest === undefined || (await findCounted(ctx.read, appId)) === rest.countedPos;
+    if (isSame && ctx.statistics.waiting(appId).mark === mark) return counts;
   }
 }
 

@@ -14,11 +14,11 @@ export interface Tally {
   peaks: Map<number, number>;
   /** The users who were active, by day. */
   active: Map<number, Set<string>>;
-  /** The position up to which the messages of the log are in here or in the store. */
-  pos: number;
+  /** The position up to which the messages of the log are in here or in the store; undefined when it counts nothing of the log. */
+  pos: number | undefined;
 }
 
-export function newTally(pos: number): Tally {
+export function newTally(pos?: number): Tally {
   return { hours: new Map(), pairs: new Map(), peaks: new Map(), active: new Map(), pos };
 }
 

@@ -57,7 +57,7 @@ function show(ctx: Ctx, old: UserRow, next: Settings): void {
   if (next.notify_everyone === old.notify_everyone) return;
   const online = next.notify_everyone === 1;
   // Whatever they were told last: a change that is held back would be told to friends alone.
-  if (!online || ctx.presence.of(appId, userId).online)
+  if (!online || ctx.presence.of({ ...old, ...next }).online)
     publishPresence(ctx.bus, { appId, userId, online, atMs: ctx.clock.now() }, [EVERYONE]);
 }
 

@@ -6,7 +6,7 @@ import type { Ctx } from "../context.js";
 
 /** The presence of a stored user as it is now. */
 export function presenceOf(ctx: Ctx, user: UserRow): Presence {
-  const { online, lastActiveMs = user.last_active_ms } = ctx.presence.of(user.app_id, user.user_id);
+  const { online, lastActiveMs = user.last_active_ms } = ctx.presence.of(user);
   return create(PresenceSchema, {
     userId: user.user_id,
     online,

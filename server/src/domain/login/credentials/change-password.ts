@@ -20,7 +20,7 @@ export async function changePassword(
   const { appId, userId, sessionId } = caller;
   const app = await findAppRecord(ctx, appId);
   // Counted apart from the logins, so that nobody who has no session can use it up.
-  limitTries(ctx, app, `change|${userId}`, address);
+  await limitTries(ctx, app, `change|${userId}`, address);
   const known = await findPassword(ctx.read, appId, userId, "old_password");
   if (!(await ctx.passwords.matches(oldPassword, known.secret))) throw wrongPassword();
   const secret = await ctx.passwords.hash(newPassword);

@@ -40,14 +40,14 @@ async function prove(
   switch (credential.case) {
     case "password": {
       const { username, password } = credential.value;
-      limitTries(ctx, app, `account|${username}`, address);
+      await limitTries(ctx, app, `account|${username}`, address);
       // Asked before the costly hash, and again where nobody can come between.
       if ((await findCredential(ctx.read, app.appId, "password", username)) !== undefined) throw taken("password");
       const secret = await ctx.passwords.hash(password);
       return { kind: "password", name: username, secret, take: async () => undefined };
     }
     case "sms":
-      limitTries(ctx, app, `sms|${credential.value.phoneNumber}`, address);
+      await limitTries(ctx, app, `sms|${credential.value.phoneNumber}`, address);
       return proveSms(ctx, app, credential.value);
     case "oauth":
       return await proveOauth(ctx, app, credential.value, address);

@@ -26,7 +26,7 @@ export async function proveOauth(
   const { fetch, clock, outward } = ctx;
   const { externalId, once } = await ask({ fetch, clock, outward, app }, credential);
   const kind = `oauth:${provider}`;
-  limitTries(ctx, app, `${kind}|${externalId}`, address);
+  await limitTries(ctx, app, `${kind}|${externalId}`, address);
   return {
     kind,
     name: externalId,

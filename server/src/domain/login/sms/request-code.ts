@@ -21,7 +21,7 @@ export async function requestSmsCode(ctx: Ctx, request: RequestSmsCodeRequest, a
   const gateway = smsGatewayOf(ctx, app);
   if (gateway === undefined)
     throw new DomainError(ErrorReason.LOGIN_DISABLED, "this app does not allow login by SMS", { field: "app_id" });
-  limitSmsCodes(ctx, address);
+  await limitSmsCodes(ctx, app, address);
   const { appId, name } = app;
   const send = await ctx.committer.run(appId, (tx) => reserveSend(ctx, tx, app, phoneNumber));
   const code = newCode();
