@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ChatMessage } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { expect } from "vitest";
-import { rpcOver } from "../support/clients.js";
+import { type Address, rpcOver } from "../support/clients.js";
 import { backend, login, type TestUser, transportTo } from "../support/index.js";
 import { must, send, toGroup } from "../support/messaging.js";
 import type { ProcessServer } from "../support/process-server.js";
@@ -24,7 +24,7 @@ const RETRY_MS = 50;
 
 /** Logs users in and puts them in one group. */
 export async function startGroup(
-  server: ProcessServer,
+  server: Address,
   names: readonly string[],
   others: readonly string[] = [],
 ): Promise<{ users: TestUser[]; groupId: string }> {
