@@ -40,7 +40,7 @@ describe.skipIf(!can)("three nodes under load", () => {
     ({ users, groupId } = await startGroup(cluster, names));
     watcher = await login(cluster, "watcher");
     for (const follower of users.slice(0, FOLLOWERS))
-      await backend(cluster).as(watcher.userId).friend.addFriend({ friendUserId: follower.userId });
+      await backend(cluster).as(watcher.userId).friend.addFriend({ userId: follower.userId });
   }, 120_000);
   afterAll(async () => {
     await cluster?.close();
