@@ -10,6 +10,7 @@ import {
   type TestServer,
 } from "../support/index.js";
 import { count, must, say, toUser } from "../support/messaging.js";
+import { openPool } from "../support/postgres.js";
 import { newPhone, scriptedSender } from "../support/push.js";
 import { startTcpProxy } from "../support/tcp-proxy.js";
 import { closeNodes, startNodes } from "./nodes.js";
@@ -24,6 +25,13 @@ describe("the keeper", () => {
   beforeAll(async () => {
     const [first, second] = senders;
     nodes = await startNodes(2, { times, pushSender: second }, { times, pushSender: first });
+    // As the app's first credential does it.
+    const db = openPool(must(await databaseOf(must(nodes[0]).dataDir)));
+    await db
+      .insertInto("push_cursor")
+      .values({ app_id: must(nodes[0]).appId, pos: 0 })
+      .execute();
+    await db.destroy();
   });
   afterAll(() => closeNodes(nodes));
 
