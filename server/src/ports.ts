@@ -108,7 +108,7 @@ export interface Presence {
   /** The number of users of an app who are online. */
   countUsers(appId: string): Promise<number>;
   /** Shows a user as offline on all its streams from now on, or as they are again. */
-  hide(appId: string, userId: string, hidden: boolean): void;
+  hide(appId: string, userId: string, hidden: boolean): Promise<void>;
   /** Whether a session that was read from the store just now has an open stream. */
   hasStream(session: SeenSession): boolean;
   /** How the client of a session stands on this node, visible or not. Answered from memory. */

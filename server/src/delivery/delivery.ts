@@ -88,7 +88,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       ...common,
       // Who was here before is in the store.
       bootGraceMs: 0,
-      presence: { arrive: () => undefined, leave: () => undefined, hide: shared.settle },
+      presence: {
+        arrive: () => undefined,
+        leave: () => undefined,
+        hide: (appId, userId) => void shared.settle(appId, userId),
+      },
       onChange: shared.changed,
       newId,
     });
