@@ -124,7 +124,7 @@ export interface Presence {
 }
 
 /** What the store knows of the presence of a user. */
-export interface SeenUser {
+interface SeenUser {
   app_id: string;
   user_id: string;
   online: number;
@@ -133,7 +133,7 @@ export interface SeenUser {
 }
 
 /** What the store knows of the stream of a session: `open` is null where it is not kept there. */
-export interface SeenSession {
+interface SeenSession {
   app_id: string;
   session_id: string;
   open: number | null;

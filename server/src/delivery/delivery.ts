@@ -32,7 +32,7 @@ export interface Delivery {
 }
 
 /** What a node needs that is one of several. */
-export interface SharingOptions {
+interface SharingOptions {
   committer: Committer;
   leases: Leases;
   /** The name of this node; undefined while it may hold no streams. */

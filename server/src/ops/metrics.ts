@@ -62,7 +62,7 @@ export function createMetrics(options: { readonly process: boolean } = { process
     }),
     keeper: new Gauge({
       name: "parley_keeper",
-      help: "1 while this node does what one does for all: pushes, retention, counts.",
+      help: "The node that does for all what one does (pushes, retention, counts): 1 when it is this one.",
       registers,
     }),
     busUp: new Gauge({
