@@ -1,4 +1,6 @@
 import { sql } from "kysely";
+import { storeFiles } from "../../server/src/store/files.js";
+import { openReader } from "../../server/src/store/reader.js";
 import type { Db } from "../../server/src/store/schema.js";
 
 /** Whether the suites of this process run on PostgreSQL, by the project of vitest that they run in. */
@@ -23,6 +25,15 @@ export async function databaseOf(dataDir: string): Promise<string | undefined> {
   }
   names.set(dataDir, name);
   return serverUrl(name);
+}
+
+/** The database of a data folder, to look into beside the server that writes it. */
+export async function openBeside(dataDir: string): Promise<{ db: Db; close(): Promise<void> }> {
+  const url = await databaseOf(dataDir);
+  if (url === undefined) return openReader(storeFiles(dataDir).database);
+  const { openPool } = await import("./postgres.js");
+  const db = openPool(url);
+  return { db, close: () => db.destroy() };
 }
 
 /** Empties the database of a data folder for whoever needs one next. Nobody uses it any more. */
