@@ -56,7 +56,7 @@ function startFailure(error: unknown, { dataDir }: Settings): unknown {
   const { cause } = error;
   if (cause instanceof Error && "syscall" in cause && /^(listen|getaddrinfo)$/.test(String(cause.syscall)))
     return new CommandFailure(`${error.message} (--port, --host)`, EXIT.unavailable);
-  if (error.name === "DatabaseServerError") {
+  if (error.name === "DatabaseStartError") {
     const unreachable = "kind" in error && error.kind === "unreachable";
     return new CommandFailure(error.message, unreachable ? EXIT.unavailable : EXIT.setting);
   }

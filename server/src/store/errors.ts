@@ -45,13 +45,13 @@ export class DatabaseFileError extends Error {
   }
 }
 
-/** A database server that cannot be reached, or that a server must not start on. */
-export class DatabaseServerError extends Error {
+/** A database that cannot be reached, or that a server must not start on. */
+export class DatabaseStartError extends Error {
   readonly kind: "unreachable" | "unfit";
 
-  constructor(kind: DatabaseServerError["kind"], message: string, options?: ErrorOptions) {
+  constructor(kind: DatabaseStartError["kind"], message: string, options?: ErrorOptions) {
     super(message, options);
-    this.name = "DatabaseServerError";
+    this.name = "DatabaseStartError";
     this.kind = kind;
   }
 }

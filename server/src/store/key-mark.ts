@@ -1,4 +1,4 @@
-import { DatabaseServerError } from "./errors.js";
+import { DatabaseStartError } from "./errors.js";
 import type { Db } from "./schema.js";
 
 const NAME = "secret_key_mark";
@@ -12,7 +12,7 @@ export async function claimKey(db: Db, mark: string): Promise<void> {
     .execute();
   const kept = await db.selectFrom("meta").select("value").where("name", "=", NAME).executeTakeFirstOrThrow();
   if (kept.value === mark) return;
-  throw new DatabaseServerError(
+  throw new DatabaseStartError(
     "unfit",
     "PARLEY_SECRET_KEY is not the key that the database was begun with: all nodes need the same one " +
       `(if it is lost, delete the row ${NAME} of the table meta, and set again what was sealed with it)`,

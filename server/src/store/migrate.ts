@@ -1,17 +1,18 @@
 import { Migrator, sql } from "kysely";
+import { DatabaseStartError } from "./errors.js";
 import { dialectOf } from "./kysely.js";
 import { bytewiseText } from "./migrations/dialect.js";
 import { migrations } from "./migrations.js";
 import type { Db } from "./schema.js";
 
-/** Brings the schema to the newest version; does nothing when it is there. A migration that fails leaves the schema as it was. */
+/** Brings the schema to the newest version; does nothing when it is there. A migration that fails leaves the schema as it was. Throws DatabaseStartError. */
 export async function migrateToLatest(db: Db): Promise<void> {
   const dialect = dialectOf(db);
   const target = dialect === "postgres" ? db.withPlugin(bytewiseText) : db;
   const { error } = await new Migrator({ db: target, provider: migrations(dialect) }).migrateToLatest();
   if (error === undefined) return;
   if ((await schemaAge(db)) === "newer")
-    throw new Error("a newer version of Parley wrote the database: this one cannot serve it", { cause: error });
+    throw new DatabaseStartError("unfit", "a newer version of Parley wrote the database: this one cannot serve it");
   throw new Error("the database schema cannot be brought up to date", { cause: error });
 }
 

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { DatabaseServerError } from "./errors.js";
+import { DatabaseStartError } from "./errors.js";
 import type { Db } from "./schema.js";
 
 interface Demand {
@@ -31,7 +31,7 @@ const DEMANDS: readonly Demand[] = [
   { setting: "synchronous_commit", meets: (v) => v === "on" || v === "remote_apply", text: LOSSY, waivable: true },
 ];
 
-/** Refuses a database server that would not keep what it is given, or order it otherwise. Throws DatabaseServerError. */
+/** Refuses a database server that would not keep what it is given, or order it otherwise. Throws DatabaseStartError. */
 export async function checkServer(db: Db, name: string, unsafe: boolean): Promise<void> {
   const { rows } = await sql<{ name: string; setting: string }>`select name, setting from pg_settings`.execute(db);
   const settings = new Map(rows.map((row) => [row.name, row.setting]));
@@ -39,9 +39,9 @@ export async function checkServer(db: Db, name: string, unsafe: boolean): Promis
     const value = settings.get(setting) ?? "";
     if (meets(value) || (waivable && unsafe)) continue;
     const advice = waivable ? "; PARLEY_UNSAFE_DATABASE=true starts all the same" : "";
-    throw new DatabaseServerError("unfit", `the database ${name} has ${setting} = ${value}: ${text}${advice}`);
+    throw new DatabaseStartError("unfit", `the database ${name} has ${setting} = ${value}: ${text}${advice}`);
   }
   const { rows: recovery } = await sql<{ standby: boolean }>`select pg_is_in_recovery() as standby`.execute(db);
   if (recovery[0]?.standby === true)
-    throw new DatabaseServerError("unfit", `the database ${name} is a standby, which cannot be written to`);
+    throw new DatabaseStartError("unfit", `the database ${name} is a standby, which cannot be written to`);
 }

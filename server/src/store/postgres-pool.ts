@@ -14,7 +14,7 @@ export interface PoolOptions {
   /** How long a transaction may do nothing. */
   idleMs: number;
   /** Run on each new connection before anything else. */
-  prepare?: (query: (text: string) => Promise<pg.QueryResult>) => Promise<void>;
+  prepare?: (query: (text: string) => Promise<Record<string, unknown>[]>) => Promise<void>;
 }
 
 const CONNECT_MS = 5_000;
@@ -43,6 +43,8 @@ export function kyselyOverPool(options: PoolOptions): Db {
     application_name: "parley",
     max: connections,
     connectionTimeoutMillis: CONNECT_MS,
+    // They are few, and each has its statements prepared.
+    idleTimeoutMillis: 0,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     statement_timeout: statementMs,
@@ -50,26 +52,18 @@ export function kyselyOverPool(options: PoolOptions): Db {
     idle_in_transaction_session_timeout: idleMs,
     ...(statementMs > 0 && { query_timeout: statementMs + SILENCE_MS }),
     types,
+    async onConnect(connection) {
+      // A connection that is lost while nobody waits for an answer is told of here; whoever uses it hears of it by the next query.
+      connection.on("error", () => undefined);
+      await prepare?.(async (text) => (await connection.query<Record<string, unknown>>(text)).rows);
+    },
   });
-  // A connection that is lost while nobody uses it is told of here and nowhere else; whoever uses one hears of it by its query.
   pool.on("error", () => undefined);
-  pool.on("connect", (client) => void client.on("error", () => undefined));
-  const known = new WeakMap<pg.PoolClient, Client>();
   const connect = async (): Promise<Client> => {
     const connection = await pool.connect().catch((error: unknown) => {
       throw postgresFailure(error).error;
     });
-    const client = known.get(connection) ?? clientOver(connection);
-    if (!known.has(connection)) {
-      try {
-        await prepare?.((text) => client.query(text, []));
-      } catch (error) {
-        connection.release(true);
-        throw error;
-      }
-      known.set(connection, client);
-    }
-    return client;
+    return clientOver(connection);
   };
   return new Kysely<Schema>({
     dialect: new PostgresDialect({ pool: { connect: connect as never, end: () => pool.end() } }),

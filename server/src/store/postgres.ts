@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
-import { DatabaseServerError, storeErrorOf } from "./errors.js";
+import { DatabaseStartError, storeErrorOf } from "./errors.js";
 import { claimKey } from "./key-mark.js";
 import { migrateToLatest } from "./migrate.js";
 import { checkServer } from "./postgres-checks.js";
@@ -29,7 +29,7 @@ const IDLE_MS = 10_000;
 const WAIT_MS = 10_000;
 const RETRY_MS = 250;
 
-/** Opens the database of a PostgreSQL server, and brings it to the newest schema. Throws DatabaseServerError. */
+/** Opens the database of a PostgreSQL server, and brings it to the newest schema. Throws DatabaseStartError. */
 export async function openPostgres({ url, unsafe, keyMark }: PostgresOptions): Promise<Store> {
   await makeReady(url, unsafe, keyMark);
   const times = { statementMs: STATEMENT_MS, lockMs: LOCK_MS, idleMs: IDLE_MS };
@@ -43,7 +43,7 @@ export async function openPostgres({ url, unsafe, keyMark }: PostgresOptions): P
     connections: 1,
     // Whatever takes the place of a server that was lost may lack what that one had: asked on each new connection.
     async prepare(query) {
-      history = String((await query(HISTORY)).rows[0]?.history);
+      history = String((await query(HISTORY))[0]?.history);
     },
   });
   const read = kyselyOverPool({ ...times, url, connections: READERS, prepare: readOnly });
@@ -105,10 +105,10 @@ async function reach(db: Db, name: string): Promise<void> {
   }
 }
 
-function refused(name: string, cause: unknown): DatabaseServerError {
+function refused(name: string, cause: unknown): DatabaseStartError {
   const { message, code } = cause as { message?: string; code?: string };
   // Node tells of several addresses that refuse by an error without words.
-  return new DatabaseServerError("unreachable", `the database ${name} cannot be used: ${message || code}`, { cause });
+  return new DatabaseStartError("unreachable", `the database ${name} cannot be used: ${message || code}`, { cause });
 }
 
 /** A database without its password. */
