@@ -55,7 +55,7 @@ export interface Doorbell extends Omit<LogRange, "events"> {
 }
 
 /** What JSON can say. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
 /** What nodes tell each other besides the log, such as that a cache is out of date. Each kind is a type alias with fields of its own. */
 export type Signal = { readonly appId: string; readonly kind: string; readonly [field: string]: Json };
