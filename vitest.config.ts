@@ -71,7 +71,8 @@ export default defineConfig({
         test: {
           name: "postgres",
           include: [...ON_BOTH, "test/**/*.postgres.test.ts"],
-          exclude,
+          // Who is online is told to the millisecond by the only node alone; several have test/cluster.
+          exclude: [...exclude, "test/integration/presence*.test.ts"],
           env: { PARLEY_TEST_DATABASE: "postgres" },
           pool: "forks",
           globalSetup: ["./test/support/one-file.ts", "./test/support/postgres-setup.ts"],

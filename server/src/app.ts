@@ -351,12 +351,16 @@ export async function createApp(options: AppOptions): Promise<App> {
       },
       onKeeping(keeps) {
         logger.info(keeps ? "this node is the keeper" : "this node is no longer the keeper");
+        metrics.keeper.set(keeps ? 1 : 0);
         keeping.set(keeps);
       },
       onError: (error) => logger.warn({ err: error }, "the node's lease could not be renewed yet"),
     });
     await lease.start();
-  } else await duties.start();
+  } else {
+    metrics.keeper.set(1);
+    await duties.start();
+  }
   return {
     ctx,
     handler,

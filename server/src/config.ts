@@ -41,7 +41,7 @@ export interface Settings {
   fastUnary: boolean;
 }
 
-export interface NatsSettings {
+interface NatsSettings {
   /** Host and port of each server. */
   servers: string[];
   tls: boolean;

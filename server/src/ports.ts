@@ -55,7 +55,7 @@ export interface Doorbell extends Omit<LogRange, "events"> {
 }
 
 /** What JSON can say. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
 /** What nodes tell each other besides the log, such as that a cache is out of date. Each kind is a type alias with fields of its own. */
 export type Signal = { readonly appId: string; readonly kind: string; readonly [field: string]: Json };
@@ -108,7 +108,7 @@ export interface Presence {
   /** The number of users of an app who are online. */
   countUsers(appId: string): Promise<number>;
   /** Shows a user as offline on all its streams from now on, or as they are again. */
-  hide(appId: string, userId: string, hidden: boolean): void;
+  hide(appId: string, userId: string, hidden: boolean): Promise<void>;
   /** Whether a session that was read from the store just now has an open stream. */
   hasStream(session: SeenSession): boolean;
   /** How the client of a session stands on this node, visible or not. Answered from memory. */
@@ -124,7 +124,7 @@ export interface Presence {
 }
 
 /** What the store knows of the presence of a user. */
-export interface SeenUser {
+interface SeenUser {
   app_id: string;
   user_id: string;
   online: number;
@@ -133,7 +133,7 @@ export interface SeenUser {
 }
 
 /** What the store knows of the stream of a session: `open` is null where it is not kept there. */
-export interface SeenSession {
+interface SeenSession {
   app_id: string;
   session_id: string;
   open: number | null;

@@ -6,9 +6,10 @@ import type { LogRange } from "../../server/src/ports.js";
 import { checkLog } from "../../server/src/store/check-log.js";
 import { type Committer, createCommitter, type Tx } from "../../server/src/store/committer.js";
 import { openPostgres } from "../../server/src/store/postgres.js";
+import { postgresWriting } from "../../server/src/store/postgres-writing.js";
 import type { Db } from "../../server/src/store/schema.js";
 import type { Store } from "../../server/src/store/store.js";
-import { databaseOf, dropDatabase } from "../support/database.js";
+import { databaseOf, freeDatabase } from "../support/database.js";
 import { eventually } from "../support/index.js";
 import { count } from "../support/messaging.js";
 import { openPool } from "../support/postgres.js";
@@ -41,7 +42,7 @@ afterAll(async () => {
     await store.close();
   }
   await admin.destroy();
-  await dropDatabase(folder.path);
+  await freeDatabase(folder.path);
   folder[Symbol.dispose]();
 });
 
@@ -54,7 +55,7 @@ async function newNode(url: string): Promise<Node> {
 function renewed({ store, ranges }: Pick<Node, "store" | "ranges">, history = store.writing.history): Node {
   const committer = createCommitter({
     write: store.write,
-    writing: { ...store.writing, history },
+    writing: postgresWriting(history),
     room: store.room,
     batchItems: 16,
     queueItems: 2000,

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openPostgres } from "../../server/src/store/postgres.js";
 import { parley } from "../support/command.js";
-import { databaseOf, dropDatabase, serverUrl } from "../support/database.js";
+import { databaseOf, freeDatabase, serverUrl } from "../support/database.js";
 import { startTestServer } from "../support/index.js";
 import { openPool, type PostgresServer, startPostgres } from "../support/postgres.js";
 import { figure } from "../support/proofs/figure.js";
@@ -38,7 +38,8 @@ describe("D12: a PostgreSQL server that may lose what it acknowledges", () => {
     expect(await refusalOf(url)).toMatch(/ has synchronous_commit = off: /);
     await run(`alter database ${name} set synchronous_commit = remote_apply`);
     await (await open(url)).close();
-    await dropDatabase(folder.path);
+    await run(`alter database ${name} reset synchronous_commit`);
+    await freeDatabase(folder.path);
   });
 });
 
@@ -77,8 +78,9 @@ describe("a start on PostgreSQL", () => {
     const url = (await databaseOf(folder.path)) ?? "";
     await run("insert into kysely_migration values ('9999_future', '2100')", new URL(url).pathname.slice(1));
     await expect(open(url)).rejects.toThrow("a newer version of Parley wrote the database");
-    expect(await refusalOf(url)).toMatch(/a newer version of Parley wrote the database/);
-    await dropDatabase(folder.path);
+    expect(await refusalOf(url)).toMatch(/^78 parley: a newer version of Parley wrote the database/);
+    await run("delete from kysely_migration where name = '9999_future'", new URL(url).pathname.slice(1));
+    await freeDatabase(folder.path);
   });
 
   it("refuses another secret key than the one the database was begun with", async () => {
@@ -88,7 +90,7 @@ describe("a start on PostgreSQL", () => {
     await (await open(url)).close();
     await expect(open(url, { keyMark: "two" })).rejects.toThrow("PARLEY_SECRET_KEY is not the key");
     expect(await refusalOf(url)).toMatch(/^78 parley: PARLEY_SECRET_KEY is not the key/);
-    await dropDatabase(folder.path);
+    await freeDatabase(folder.path);
   });
 
   it("says where it cannot go, and never the password", async () => {

@@ -4,7 +4,7 @@ import { examineFolder } from "@parley/server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Clock } from "../../server/src/ops/clock.js";
 import { checkLog } from "../../server/src/store/check-log.js";
-import { openReader } from "../../server/src/store/reader.js";
+import { databaseOf, openBeside } from "../support/database.js";
 import { fakeClock } from "../support/fake-clock.js";
 import {
   backend,
@@ -72,7 +72,7 @@ const get = async (user: TestUser, attachmentId: string) => {
 };
 
 async function faults() {
-  const { db, close } = openReader(join(server.dataDir, "parley.db"));
+  const { db, close } = await openBeside(server.dataDir);
   try {
     return await checkLog(db);
   } finally {
@@ -233,7 +233,13 @@ describe("the files of attachments", () => {
   test("that are missing are told by the doctor, and so are those that are cut off", async () => {
     const own = await startTestServer();
     const examine = async () =>
-      (await examineFolder(own.dataDir, { quick: false, secretKey: undefined }))
+      (
+        await examineFolder(own.dataDir, {
+          quick: false,
+          secretKey: undefined,
+          databaseUrl: await databaseOf(own.dataDir),
+        })
+      )
         .filter(({ check }) => check === "attachments")
         .map(({ state, text }) => `${state}: ${text}`);
     const [tom] = await newPair(own);

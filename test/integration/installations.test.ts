@@ -2,9 +2,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Platform, PushEnvironment, PushProvider } from "@parley/proto/parley/v1/installation_pb.js";
 import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
-import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parley, parleyProcess } from "../support/command.js";
+import { openBeside } from "../support/database.js";
 import { fakeClock } from "../support/fake-clock.js";
 import {
   anonymous,
@@ -245,13 +245,13 @@ describe("pushes go to a phone", () => {
 });
 
 describe("a push that was opened", () => {
-  const counts = (place: TestServer) => {
-    const store = new Database(join(place.dataDir, "parley.db"), { readonly: true });
-    try {
-      return store.prepare("select sum(sent) sent, sum(opened) opened, sum(failed) failed from push_count").get();
-    } finally {
-      store.close();
-    }
+  const counts = async (place: TestServer) => {
+    const { db, close } = await openBeside(place.dataDir);
+    const query = db
+      .selectFrom("push_count")
+      .select(({ fn }) => [fn.sum<number>("sent").as("sent"), fn.sum<number>("opened").as("opened")])
+      .select(({ fn }) => fn.sum<number>("failed").as("failed"));
+    return await query.executeTakeFirst().finally(close);
   };
 
   test("counts once, by its own id or its message's, for whoever it was shown to", async () => {
@@ -261,12 +261,12 @@ describe("a push that was opened", () => {
     const [push] = await pushesTo(sender, jerry);
     const { installationId } = jerry;
     const byMessage = { push: { case: "messageId" as const, value: messageId }, installationId };
-    await eventually(() => expect(counts(place)).toMatchObject({ sent: 1 }));
+    await eventually(async () => expect(await counts(place)).toMatchObject({ sent: 1 }));
     await jerry.rpc.installation.reportPushOpened(byMessage);
     await jerry.rpc.installation.reportPushOpened(byMessage);
     const byId = { push: { case: "pushId" as const, value: (push?.pushId ?? "").toUpperCase() }, installationId };
     await jerry.rpc.installation.reportPushOpened(byId);
-    expect(counts(place)).toEqual({ sent: 1, opened: 1, failed: 0 });
+    expect(await counts(place)).toEqual({ sent: 1, opened: 1, failed: 0 });
     const missing = { reason: "NOT_FOUND" };
     expect(await refusal(tom.rpc.installation.reportPushOpened(byId))).toMatchObject(missing);
     const own = { ...byId, installationId: tom.installationId };

@@ -1,5 +1,6 @@
 import { PresenceMode } from "@parley/proto/parley/v1/message_service_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ON_POSTGRES } from "../support/database.js";
 import { fakeClock } from "../support/fake-clock.js";
 import {
   backend,
@@ -315,28 +316,32 @@ describe("somebody whose client is here", () => {
 });
 
 describe("a start of the server", () => {
-  test("pushes nobody who comes back within 15 s, and everybody else then; who logs in since is not waited for", async () => {
-    let place = await startTestServer({ clock, pushSender: sender });
-    const [back, gone] = [await newPhone(place), await newPhone(place)];
-    const { cursor: from } = await back.rpc.message.listEvents({});
-    clock.advance(1);
-    place = await place.restart();
-    const tom = await newUser(place);
-    const fresh = await newPhone(place);
-    for (const phone of [back, gone, fresh]) await say(tom, toUser(phone.userId), "while you were away");
-    await pushesTo(sender, fresh);
-    clock.advance(AWAIT_MS);
-    await settled(place);
-    expect([...bodiesTo(back), ...bodiesTo(gone)]).toEqual([]);
-    const { stream, ack } = await online({ ...back, rpc: withToken(place, back.token) }, PresenceMode.ONLINE, from);
-    await ack("while you were away");
-    clock.advance(BOOT_GRACE_MS - AWAIT_MS);
-    await pushesTo(sender, gone);
-    await settled(place);
-    expect(bodiesTo(back)).toEqual([]);
-    await stream.close();
-    await place.close();
-  });
+  // Nodes that share a database know from it who was here before.
+  test.skipIf(ON_POSTGRES)(
+    "pushes nobody who comes back within 15 s, and everybody else then; who logs in since is not waited for",
+    async () => {
+      let place = await startTestServer({ clock, pushSender: sender });
+      const [back, gone] = [await newPhone(place), await newPhone(place)];
+      const { cursor: from } = await back.rpc.message.listEvents({});
+      clock.advance(1);
+      place = await place.restart();
+      const tom = await newUser(place);
+      const fresh = await newPhone(place);
+      for (const phone of [back, gone, fresh]) await say(tom, toUser(phone.userId), "while you were away");
+      await pushesTo(sender, fresh);
+      clock.advance(AWAIT_MS);
+      await settled(place);
+      expect([...bodiesTo(back), ...bodiesTo(gone)]).toEqual([]);
+      const { stream, ack } = await online({ ...back, rpc: withToken(place, back.token) }, PresenceMode.ONLINE, from);
+      await ack("while you were away");
+      clock.advance(BOOT_GRACE_MS - AWAIT_MS);
+      await pushesTo(sender, gone);
+      await settled(place);
+      expect(bodiesTo(back)).toEqual([]);
+      await stream.close();
+      await place.close();
+    },
+  );
 });
 
 test("nothing is pushed any more of what was erased, nor to whoever was deleted or logged out by the backend", async () => {

@@ -39,7 +39,8 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const casesOf = (stream: TestStream) => stream.frames.map((frame) => frame.case);
+/** The kinds of the frames, but for the heartbeats, which a busy machine lets come at any time. */
+const casesOf = (stream: TestStream) => stream.frames.map((frame) => frame.case).filter((name) => name !== "heartbeat");
 const goodbyeOf = async (stream: TestStream) => {
   expect(await stream.ended).toBeUndefined();
   expect(casesOf(stream).at(-1)).toBe("goodbye");

@@ -1,6 +1,6 @@
-import { fromBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ResyncReason, SubscribeResponseSchema } from "@parley/proto/parley/v1/message_service_pb.js";
-import { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
+import { EventKind, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { describe, expect, it } from "vitest";
 import { createAppTail } from "../../server/src/delivery/app-tail.js";
 import { controlFrame, encodeEvent } from "../../server/src/delivery/frames.js";
@@ -16,15 +16,16 @@ import { allPaths, search } from "./search.js";
 const APP = "app";
 const GENERATION = "0000000000000001";
 
+const payload = toBinary(StreamEventSchema, create(StreamEventSchema, { kind: EventKind.FRIEND_CHANGED }));
 const event = (pos: number): LogEvent => ({
   pos,
   kind: EventKind.FRIEND_CHANGED,
-  payload: Buffer.alloc(0),
+  payload,
   audiences: ["u:tom"],
 });
 const cursor = encodeCursor(APP, { generationId: GENERATION, pos: 1 });
 const sizeOf = (frame: Parameters<typeof controlFrame>[1]) => controlFrame("binary", frame).length;
-const eventBytes = encodeEvent(EventKind.FRIEND_CHANGED, 1, cursor, Buffer.alloc(0)).frame("binary").length;
+const eventBytes = encodeEvent(EventKind.FRIEND_CHANGED, 1, cursor, payload).frame("binary").length;
 /** The real sizes, with the queue of the model: one event fits beside another, a third does not. */
 const SIZES: Sizes = {
   event: eventBytes,

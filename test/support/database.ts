@@ -1,4 +1,6 @@
 import { sql } from "kysely";
+import { storeFiles } from "../../server/src/store/files.js";
+import { openReader } from "../../server/src/store/reader.js";
 import type { Db } from "../../server/src/store/schema.js";
 
 /** Whether the suites of this process run on PostgreSQL, by the project of vitest that they run in. */
@@ -7,31 +9,47 @@ export const ON_POSTGRES: boolean = process.env.PARLEY_TEST_DATABASE === "postgr
 /** The database that others are copies of. */
 export const TEMPLATE = "parley_template";
 
-// The databases that were made, by the data folder that each belongs to.
+// The databases in use, by the data folder that each belongs to, and those that are empty again: making one costs far more than emptying it.
 const names = new Map<string, string>();
-let admin: Db | undefined;
+const empty: string[] = [];
 let count = 0;
 
-/** The database of a data folder, made when it is first asked for; undefined on SQLite, which has it in the folder. */
+/** The database of a data folder, found when it is first asked for; undefined on SQLite, which has it in the folder. */
 export async function databaseOf(dataDir: string): Promise<string | undefined> {
   if (!ON_POSTGRES) return undefined;
-  let name = names.get(dataDir);
+  let name = names.get(dataDir) ?? empty.pop();
   if (name === undefined) {
     count += 1;
     name = `parley_${process.pid}_${count}`;
-    names.set(dataDir, name);
-    await runStatement(`create database ${name} template ${TEMPLATE}`);
+    await run("postgres", `create database ${name} template ${TEMPLATE}`);
   }
+  names.set(dataDir, name);
   return serverUrl(name);
 }
 
-/** Takes the database of a data folder away, whoever still uses it. */
-export async function dropDatabase(dataDir: string): Promise<void> {
+/** The database of a data folder, to look into beside the server that writes it. */
+export async function openBeside(dataDir: string): Promise<{ db: Db; close(): Promise<void> }> {
+  const url = await databaseOf(dataDir);
+  if (url === undefined) return openReader(storeFiles(dataDir).database);
+  const { openPool } = await import("./postgres.js");
+  const db = openPool(url);
+  return { db, close: () => db.destroy() };
+}
+
+/** Empties the database of a data folder for whoever needs one next. Nobody uses it any more. */
+export async function freeDatabase(dataDir: string): Promise<void> {
   const name = names.get(dataDir);
   if (name === undefined) return;
   names.delete(dataDir);
-  await runStatement(`drop database ${name} with (force)`);
+  await run(name, EMPTY);
+  empty.push(name);
 }
+
+const EMPTY = `
+  do $$ declare one text; begin
+    for one in select tablename from pg_tables where schemaname = 'public' and tablename not like 'kysely%'
+    loop execute format('delete from %I', one); end loop;
+  end $$`;
 
 /** The address of a database of the server that the suites run on. */
 export function serverUrl(name: string): string {
@@ -40,9 +58,13 @@ export function serverUrl(name: string): string {
   return `${server}${name}`;
 }
 
-async function runStatement(statement: string): Promise<void> {
+async function run(database: string, statement: string): Promise<void> {
   // Loaded only here, so that suites on SQLite start without it.
   const { openPool } = await import("./postgres.js");
-  admin ??= openPool(serverUrl("postgres"));
-  await sql.raw(statement).execute(admin);
+  const db: Db = openPool(serverUrl(database));
+  try {
+    await sql.raw(statement).execute(db);
+  } finally {
+    await db.destroy();
+  }
 }

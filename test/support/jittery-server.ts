@@ -11,7 +11,7 @@ import { createLogger } from "../../server/src/ops/logger.js";
 import type { PushSender } from "../../server/src/ports.js";
 import type { Db } from "../../server/src/store/schema.js";
 import type { Address } from "./clients.js";
-import { dropDatabase } from "./database.js";
+import { freeDatabase } from "./database.js";
 import { fakeClock } from "./fake-clock.js";
 import { testSettings } from "./server.js";
 import { openStore, tempFolder } from "./temp-store.js";
@@ -93,7 +93,7 @@ export async function startJitteryServer({
       await Promise.all(closed);
       await app.close();
       await store.close();
-      await dropDatabase(folder.path);
+      await freeDatabase(folder.path);
       folder[Symbol.dispose]();
     },
   };

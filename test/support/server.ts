@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Overrides, type RunningServer, type Settings, startServer } from "@parley/server";
-import { databaseOf, dropDatabase } from "./database.js";
+import { databaseOf, freeDatabase } from "./database.js";
 
 /** A server of a test's own, on a free port and a folder of its own. */
 export interface TestServer {
@@ -74,7 +74,7 @@ async function start(dataDir: string, options: TestServerOptions): Promise<TestS
     },
     async close() {
       await running.close();
-      await dropDatabase(dataDir);
+      await freeDatabase(dataDir);
       rmSync(dataDir, { recursive: true, force: true });
     },
   };

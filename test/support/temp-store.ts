@@ -1,18 +1,15 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LogRange } from "../../server/src/ports.js";
 import { type Committer, type CommitterOptions, createCommitter } from "../../server/src/store/committer.js";
 import { openSqlite } from "../../server/src/store/sqlite.js";
 import type { Store } from "../../server/src/store/store.js";
-import { databaseOf, dropDatabase } from "./database.js";
-
-// In memory where the system has such a place: what is tested is not the disk, whose fsyncs take most of the time.
-const PARENT = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+import { databaseOf, freeDatabase } from "./database.js";
+import { TEMP_PARENT } from "./temp-parent.js";
 
 /** A folder that is gone when the block that holds it ends. */
 export function tempFolder(): { path: string } & Disposable {
-  const path = mkdtempSync(join(PARENT, "parley-test-"));
+  const path = mkdtempSync(join(TEMP_PARENT, "parley-test-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
@@ -68,7 +65,7 @@ export async function tempStore(options: Partial<CommitterOptions> = {}): Promis
     async [Symbol.asyncDispose]() {
       await temp.committer.close();
       await store.close();
-      await dropDatabase(folder.path);
+      await freeDatabase(folder.path);
       folder[Symbol.dispose]();
     },
   };

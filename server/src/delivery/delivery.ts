@@ -32,7 +32,7 @@ export interface Delivery {
 }
 
 /** What a node needs that is one of several. */
-export interface SharingOptions {
+interface SharingOptions {
   committer: Committer;
   leases: Leases;
   /** The name of this node; undefined while it may hold no streams. */
@@ -88,7 +88,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       ...common,
       // Who was here before is in the store.
       bootGraceMs: 0,
-      presence: { arrive: () => undefined, leave: () => undefined, hide: shared.settle },
+      presence: {
+        arrive: () => undefined,
+        leave: () => undefined,
+        hide: (appId, userId) => void shared.settle(appId, userId),
+      },
       onChange: shared.changed,
       newId,
     });

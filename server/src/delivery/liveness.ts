@@ -26,7 +26,7 @@ export interface Liveness {
 }
 
 /** What this node knows of a session that is here. */
-export interface KnownSession {
+interface KnownSession {
   userId: string;
   /** Names the stream, among those of all nodes. */
   stream: string;

@@ -33,7 +33,7 @@ export interface NodeLeaseOptions {
   onError(error: unknown): void;
 }
 
-export const KEEPER = "keeper";
+const KEEPER = "keeper";
 export const NODES = "node:";
 
 export function createNodeLease(options: NodeLeaseOptions): NodeLease {

@@ -46,7 +46,7 @@ export function presenceEverywhere({
     onlineAmong: async (appId, userIds) => await listOnlineAmong(read, appId, userIds),
     countSessions: async (appId) => await countLiveSessions(read, appId),
     countUsers: async (appId) => await countOnlineUsers(read, appId),
-    hide: liveness.hide,
+    hide: async (appId, userId) => await shared.settle(appId, userId),
     hasStream: ({ open }) => open === 1,
     standing: liveness.standing,
     async standings(appId, userIds) {

@@ -25,7 +25,7 @@ export function presenceHere({
       }),
     countSessions: async (appId) => [...(hub.known(appId)?.all() ?? [])].length,
     countUsers: async (appId) => board.count(appId),
-    hide: liveness.hide,
+    hide: async (appId, userId, hidden) => liveness.hide(appId, userId, hidden),
     hasStream: ({ app_id, session_id }) => streamsOfSession(app_id, session_id).length > 0,
     standing: liveness.standing,
     standings: async (appId) => (sessionId) => liveness.standing(appId, sessionId),

@@ -64,7 +64,11 @@ async function createWorld(temp: TempStore, { streamsPerUser = 10, bus = createM
     });
     const liveness: Liveness = createLiveness({
       clock,
-      presence: { arrive: () => undefined, leave: () => undefined, hide: shared.settle },
+      presence: {
+        arrive: () => undefined,
+        leave: () => undefined,
+        hide: (appId, userId) => void shared.settle(appId, userId),
+      },
       onChange: shared.changed,
       newId: () => `stream${++streams}`,
       quietMs: 60_000,

@@ -24,8 +24,8 @@ export interface SharedPresence {
   changed(appId: string, userId: string, sessionId: string): void;
   /** Resolves when what has changed of a session so far is written, or could not be written at once. */
   written(appId: string, sessionId: string): Promise<void>;
-  /** Whether its user is to be hidden has changed. */
-  settle(appId: string, userId: string): void;
+  /** Whether a user is to be hidden has changed. Resolves when that is written, or could not be written at once. */
+  settle(appId: string, userId: string): Promise<void>;
   /** Ends the streams of a session, or of all of a user's, on the other nodes, and gives their number. */
   end(appId: string, userId: string, sessionId: string | undefined, reason: GoodbyeReason): Promise<number>;
   /** Ends those of these streams that are here. */
@@ -143,10 +143,9 @@ export function createSharedPresence(options: SharedPresenceOptions): SharedPres
     written: (appId, sessionId) => writing.get(keyOf(appId, sessionId)) ?? Promise.resolve(),
     settle(appId, userId) {
       const work = async (tx: Tx) => follow(tx, { ends: [], edges: await settlePresence(tx, [userId]) });
-      const run = () => {
-        if (!closed) committer.run(appId, work).catch(() => clock.setTimer(run, RETRY_MS));
-      };
-      run();
+      const again = () => void clock.setTimer(() => !closed && void run(), RETRY_MS);
+      const run = () => committer.run(appId, work).catch(again);
+      return run();
     },
     end: (appId, userId, sessionId, reason) =>
       committer.run(appId, async (tx) => {

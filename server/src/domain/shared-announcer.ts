@@ -39,15 +39,17 @@ export function createSharedAnnouncer(
 
   const tell = async () => {
     for (let step = untold.splice(0, STEP_USERS); step.length > 0; step = untold.splice(0, STEP_USERS)) {
-      for (const one of step) await tellOne(one).catch(onError);
+      for (const one of step) {
+        one.againMs = clock.mono() + ctx.times.presenceTellMs;
+        await tellOne(one).catch(onError);
+        hushed.push(one);
+      }
+      arm();
       await nextTurn();
     }
     telling = undefined;
   };
   const tellOne = async (one: Told): Promise<void> => {
-    one.againMs = clock.mono() + ctx.times.presenceTellMs;
-    hushed.push(one);
-    arm();
     one.changed = false;
     const user = await findUser(ctx.read, one.appId, one.userId);
     if (user === undefined) return;

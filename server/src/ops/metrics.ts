@@ -60,6 +60,11 @@ export function createMetrics(options: { readonly process: boolean } = { process
       help: "The events that came before an earlier one and wait for it, of all apps.",
       registers,
     }),
+    keeper: new Gauge({
+      name: "parley_keeper",
+      help: "The node that does for all what one does (pushes, retention, counts): 1 when it is this one.",
+      registers,
+    }),
     busUp: new Gauge({
       name: "parley_bus_up",
       help: "1 while this node hears the other nodes or has none, 0 while it finds what they write by looking into the store.",

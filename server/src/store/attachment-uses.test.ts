@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ON_POSTGRES } from "../../../test/support/database.js";
 import { type TempStore, tempStore } from "../../../test/support/temp-store.js";
 import { insertUses, listUsesFor, removeUses, removeUsesOf } from "./attachment-uses.js";
 import { disownAttachments, insertAttachment, listUnused, sumCharged } from "./attachments.js";
@@ -66,7 +67,7 @@ describe("the uses of attachments", () => {
     expect(await sumCharged(temp.store.read, "a", "tom")).toBe(0);
   });
 
-  it("are found by keys, however many there are", async () => {
+  it.skipIf(ON_POSTGRES)("are found by keys, however many there are", async () => {
     const plan = async (query: ReturnType<typeof sql>) => {
       const { rows } = await sql<{ detail: string }>`explain query plan ${query}`.execute(temp.store.read);
       return rows.map((row) => row.detail).join("; ");

