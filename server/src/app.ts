@@ -1,3 +1,4 @@
+import { hkdfSync } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { cors } from "@connectrpc/connect";
 import { v7 as uuidv7 } from "uuid";
@@ -37,7 +38,7 @@ import type { Logger } from "./ops/logger.js";
 import { createMetrics, type Metrics } from "./ops/metrics.js";
 import { createSafeFetch } from "./ops/safe-fetch.js";
 import { createStamps } from "./ops/stamps.js";
-import type { PortErrors, PushSender } from "./ports.js";
+import type { BlobStore, PortErrors, PushSender } from "./ports.js";
 import { startExpiryWarnings } from "./push/expiry-warnings.js";
 import { startPushing } from "./push/pushing.js";
 import { createPushSender } from "./push/sender.js";
@@ -55,6 +56,7 @@ import { persistAckedPositions } from "./store/acks.js";
 import { createCommitter } from "./store/committer.js";
 import { createDiskBlobs } from "./store/disk-blobs.js";
 import type { StoreError } from "./store/errors.js";
+import { openS3Blobs } from "./store/open-s3-blobs.js";
 import { probe } from "./store/probe.js";
 import type { Store } from "./store/sqlite.js";
 import { listOnlineUsers } from "./store/users.js";
@@ -101,6 +103,9 @@ export async function createApp(options: AppOptions): Promise<App> {
   const { settings, store, clock, logger } = options;
   const limits: Limits = { ...LIMITS, ...options.limits };
   const times: Times = { ...TIMES, ...options.times };
+  // SQLite serves one node.
+  const manyNodes = false;
+  const blobs = await openBlobs(options, times, manyNodes);
   const metrics = createMetrics();
   const bus = createMemoryBus();
   const committer = createCommitter({
@@ -193,7 +198,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     print: options.print,
     pushSender,
     pushCredentials: ownSender,
-    blobs: createDiskBlobs(settings.dataDir),
+    blobs,
     urls: createSignedUrls(options.secretKey),
     heard: createHeardAttachments(clock, times.transientAttachmentMs, limits.transientAttachments),
     turns: createTurns(),
@@ -287,7 +292,10 @@ export async function createApp(options: AppOptions): Promise<App> {
       }),
     },
     cors: createCors({ origins: settings.corsOrigins, ...cors, maxAgeSeconds: 7200 }),
-    files: await loadStaticFiles(fileURLToPath(new URL("../../web/dist", import.meta.url))),
+    files: await loadStaticFiles(
+      fileURLToPath(new URL("../../web/dist", import.meta.url)),
+      settings.s3?.publicUrl?.origin,
+    ),
     descriptor: () => descriptor,
     metrics: {
       contentType: metrics.contentType,
@@ -326,4 +334,25 @@ export async function createApp(options: AppOptions): Promise<App> {
       await committer.close();
     },
   };
+}
+
+/** The bytes of attachments: in the bucket of the settings, or on this machine's disk. */
+async function openBlobs(
+  { settings, secretKey, logger }: AppOptions,
+  times: Times,
+  manyNodes: boolean,
+): Promise<BlobStore> {
+  const { s3, dataDir } = settings;
+  if (s3 === undefined && manyNodes)
+    logger.warn("attachments lie on this node's disk, where no other node finds them: set PARLEY_S3_ENDPOINT");
+  if (s3 === undefined) return createDiskBlobs(dataDir);
+  return await openS3Blobs({
+    ...s3,
+    dataDir,
+    mark: Buffer.from(hkdfSync("sha256", secretKey, "", "owner of a bucket", 32)).toString("hex"),
+    timeoutMs: times.blobStoreMs,
+    stallMs: times.downloadStallMs,
+    spareMs: 2 * times.uploadMs,
+    logger,
+  });
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createApp } from "./app.js";
-import { readVersion, type Settings } from "./config.js";
+import { readVersion, type S3Settings, type Settings } from "./config.js";
 import { listOpenApps } from "./domain/apps.js";
 import type { Ctx } from "./domain/context.js";
 import { type DevelopmentApp, ensureDevelopmentApp } from "./domain/development-app.js";
@@ -14,6 +14,8 @@ import { type Clock, systemClock } from "./ops/clock.js";
 import { createLogger, type Logger } from "./ops/logger.js";
 import type { PushSender } from "./ports.js";
 import { checkFolder, type Finding } from "./store/check-folder.js";
+import { createDiskBlobs } from "./store/disk-blobs.js";
+import { lookAtS3Blobs } from "./store/open-s3-blobs.js";
 import { openSqlite } from "./store/sqlite.js";
 
 export type { Settings } from "./config.js";
@@ -122,11 +124,16 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
 /** Looks at a data folder, whether a server runs on it or not, and changes nothing. `quick` leaves out what reads every row. */
 export async function examineFolder(
   dataDir: string,
-  { quick, secretKey }: { quick: boolean; secretKey: string | undefined },
+  { quick, secretKey, s3 }: { quick: boolean; secretKey: string | undefined; s3?: S3Settings | undefined },
 ): Promise<Finding[]> {
   const key = findSecretKey(dataDir, secretKey);
   const unseal = key === undefined ? undefined : createSecretBox(key).open;
-  return await checkFolder(dataDir, { quick, unseal });
+  const { blobStoreMs: timeoutMs, downloadStallMs: stallMs } = TIMES;
+  const blobs =
+    s3 === undefined
+      ? createDiskBlobs(dataDir)
+      : lookAtS3Blobs({ ...s3, dataDir, timeoutMs, stallMs, spareMs: Infinity, logger: createLogger("silent") });
+  return await checkFolder(dataDir, { quick, unseal, blobs });
 }
 
 /** Says loudly which apps let anyone who has their client key log in as anyone. */

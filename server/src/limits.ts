@@ -152,6 +152,7 @@ export const TIMES = {
   transientAttachmentMs: 600_000,
   thumbnailMs: 5_000,
   fileSweepMs: 86_400_000,
+  blobStoreMs: 30_000,
 } as const;
 
 /** What an app starts with. Durations are milliseconds, 0 keeps for ever. */

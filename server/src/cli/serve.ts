@@ -56,6 +56,11 @@ function startFailure(error: unknown, { dataDir }: Settings): unknown {
   const { cause } = error;
   if (cause instanceof Error && "syscall" in cause && /^(listen|getaddrinfo)$/.test(String(cause.syscall)))
     return new CommandFailure(`${error.message} (--port, --host)`, EXIT.unavailable);
+  if (error.name === "S3Error")
+    return new CommandFailure(
+      error.message,
+      "final" in error && error.final === true ? EXIT.setting : EXIT.unavailable,
+    );
   if (error.name === "DatabaseFileError") return new CommandFailure(error.message, EXIT.store);
   if (code === "SQLITE_BUSY")
     return new CommandFailure(`another program holds the database in ${dataDir} for writing`, EXIT.locked);

@@ -9,6 +9,7 @@ import { attachments } from "./migrations/0007-attachments.js";
 import { attributes } from "./migrations/0008-attributes.js";
 import { moderation } from "./migrations/0009-moderation.js";
 import { users } from "./migrations/0010-users.js";
+import { attempts } from "./migrations/0011-attempts.js";
 import type { Dialect } from "./migrations/dialect.js";
 
 export type { Dialect };
@@ -26,6 +27,7 @@ export function migrations(dialect: Dialect): MigrationProvider {
     "0005_push_credentials": pushCredentials(dialect),
     "0009_moderation": moderation(dialect),
     "0007_attachments": attachments(dialect),
+    "0011_attempts": attempts(),
   };
   return { getMigrations: async () => all };
 }
