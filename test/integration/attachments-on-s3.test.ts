@@ -4,10 +4,13 @@ import { type Client, createClient, ParleyError, user } from "@parley/client";
 import { nodePlatform } from "@parley/client/node";
 import { examineFolder } from "@parley/server";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { parleyProcess } from "../support/command.js";
 import { type FakeS3, startFakeS3 } from "../support/fake-s3.js";
 import { eventually, startTestServer, type TestServer } from "../support/index.js";
 import { must, newPair, subject } from "../support/messaging.js";
+import { freePort } from "../support/process-server.js";
 import { ringingClock } from "../support/ringing-clock.js";
+import { tempFolder } from "../support/temp-store.js";
 import { beginUpload, filesOf, png, putBytes, upload } from "../support/uploads.js";
 
 const DAY = 86_400_000;
@@ -144,4 +147,25 @@ test("a bucket that another Parley uses is refused at the start", async () => {
   await expect(second).rejects.toThrow("another Parley");
   const again = await first.restart();
   await again.close();
+});
+
+test("parley serve ends in plain words when the bucket is refused (78) or the store cannot be had (69)", async () => {
+  await using s3 = await startFakeS3();
+  using folder = tempFolder();
+  const { endpoint, bucket, region, accessKeyId } = s3.settings;
+  const serve = async (url: string) =>
+    await parleyProcess(
+      ...["serve", "--port", "0", "--data-dir", folder.path, "--s3-endpoint", url, "--s3-bucket", bucket],
+      ...["--s3-region", region, "--s3-access-key-id", accessKeyId, "--s3-secret-access-key", "not-the-one"],
+    );
+  expect(await serve(endpoint.href)).toMatchObject({
+    code: 78,
+    stderr: expect.stringMatching(/^parley: the bucket of PARLEY_S3_BUCKET, .*SignatureDoesNotMatch\n$/m),
+  });
+  const gone = await serve(`http://127.0.0.1:${await freePort()}`);
+  expect(gone).toMatchObject({
+    code: 69,
+    stderr: expect.stringMatching(/the store of PARLEY_S3_ENDPOINT, .*ECONNREFUSED/),
+  });
+  expect(gone.stderr).not.toContain("not-the-one");
 });

@@ -8,7 +8,7 @@ import { createSpareRoom } from "./spare-room.js";
 import { type Bytes, fullOr, writeNew } from "./write-new.js";
 
 /** The folder of the attachments' bytes in a data folder. */
-export const blobFolder = (dataDir: string): string => join(dataDir, "attachments");
+const blobFolder = (dataDir: string): string => join(dataDir, "attachments");
 
 const SUFFIXES = { original: "", thumbnail: ".thumbnail", upload: ".upload" } as const;
 /** What is not all there yet. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { openAsBlob } from "node:fs";
-import type { BlobName, BlobPart, BlobStore } from "../ports.js";
+import type { BlobName, BlobPart, BlobStore, DirectBlobs } from "../ports.js";
 import { blobPlace, idInName } from "./blob-place.js";
 import type { S3Object, S3Objects } from "./s3-objects.js";
 import type { Spool } from "./spool.js";
@@ -95,7 +95,7 @@ export function createS3Blobs({ objects, spool, spareMs, direct }: S3BlobsOption
   };
 }
 
-function addresses({ address }: S3Objects): NonNullable<BlobStore["direct"]> {
+function addresses({ address }: S3Objects): DirectBlobs {
   return {
     putAddress: (name, { sizeBytes, contentType, lifeMs }) =>
       address("PUT", uploadKey(name), {

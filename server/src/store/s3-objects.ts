@@ -4,7 +4,7 @@ import { StoreError } from "./errors.js";
 import { S3Error } from "./s3-errors.js";
 
 /** A bucket, and how to get at it. */
-export interface S3Bucket {
+export interface S3Options {
   /** The address of the store; where its host begins with the bucket's name, that of the bucket. */
   endpoint: URL;
   bucket: string;
@@ -13,13 +13,12 @@ export interface S3Bucket {
   secretAccessKey: string;
   /** The same as clients reach it, when they may. */
   publicUrl: URL | undefined;
-}
-
-export interface S3Options extends S3Bucket {
   /** How long the store may take to answer, tries and all. */
   timeoutMs: number;
   /** How long nothing may move in the bytes of an answer. */
   stallMs: number;
+  /** For tests: another first wait before a request is made again. */
+  retryMs?: number;
   logger: Logger;
 }
 
@@ -70,7 +69,7 @@ export function createS3Objects(options: S3Options): S3Objects {
     region,
     service: "s3",
     retries: RETRIES,
-    initRetryMs: FIRST_RETRY_MS,
+    initRetryMs: options.retryMs ?? FIRST_RETRY_MS,
   });
   const base = bucketUrl(options.endpoint, bucket);
   const publicBase = bucketUrl(options.publicUrl ?? options.endpoint, bucket);

@@ -18,7 +18,7 @@ export function createTransfers(ctx: Ctx): Omit<Transfers, "refusal"> {
       const key = `${grant.appId}|${grant.attachmentId}`;
       const earlier = receiving.get(key);
       // A client that lost its connection comes again, and should not wait for what it has left behind.
-      earlier?.stop.abort();
+      earlier?.stop.abort(new DomainError(ErrorReason.CANCELED, "a later upload took its place"));
       const stop = new AbortController();
       const receive = async () => {
         // What has come whole is being stored, and must not take the place of what comes now.
@@ -79,10 +79,9 @@ async function* exactly(
   sizeBytes: number,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
+  signal.throwIfAborted();
   const replaced = new Promise<never>((_, reject) => {
-    signal.addEventListener("abort", () =>
-      reject(new DomainError(ErrorReason.CANCELED, "a later upload took its place")),
-    );
+    signal.addEventListener("abort", () => reject(signal.reason));
   });
   replaced.catch(() => undefined);
   const chunks = body[Symbol.asyncIterator]();
