@@ -1,3 +1,4 @@
+import { hkdfSync } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { cors } from "@connectrpc/connect";
 import { v7 as uuidv7 } from "uuid";
@@ -41,7 +42,7 @@ import type { Logger } from "./ops/logger.js";
 import { createMetrics, type Metrics } from "./ops/metrics.js";
 import { createSafeFetch } from "./ops/safe-fetch.js";
 import { createStamps } from "./ops/stamps.js";
-import type { Bus, PortErrors, PushSender } from "./ports.js";
+import type { BlobStore, Bus, PortErrors, PushSender } from "./ports.js";
 import { createPushing } from "./push/pushing.js";
 import { startRenewals } from "./push/renewals.js";
 import { createPushSender } from "./push/sender.js";
@@ -61,6 +62,7 @@ import { createDiskBlobs } from "./store/disk-blobs.js";
 import type { StoreError } from "./store/errors.js";
 import { createLeases } from "./store/leases.js";
 import { takeStreamEnds } from "./store/live-sessions.js";
+import { openS3Blobs } from "./store/open-s3-blobs.js";
 import { probe } from "./store/probe.js";
 import type { Store } from "./store/store.js";
 import { listOnlineUsers } from "./store/users.js";
@@ -109,6 +111,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   // SQLite is one process's own; nodes share PostgreSQL, be it that there is only one of them.
   const shared = store.dialect === "postgres";
   const times: Times = { ...TIMES, ...(shared && SHARED_TIMES), ...options.times };
+  const blobs = await openBlobs(options, times, shared);
   const metrics = createMetrics();
   const bus = createBus(settings, { rangeBytes: limits.busRangeBytes, clock, logger, metrics });
   const committer = createCommitter({
@@ -210,7 +213,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     print: options.print,
     pushSender,
     pushCredentials: ownSender,
-    blobs: createDiskBlobs(settings.dataDir),
+    blobs,
     urls: createSignedUrls(options.secretKey),
     heard: createHeardAttachments(clock, times.transientAttachmentMs, limits.transientAttachments),
     turns: createTurns(),
@@ -308,7 +311,10 @@ export async function createApp(options: AppOptions): Promise<App> {
       }),
     },
     cors: createCors({ origins: settings.corsOrigins, ...cors, maxAgeSeconds: 7200 }),
-    files: await loadStaticFiles(fileURLToPath(new URL("../../web/dist", import.meta.url))),
+    files: await loadStaticFiles(
+      fileURLToPath(new URL("../../web/dist", import.meta.url)),
+      settings.s3?.publicUrl?.origin,
+    ),
     descriptor: () => descriptor,
     metrics: {
       contentType: metrics.contentType,
@@ -396,4 +402,25 @@ export async function createApp(options: AppOptions): Promise<App> {
 function createBus({ nats, databaseUrl }: Settings, options: Omit<NatsBusOptions, "address">): Bus {
   if (nats !== undefined) return createNatsBus({ ...options, address: nats });
   return createMemoryBus(databaseUrl === undefined ? "alone" : "down");
+}
+
+/** The bytes of attachments: in the bucket of the settings, or on this machine's disk. */
+async function openBlobs(
+  { settings, secretKey, logger }: AppOptions,
+  times: Times,
+  shared: boolean,
+): Promise<BlobStore> {
+  const { s3, dataDir } = settings;
+  if (s3 === undefined && shared)
+    logger.warn("attachments lie on this node's disk, where no other node finds them: with more nodes than one, set PARLEY_S3_ENDPOINT");
+  if (s3 === undefined) return createDiskBlobs(dataDir);
+  return await openS3Blobs({
+    ...s3,
+    dataDir,
+    mark: Buffer.from(hkdfSync("sha256", secretKey, "", "owner of a bucket", 32)).toString("hex"),
+    timeoutMs: times.blobStoreMs,
+    stallMs: times.downloadStallMs,
+    spareMs: 2 * times.uploadMs,
+    logger,
+  });
 }

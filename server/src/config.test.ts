@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseSettings, readVersion, SETTINGS, type SettingName } from "./config.js";
+import { parseSettings, readVersion, SETTINGS, type SettingName, s3OfEnvironment } from "./config.js";
 
 function problemsOf(given: Partial<Record<SettingName, string>>): string[] {
   const parsed = parseSettings(given);
@@ -7,6 +7,14 @@ function problemsOf(given: Partial<Record<SettingName, string>>): string[] {
 }
 
 describe("settings", () => {
+  const bucket = {
+    s3Endpoint: "https://s3.example.org/",
+    s3Bucket: "chat",
+    s3Region: "eu-central-1",
+    s3AccessKeyId: "AKIA",
+    s3SecretAccessKey: "hidden/key",
+  } as const;
+
   test("defaults", () => {
     expect(parseSettings({})).toMatchObject({
       ok: true,
@@ -112,6 +120,21 @@ describe("settings", () => {
     expect(natsOf("nats://t0ken@one")).toEqual({ servers: ["one"], tls: false, ...nobody, token: "t0ken" });
   });
 
+  test.each([
+    ["s3Endpoint", "s3.example.org"],
+    ["s3Endpoint", "https://s3.example.org/?a=b"],
+    ["s3Endpoint", "https://key:secret@s3.example.org/"],
+    ["s3Bucket", "a/b"],
+    ["s3Region", "eu central"],
+    ["s3AccessKeyId", "a b"],
+    ["s3SecretAccessKey", "a b"],
+    ["s3PublicUrl", "ftp://s3.example.org"],
+  ] as const)("%s = %s is refused by its names, whatever else is there", (name, value) => {
+    expect(problemsOf({ ...bucket, [name]: value })).toEqual([
+      expect.stringContaining(`${SETTINGS[name].env} (${SETTINGS[name].flag}) must be `),
+    ]);
+  });
+
   test("NATS needs a database that nodes can share", () =>
     expect(problemsOf({ natsUrl: "nats://bus" })).toEqual([
       "PARLEY_NATS_URL (--nats-url) needs PARLEY_DATABASE_URL with a postgres:// URL",
@@ -121,6 +144,41 @@ describe("settings", () => {
     const given = { operatorToken: "ps_secret", secretKey: "hidden", databaseUrl: "postgres://parley:hidden@db" };
     expect(problemsOf({ natsUrl: "nats://tom:hidden@bus/x" }).join()).not.toMatch(/hidden/);
     expect(problemsOf(given).join()).not.toMatch(/ps_secret|hidden/);
+    expect(problemsOf({ s3SecretAccessKey: "hidden key" }).join()).not.toMatch(/hidden/);
+  });
+
+  test("a bucket is given by all of its settings, or by none", () => {
+    expect(parseSettings({})).toMatchObject({ settings: { s3: undefined } });
+    const parsed = parseSettings({ ...bucket, s3PublicUrl: "https://files.example.org/s3" });
+    expect(parsed).toMatchObject({
+      settings: {
+        s3: {
+          endpoint: new URL("https://s3.example.org/"),
+          bucket: "chat",
+          region: "eu-central-1",
+          accessKeyId: "AKIA",
+          secretAccessKey: "hidden/key",
+          publicUrl: new URL("https://files.example.org/s3"),
+        },
+      },
+    });
+    for (const name of Object.keys(bucket) as (keyof typeof bucket)[])
+      expect(problemsOf({ ...bucket, [name]: "" })).toEqual([
+        expect.stringMatching(new RegExp(`^PARLEY_S3_.* needs ${SETTINGS[name].env} too$`)),
+      ]);
+    expect(problemsOf({ s3PublicUrl: "https://files.example.org" })).toHaveLength(5);
+  });
+
+  test("a bucket is read from the environment by itself", () => {
+    const environment = Object.fromEntries(
+      Object.entries(bucket).map(([name, value]) => [SETTINGS[name as SettingName].env, value]),
+    );
+    expect(s3OfEnvironment({ ...environment, PARLEY_PORT: "none" })).toMatchObject({
+      ok: true,
+      s3: { bucket: "chat" },
+    });
+    expect(s3OfEnvironment({})).toEqual({ ok: true, s3: undefined });
+    expect(s3OfEnvironment({ PARLEY_S3_BUCKET: "chat" })).toMatchObject({ ok: false });
   });
 
   test("all problems are told at once", () => expect(problemsOf({ port: "x", logLevel: "x" })).toHaveLength(2));

@@ -3,6 +3,9 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
 import { z } from "zod";
+import { S3_NAMES, S3_NEEDED, type S3Settings, s3Fields, takeS3 } from "./s3-settings.js";
+
+export type { S3Settings };
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
@@ -33,6 +36,8 @@ export interface Settings {
   logLevel: (typeof LOG_LEVELS)[number];
   /** Connections open at once from one address, this machine and trusted proxies apart; 0 = no limit. */
   connectionsPerAddress: number;
+  /** The bucket that attachments lie in; absent: in the data folder. */
+  s3: S3Settings | undefined;
   /** Sends a second for one user; 0 = no limit. */
   sendRate: number;
   /** Lets retention run although the clock has leapt. */
@@ -157,6 +162,37 @@ export const SETTINGS = {
     value: "url",
     help: "address that takes Google's place for pushes and their access tokens; for relays and tests",
   },
+  s3Endpoint: {
+    env: "PARLEY_S3_ENDPOINT",
+    flag: "--s3-endpoint",
+    value: "url",
+    help: "S3-compatible store that attachments lie in, so that many nodes share them; needs the next four",
+  },
+  s3Bucket: { env: "PARLEY_S3_BUCKET", flag: "--s3-bucket", value: "name", help: "bucket for attachments alone" },
+  s3Region: {
+    env: "PARLEY_S3_REGION",
+    flag: "--s3-region",
+    value: "name",
+    help: "region of the bucket, such as eu-central-1; us-east-1 where a store has none",
+  },
+  s3AccessKeyId: {
+    env: "PARLEY_S3_ACCESS_KEY_ID",
+    flag: "--s3-access-key-id",
+    value: "id",
+    help: "key that may list the bucket and get, put and delete its objects",
+  },
+  s3SecretAccessKey: {
+    env: "PARLEY_S3_SECRET_ACCESS_KEY",
+    flag: "--s3-secret-access-key",
+    value: "key",
+    help: "the secret of that key; better given by the variable",
+  },
+  s3PublicUrl: {
+    env: "PARLEY_S3_PUBLIC_URL",
+    flag: "--s3-public-url",
+    value: "url",
+    help: "address of the store for clients, which then put and get bytes there; absent: all bytes pass through this server",
+  },
   logLevel: {
     env: "PARLEY_LOG_LEVEL",
     flag: "--log-level",
@@ -269,13 +305,14 @@ const schema = z
     privateFetch: networks,
     apnsUrl: origin(/^https:$/, "must be an https URL without a path").optional(),
     fcmUrl: origin(/^https?:$/, "must be an http or https URL without a path").optional(),
+    ...s3Fields,
     logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default("info"),
     connectionsPerAddress: wholeNumber.default(2000),
     sendRate: wholeNumber.default(20),
     retentionForce: z.stringbool("must be true or false").default(false),
     fastUnary: z.stringbool("must be true or false").default(true),
   } satisfies Record<SettingName, z.ZodType>)
-  .superRefine(({ tlsCert, tlsKey, natsUrl, databaseUrl }, context) => {
+  .superRefine(({ tlsCert, tlsKey, natsUrl, databaseUrl, ...values }, context) => {
     // Nodes that share no database have nothing to wake each other for.
     if (natsUrl !== undefined && databaseUrl === undefined)
       context.addIssue({
@@ -285,6 +322,8 @@ const schema = z
       });
     const alone = (path: SettingName, other: SettingName) =>
       context.addIssue({ code: "custom", path: [path], message: `needs ${SETTINGS[other].env} too` });
+    const given = S3_NAMES.find((name) => values[name] !== undefined);
+    for (const name of S3_NEEDED) if (given !== undefined && values[name] === undefined) alone(given, name);
     if (tlsCert !== undefined && tlsKey === undefined) alone("tlsCert", "tlsKey");
     if (tlsKey !== undefined && tlsCert === undefined) alone("tlsKey", "tlsCert");
     if (tlsCert !== undefined && tlsKey !== undefined && !fit(tlsCert, tlsKey))
@@ -301,13 +340,22 @@ export function parseSettings(
 ): { ok: true; settings: Settings } | { ok: false; problems: string[] } {
   const result = schema.safeParse(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "")));
   if (!result.success) return { ok: false, problems: result.error.issues.map(problemOf) };
-  const { natsUrl: nats, tlsCert, tlsKey, ...rest } = result.data;
+  const { natsUrl: nats, tlsCert, tlsKey, ...others } = result.data;
+  const { s3, rest } = takeS3(others);
   const tls = tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey };
   const { databaseUrl, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl } = rest;
   return {
     ok: true,
-    settings: { ...rest, databaseUrl, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl, tls, nats },
+    settings: { ...rest, databaseUrl, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl, tls, nats, s3 },
   };
+}
+
+/** The bucket that the environment names, for commands that look at what a server has stored. */
+export function s3OfEnvironment(
+  environment: NodeJS.ProcessEnv,
+): { ok: true; s3: S3Settings | undefined } | { ok: false; problems: string[] } {
+  const parsed = parseSettings(Object.fromEntries(S3_NAMES.map((name) => [name, environment[SETTINGS[name].env]])));
+  return parsed.ok ? { ok: true, s3: parsed.settings.s3 } : parsed;
 }
 
 /** The version in the package's manifest. */

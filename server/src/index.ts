@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createApp } from "./app.js";
-import { readVersion, type Settings } from "./config.js";
+import { readVersion, type S3Settings, type Settings } from "./config.js";
 import { listOpenApps } from "./domain/apps.js";
 import type { Ctx } from "./domain/context.js";
 import { type DevelopmentApp, ensureDevelopmentApp } from "./domain/development-app.js";
@@ -14,7 +14,9 @@ import { type Clock, systemClock } from "./ops/clock.js";
 import { createLogger, type Logger } from "./ops/logger.js";
 import type { PushSender } from "./ports.js";
 import { checkFolder, type Finding } from "./store/check-folder.js";
+import { createDiskBlobs } from "./store/disk-blobs.js";
 import { makeFolder } from "./store/files.js";
+import { lookAtS3Blobs } from "./store/open-s3-blobs.js";
 import { openSqlite } from "./store/sqlite.js";
 import type { Store } from "./store/store.js";
 
@@ -137,14 +139,24 @@ async function openStore({ dataDir, databaseUrl, unsafeDatabase, secretKey }: Se
  */
 export async function examineFolder(
   dataDir: string,
-  options: { quick: boolean; secretKey: string | undefined; databaseUrl?: string | undefined },
+  options: {
+    quick: boolean;
+    secretKey: string | undefined;
+    databaseUrl?: string | undefined;
+    s3?: S3Settings | undefined;
+  },
 ): Promise<Finding[]> {
-  const { quick, secretKey, databaseUrl } = options;
+  const { quick, secretKey, databaseUrl, s3 } = options;
   const key = findSecretKey(dataDir, secretKey);
   const unseal = key === undefined ? undefined : createSecretBox(key).open;
-  if (databaseUrl === undefined) return await checkFolder(dataDir, { quick, unseal });
+  const { blobStoreMs: timeoutMs, downloadStallMs: stallMs } = TIMES;
+  const blobs =
+    s3 === undefined
+      ? createDiskBlobs(dataDir)
+      : lookAtS3Blobs({ ...s3, dataDir, timeoutMs, stallMs, spareMs: Infinity, logger: createLogger("silent") });
+  if (databaseUrl === undefined) return await checkFolder(dataDir, { quick, unseal, blobs });
   const { checkPostgres } = await import("./store/check-server.js");
-  return await checkPostgres(databaseUrl, dataDir, { quick, unseal });
+  return await checkPostgres(databaseUrl, { quick, unseal, blobs });
 }
 
 /** Says loudly which apps let anyone who has their client key log in as anyone. */

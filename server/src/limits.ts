@@ -164,6 +164,7 @@ export const TIMES = {
   transientAttachmentMs: 600_000,
   thumbnailMs: 5_000,
   fileSweepMs: 86_400_000,
+  blobStoreMs: 30_000,
   /** How long what is missing of a log may be on its way before it is read from the store. */
   repairMs: 50,
   repairRetryMs: 500,

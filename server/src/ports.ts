@@ -213,8 +213,9 @@ export interface BlobName {
 export type BlobPart = "original" | "thumbnail";
 
 /**
- * Where the bytes of attachments are. What a call has answered is there after a loss of power too. A store without room throws a StoreError "full".
- * An upload lies apart until it is claimed: what is claimed does not change any more.
+ * Where the bytes of attachments are: in files, or in objects that many nodes share. What a call has answered is there after a loss of power too. A
+ * store without room throws a StoreError "full", one that cannot be had just now "busy". An upload lies apart until it is claimed: what is claimed does not change
+ * any more but by another claim.
  */
 export interface BlobStore {
   /** Takes the bytes of an upload, `sizeBytes` of them, in the place of an earlier one. Of bytes that end by an error nothing is left. */
@@ -232,14 +233,28 @@ export interface BlobStore {
   remove(name: BlobName): Promise<void>;
   /** Removes what belongs to no attachment, asking for some ids of one app at a time, and gives the number of files. */
   sweep(known: (appId: string, attachmentIds: readonly string[]) => Promise<ReadonlySet<string>>): Promise<number>;
+  /** The store's own addresses, when clients may go there; without them all bytes pass through this server. */
+  readonly direct: DirectBlobs | undefined;
+}
+
+/** Addresses of a store itself. Each allows one thing, until it ends. */
+export interface DirectBlobs {
+  /** For a PUT of exactly so many bytes under exactly this type, as an upload that is not claimed. */
+  putAddress(name: BlobName, upload: { sizeBytes: number; contentType: string; lifeMs: number }): Promise<string>;
+  /** For a GET, which is answered with these headers. */
+  getAddress(
+    name: BlobName,
+    part: BlobPart,
+    answer: { contentType: string; disposition: string; lifeMs: number },
+  ): Promise<string>;
 }
 
 /** An attachment's bytes as they leave by HTTP. */
 export interface Download {
   sizeBytes: number;
   contentType: string;
-  /** The name to save them by; may be empty. */
-  fileName: string;
+  /** The content-disposition: that they are to be saved, and by which name. */
+  disposition: string;
   /** Names these bytes for ever. */
   etag: string;
   /** The milliseconds for which the address is still good. */

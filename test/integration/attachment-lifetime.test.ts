@@ -2,10 +2,8 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { examineFolder } from "@parley/server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Clock } from "../../server/src/ops/clock.js";
 import { checkLog } from "../../server/src/store/check-log.js";
 import { databaseOf, openBeside } from "../support/database.js";
-import { fakeClock } from "../support/fake-clock.js";
 import {
   backend,
   eventually,
@@ -16,6 +14,7 @@ import {
   withToken,
 } from "../support/index.js";
 import { must, newGroup, newPair, newUsers, type To, toEveryone, toGroup, toUser } from "../support/messaging.js";
+import { ringingClock } from "../support/ringing-clock.js";
 import { beginUpload, filesOf, png, putBytes, upload } from "../support/uploads.js";
 
 const MINUTE = 60_000;
@@ -25,17 +24,7 @@ const DAY = 24 * HOUR;
 const RETENTION_MS = 4_321;
 const SWEEP_MS = 7_654_321;
 
-const time = fakeClock(Date.now());
-const held = new Map<number, () => void>();
-const clock: Clock = {
-  now: time.now,
-  mono: time.mono,
-  setTimer(fn, ms) {
-    if (ms !== RETENTION_MS && ms !== SWEEP_MS) return time.setTimer(fn, ms);
-    held.set(ms, fn);
-    return { cancel: () => void held.delete(ms) };
-  },
-};
+const { clock, time, ring } = ringingClock(RETENTION_MS, SWEEP_MS);
 let server: TestServer;
 beforeAll(async () => {
   server = await startTestServer({
@@ -46,14 +35,6 @@ beforeAll(async () => {
   });
 });
 afterAll(() => server.close());
-
-/** Lets one of the two run, and waits for its end, at which it sets its timer anew. */
-async function ring(ms: number): Promise<void> {
-  const fn = await eventually(() => must(held.get(ms)));
-  held.delete(ms);
-  fn();
-  await eventually(() => must(held.get(ms)));
-}
 
 /** Lets time pass, after which retention runs. */
 async function pass(ms: number): Promise<void> {

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
+import { s3OfEnvironment } from "../config.js";
 import type { Finding } from "../index.js";
-import { EXIT, runCommand } from "./failure.js";
+import { CommandFailure, EXIT, runCommand } from "./failure.js";
 import { DATA_GROUP, databaseUrlOption, dataDirOption, examples, jsonOption, postgresUrl } from "./options.js";
 
 interface Options {
@@ -28,10 +29,13 @@ export function doctorCommand(): Command {
 
 async function examine({ dataDir, databaseUrl, secretKey, quick, json }: Options): Promise<void> {
   const { examineFolder } = await import("../index.js");
+  const bucket = s3OfEnvironment(process.env);
+  if (!bucket.ok) throw new CommandFailure(bucket.problems.join("\nparley: "), EXIT.setting);
   const findings = await examineFolder(resolve(dataDir), {
     quick: quick === true,
     secretKey,
     databaseUrl: postgresUrl(databaseUrl),
+    s3: bucket.s3,
   });
   const healthy = findings.every(({ state }) => state !== "problem");
   process.stdout.write(json === true ? `${JSON.stringify({ healthy, findings })}\n` : `${plain(findings)}\n`);

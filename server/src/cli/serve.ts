@@ -60,6 +60,11 @@ function startFailure(error: unknown, { dataDir }: Settings): unknown {
     const unreachable = "kind" in error && error.kind === "unreachable";
     return new CommandFailure(error.message, unreachable ? EXIT.unavailable : EXIT.setting);
   }
+  if (error.name === "S3Error")
+    return new CommandFailure(
+      error.message,
+      "final" in error && error.final === true ? EXIT.setting : EXIT.unavailable,
+    );
   if (error.name === "DatabaseFileError") return new CommandFailure(error.message, EXIT.store);
   if (code === "SQLITE_BUSY")
     return new CommandFailure(`another program holds the database in ${dataDir} for writing`, EXIT.locked);

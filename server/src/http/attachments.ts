@@ -102,20 +102,14 @@ async function send(
   );
 }
 
-function headersOf({ contentType, fileName, etag, goodForMs }: Download): Record<string, string> {
-  const name = fileName === "" ? "attachment" : fileName;
+function headersOf({ contentType, disposition, etag, goodForMs }: Download): Record<string, string> {
   return {
     ...defused,
     "content-type": contentType,
-    "content-disposition": `attachment; filename*=UTF-8''${encodeName(name)}`,
+    "content-disposition": disposition,
     "cache-control": `private, max-age=${Math.floor(goodForMs / 1000)}`,
     etag,
   };
-}
-
-/** RFC 8187: what encodeURIComponent leaves alone is more than may stand there. */
-function encodeName(name: string): string {
-  return encodeURIComponent(name).replace(/['()*]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** Bytes whose reader must come for the next ones in time. */

@@ -41,6 +41,21 @@ describe("loadStaticFiles", () => {
     });
   });
 
+  test("a page may reach one origin elsewhere, for bytes and never for scripts", async () => {
+    const policy = (of: StaticFiles) => of.get("/")?.headers["content-security-policy"] ?? "";
+    const elsewhere = await loadStaticFiles(dir, "https://files.example.org");
+    expect(
+      policy(elsewhere)
+        .split("; ")
+        .filter((rule) => rule.includes("example.org")),
+    ).toEqual([
+      "connect-src 'self' https://files.example.org",
+      "img-src 'self' https://files.example.org blob: data:",
+      "media-src 'self' https://files.example.org blob:",
+    ]);
+    expect(policy(files)).not.toContain("http");
+  });
+
   test("a missing folder is an empty site", async () => {
     expect((await loadStaticFiles(join(dir, "absent"))).size).toBe(0);
   });

@@ -29,13 +29,16 @@ const contentTypes: Readonly<Record<string, string>> = {
   ".woff2": "font/woff2",
 };
 
-const securityHeaders = {
-  "content-security-policy":
-    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; object-src 'none'; " +
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-};
+function securityHeaders(elsewhere: string): Record<string, string> {
+  const from = `'self'${elsewhere === "" ? "" : ` ${elsewhere}`}`;
+  return {
+    "content-security-policy":
+      `default-src 'self'; connect-src ${from}; img-src ${from} blob: data:; media-src ${from} blob:; object-src 'none'; ` +
+      "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+  };
+}
 
 /** Bundlers put a hash of the content into these names, so what they name never changes. */
 const hashedName = /[-.][\w-]{8,}\.\w+$/;
@@ -43,15 +46,15 @@ const hashedName = /[-.][\w-]{8,}\.\w+$/;
 /**
  * Reads the built web page into memory once. A request path is only ever looked up, never turned into a file name,
  * so nothing outside the folder can be reached; a build that runs meanwhile cannot mix two versions; slow readers
- * share one copy. A missing folder (page not built) is an empty site.
+ * share one copy. A missing folder (page not built) is an empty site. The page may get and put bytes at its own origin, and at one elsewhere.
  */
-export async function loadStaticFiles(dir: string): Promise<StaticFiles> {
+export async function loadStaticFiles(dir: string, elsewhere = ""): Promise<StaticFiles> {
   const files = new Map<string, StaticFile>();
   for (const entry of await readdir(dir, { recursive: true, withFileTypes: true }).catch(ignoreMissing)) {
     const file = join(entry.parentPath, entry.name);
     const path = `/${relative(dir, file).split(sep).join("/")}`;
     if (!entry.isFile() || path.includes("/.")) continue;
-    const loaded = toStaticFile(path, await readFile(file), (await stat(file)).mtimeMs);
+    const loaded = toStaticFile(path, await readFile(file), (await stat(file)).mtimeMs, elsewhere);
     files.set(path, loaded);
     if (path.endsWith("/index.html")) files.set(path.slice(0, -"index.html".length), loaded);
   }
@@ -63,12 +66,12 @@ function ignoreMissing(error: NodeJS.ErrnoException): [] {
   throw error;
 }
 
-function toStaticFile(path: string, body: Buffer, mtimeMs: number): StaticFile {
+function toStaticFile(path: string, body: Buffer, mtimeMs: number, elsewhere: string): StaticFile {
   const modifiedMs = Math.floor(mtimeMs / 1000) * 1000; // HTTP dates have whole seconds
   const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
   const forEver = path.startsWith("/assets/") && hashedName.test(path);
   const headers = {
-    ...securityHeaders,
+    ...securityHeaders(elsewhere),
     "content-type": contentTypes[extname(path)] ?? "application/octet-stream",
     "cache-control": forEver ? "public, max-age=31536000, immutable" : "no-cache",
     "last-modified": new Date(modifiedMs).toUTCString(),

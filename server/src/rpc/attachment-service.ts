@@ -11,10 +11,14 @@ export function attachmentHandlers(ctx: Ctx): Handlers<typeof AttachmentService>
   return {
     createUpload: ({ caller, baseUrl }, request) => createUpload(ctx, asMemberOfApp(caller), request, baseUrl),
     completeUpload: async ({ caller, baseUrl }, request) => ({
-      attachment: attachmentOf(ctx, await completeUpload(ctx, asMemberOfApp(caller), request), baseUrl),
+      attachment: await attachmentOf(ctx, await completeUpload(ctx, asMemberOfApp(caller), request), baseUrl),
     }),
     getAttachment: async ({ caller, baseUrl }, request) => ({
-      attachment: attachmentOf(ctx, await getAttachment(ctx, asMemberOfApp(caller), request.attachmentId), baseUrl),
+      attachment: await attachmentOf(
+        ctx,
+        await getAttachment(ctx, asMemberOfApp(caller), request.attachmentId),
+        baseUrl,
+      ),
     }),
   };
 }

@@ -3,7 +3,10 @@ import type { Db, Row } from "./schema.js";
 
 export type AttachmentRow = Row<"attachment">;
 
-export async function insertAttachment(tx: Tx, row: AttachmentRow): Promise<void> {
+/** An attachment that nobody has begun to complete. */
+export type NewAttachment = Omit<AttachmentRow, "attempt">;
+
+export async function insertAttachment(tx: Tx, row: NewAttachment): Promise<void> {
   await tx.db.insertInto("attachment").values(row).execute();
 }
 
@@ -39,6 +42,16 @@ export async function sumCharged(db: Db, appId: string, ownerUserId: string): Pr
     .where("owner_user_id", "=", ownerUserId)
     .executeTakeFirstOrThrow();
   return Number(row.bytes ?? 0);
+}
+
+/** Writes down which attempt to complete an attachment is the last one. */
+export async function setAttempt(tx: Tx, attachmentId: string, attempt: number): Promise<void> {
+  await tx.db
+    .updateTable("attachment")
+    .set({ attempt })
+    .where("app_id", "=", tx.appId)
+    .where("attachment_id", "=", attachmentId)
+    .execute();
 }
 
 /** Makes an attachment one that can be sent. */

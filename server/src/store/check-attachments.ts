@@ -1,31 +1,35 @@
-import { statSync } from "node:fs";
+import type { BlobPart, BlobStore } from "../ports.js";
 import { listComplete } from "./attachments.js";
-import { blobFile, blobFolder } from "./disk-blobs.js";
 import { schemaAge } from "./migrate.js";
 import type { Db } from "./schema.js";
 
 const STEP_ITEMS = 1000;
+const AT_ONCE = 20;
 
-/** Whether every attachment that can be sent has its bytes. Files that no record knows are no fault: the server removes them. */
+type Listed = Awaited<ReturnType<typeof listComplete>>[number];
+
+/** Whether every attachment that can be sent has its bytes. Those that no record knows are no fault: the server removes them. */
 export async function checkAttachments(
   db: Db,
-  dataDir: string,
+  blobs: Pick<BlobStore, "size">,
   tell: (check: string, state: "ok" | "problem", text: string) => void,
 ): Promise<void> {
   if ((await schemaAge(db)) !== "current") return;
-  const folder = blobFolder(dataDir);
+  const isWhole = async ({ app_id: appId, attachment_id: attachmentId, size_bytes: size, thumbnail }: Listed) => {
+    const sizeOf = (part: BlobPart) => blobs.size({ appId, attachmentId }, part);
+    return (await sizeOf("original")) === size && (thumbnail === 0 || (await sizeOf("thumbnail")) !== undefined);
+  };
   let [all, without, example] = [0, 0, ""];
   for (let after = { appId: "", attachmentId: "" }; ; ) {
     const rows = await listComplete(db, after, STEP_ITEMS);
-    for (const { app_id: appId, attachment_id: attachmentId, size_bytes: size, thumbnail } of rows) {
-      const name = { appId, attachmentId };
-      const whole =
-        sizeOf(blobFile(folder, name, "original")) === size &&
-        (thumbnail === 0 || sizeOf(blobFile(folder, name, "thumbnail")) !== undefined);
-      all += 1;
-      if (whole) continue;
-      without += 1;
-      if (example === "") example = `${attachmentId} of app ${appId}`;
+    for (let at = 0; at < rows.length; at += AT_ONCE) {
+      const some = rows.slice(at, at + AT_ONCE);
+      const whole = await Promise.all(some.map(isWhole));
+      const lacking = some.filter((_, index) => whole[index] !== true);
+      all += some.length;
+      without += lacking.length;
+      const [first] = lacking;
+      if (first !== undefined && example === "") example = `${first.attachment_id} of app ${first.app_id}`;
     }
     const last = rows.at(-1);
     if (last === undefined || rows.length < STEP_ITEMS) break;
@@ -34,8 +38,4 @@ export async function checkAttachments(
   if (without > 0)
     tell("attachments", "problem", `${without} of ${all} attachments lack their bytes, such as ${example}`);
   else tell("attachments", "ok", `${all} attachments, all with their bytes`);
-}
-
-function sizeOf(file: string): number | undefined {
-  return statSync(file, { throwIfNoEntry: false })?.size;
 }

@@ -1,15 +1,18 @@
 import { existsSync, readdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { sql } from "kysely";
+import type { BlobStore } from "../ports.js";
 import { checkAttachments } from "./check-attachments.js";
 import { checkLog } from "./check-log.js";
 import { structureFaults } from "./copy.js";
+import { StoreError } from "./errors.js";
 import { sideFiles, storeFiles } from "./files.js";
 import { dialectOf } from "./kysely.js";
 import { isLocked } from "./lock.js";
 import { judgeFiles, lookAtFiles } from "./log-file.js";
 import { schemaAge } from "./migrate.js";
 import { openReader, type Reader } from "./reader.js";
+import { S3Error } from "./s3-errors.js";
 import type { Db } from "./schema.js";
 
 /** One thing that was looked at. A `problem` needs somebody; a `notice` is good to know. */
@@ -28,6 +31,8 @@ const LITTLE_ROOM = 256 * MIB;
 export interface CheckOptions {
   /** Leaves out what reads every row. */
   quick: boolean;
+  /** Where the bytes of attachments are. */
+  blobs: Pick<BlobStore, "size">;
   /** Opens what is sealed; throws when it was sealed with another key. Absent when there is no key. */
   unseal: ((sealed: Uint8Array) => void) | undefined;
 }
@@ -54,7 +59,8 @@ export async function checkFolder(dataDir: string, options: CheckOptions): Promi
     // One moment of it, whatever a server does meanwhile.
     await reader.db.transaction().execute(async (db) => {
       await checkDatabase(db, options, tell);
-      if (!options.quick) await checkAttachments(db, dataDir, tell);
+      if (!options.quick)
+        await checkAttachments(db, options.blobs, tell).catch((error: unknown) => tellOfBucket(error, tell));
     });
   } catch (error) {
     tell("database", "problem", `it cannot be read: ${messageOf(error)}`);
@@ -65,6 +71,12 @@ export async function checkFolder(dataDir: string, options: CheckOptions): Promi
 }
 
 export type Tell = (check: string, state: Finding["state"], text: string) => void;
+
+/** A bucket that cannot be looked at is no fault of the database. */
+function tellOfBucket(error: unknown, tell: Tell): void {
+  if (!(error instanceof S3Error || error instanceof StoreError)) throw error;
+  tell("attachments", "problem", `the bucket cannot be looked at: ${messageOf(error.cause ?? error)}`);
+}
 
 /** Tells whether a server runs, as far as that can be known. */
 function checkServer(lock: string, tell: Tell): boolean {

@@ -4,8 +4,8 @@ import { checkServer } from "./postgres-checks.js";
 import { kyselyOverPool } from "./postgres-pool.js";
 import { snapshot } from "./snapshot.js";
 
-/** Looks at a PostgreSQL database and all that is stored in it, and changes nothing. `dataDir` is where the attachments are. */
-export async function checkPostgres(url: string, dataDir: string, options: CheckOptions): Promise<Finding[]> {
+/** Looks at a PostgreSQL database and all that is stored in it, and changes nothing. */
+export async function checkPostgres(url: string, options: CheckOptions): Promise<Finding[]> {
   const findings: Finding[] = [];
   const tell: Tell = (check, state, text) => void findings.push({ check, state, text });
   const db = kyselyOverPool({ url, connections: 1, statementMs: 0, lockMs: 0, idleMs: 0 });
@@ -16,7 +16,7 @@ export async function checkPostgres(url: string, dataDir: string, options: Check
     );
     await snapshot(db, async (at) => {
       await checkDatabase(at, options, tell);
-      if (!options.quick) await checkAttachments(at, dataDir, tell);
+      if (!options.quick) await checkAttachments(at, options.blobs, tell).catch((error: unknown) => tellOfBucket(error, tell));
     });
   } catch (error) {
     tell("database", "problem", `it cannot be read: ${messageOf(error)}`);

@@ -1,40 +1,23 @@
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
+import { chunks } from "../../../test/support/blobs.js";
 import { tempFolder } from "../../../test/support/temp-store.js";
 import { blobFile, createDiskBlobs } from "./disk-blobs.js";
 
 const name = { appId: "app", attachmentId: "id-xy" };
 
-async function* chunks(...all: string[]) {
-  for (const chunk of all) yield Buffer.from(chunk);
-}
-
-async function textOf(bytes: AsyncIterable<Uint8Array> | undefined): Promise<string | undefined> {
-  if (bytes === undefined) return undefined;
-  const all: Uint8Array[] = [];
-  for await (const chunk of bytes) all.push(chunk);
-  return Buffer.concat(all).toString();
-}
-
 const files = (path: string) => readdirSync(join(path, "attachments"), { recursive: true }).map(String).sort();
 
 describe("the bytes of attachments on the disk", () => {
-  test("an upload lies apart until it is claimed; what is claimed is not changed by a later one", async () => {
+  test("lie in a folder for each app and end of an id, which the owner alone can read", async () => {
     using folder = tempFolder();
     const blobs = createDiskBlobs(folder.path);
-    expect(await blobs.claim(name)).toBeUndefined();
-    await blobs.receive(name, chunks("old"), 3);
-    await blobs.receive(name, chunks("ne", "w"), 3);
-    expect(await textOf(await blobs.read(name, "original", 0, 3))).toBeUndefined();
-    expect([await blobs.claim(name), await blobs.claim(name)]).toEqual([3, 3]);
+    await blobs.receive(name, chunks("new"), 3);
+    await blobs.claim(name);
     await blobs.receive(name, chunks("later"), 5);
-    expect(await textOf(await blobs.read(name, "original", 0, 3))).toBe("new");
-    expect(await textOf(await blobs.read(name, "original", 1, 2))).toBe("e");
-    expect(await textOf(await blobs.read(name, "original", 1, 1))).toBe("");
     await blobs.putThumbnail(name, Buffer.from("small"));
-    expect([await blobs.size(name, "original"), await blobs.size(name, "thumbnail")]).toEqual([3, 5]);
     expect(files(folder.path)).toEqual([
       "app",
       "app/xy",
@@ -43,7 +26,6 @@ describe("the bytes of attachments on the disk", () => {
       "app/xy/id-xy.upload",
     ]);
     expect(statSync(join(folder.path, "attachments/app/xy/id-xy")).mode & 0o077).toBe(0);
-    await blobs.remove(name);
     await blobs.remove(name);
     expect(files(folder.path)).toEqual(["app", "app/xy"]);
   });
@@ -63,38 +45,9 @@ describe("the bytes of attachments on the disk", () => {
     await handle.close();
   });
 
-  test("of bytes that end by an error nothing is left, not of an earlier upload either lost", async () => {
+  test("a sweep spares the draft that is being written, and takes those that a crash has left", async () => {
     using folder = tempFolder();
     const blobs = createDiskBlobs(folder.path);
-    await blobs.receive(name, chunks("whole"), 5);
-    const broken = (async function* () {
-      yield Buffer.from("ha");
-      throw new Error("gone");
-    })();
-    await expect(blobs.receive(name, broken, 5)).rejects.toThrow("gone");
-    expect(files(folder.path)).toEqual(["app", "app/xy", "app/xy/id-xy.upload"]);
-    expect(await blobs.claim(name)).toBe(5);
-  });
-
-  test("more than the disk has room for is refused before a byte is taken", async () => {
-    using folder = tempFolder();
-    const blobs = createDiskBlobs(folder.path);
-    let taken = false;
-    const bytes = (async function* () {
-      taken = true;
-      yield Buffer.from("x");
-    })();
-    await expect(blobs.receive(name, bytes, Number.MAX_SAFE_INTEGER)).rejects.toMatchObject({ kind: "full" });
-    expect(taken).toBe(false);
-  });
-
-  test("a sweep asks for the ids of each app and spares what is being written", async () => {
-    using folder = tempFolder();
-    const blobs = createDiskBlobs(folder.path);
-    for (const attachmentId of ["kept-1", "gone-1", "gone-2"]) {
-      await blobs.receive({ appId: "app", attachmentId }, chunks("x"), 1);
-      await blobs.claim({ appId: "app", attachmentId });
-    }
     let finish: () => void = () => undefined;
     const slow = (async function* () {
       yield Buffer.from("x");
@@ -102,14 +55,15 @@ describe("the bytes of attachments on the disk", () => {
         finish = resolve;
       });
     })();
-    const writing = blobs.receive({ appId: "app", attachmentId: "kept-2" }, slow, 1);
-    await expect.poll(() => files(folder.path).some((file) => file.endsWith(".draft"))).toBe(true);
-    const known = async (appId: string, ids: readonly string[]) =>
-      new Set(ids.filter((id) => appId === "app" && id.startsWith("kept")));
-    expect(await blobs.sweep(known)).toBe(2);
+    const writing = blobs.receive(name, slow, 1);
+    const drafts = () => files(folder.path).filter((file) => file.endsWith(".draft"));
+    await expect.poll(drafts).toHaveLength(1);
+    writeFileSync(join(folder.path, "attachments/app/xy/id-xy.7.draft"), "left");
+    const known = async (_appId: string, ids: readonly string[]) => new Set(ids);
+    expect(await blobs.sweep(known)).toBe(1);
     finish();
     await writing;
-    expect(files(folder.path)).toEqual(["app", "app/-1", "app/-1/kept-1", "app/-2", "app/-2/kept-2.upload"]);
+    expect(files(folder.path)).toEqual(["app", "app/xy", "app/xy/id-xy.upload"]);
   });
 
   test.each(["", "..", "../x", "a/b", "a\0b", "a.b", "x".repeat(129)])("the id %j is never a file", (attachmentId) => {

@@ -1,66 +1,48 @@
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BlobName, BlobPart, BlobStore } from "../ports.js";
-import { StoreError } from "./errors.js";
+import { blobPlace, idInName } from "./blob-place.js";
 import { makeFolder } from "./files.js";
-import { bytesToSpare } from "./room.js";
+import { createSpareRoom } from "./spare-room.js";
+import { type Bytes, fullOr, writeNew } from "./write-new.js";
 
 /** The folder of the attachments' bytes in a data folder. */
-export const blobFolder = (dataDir: string): string => join(dataDir, "attachments");
+const blobFolder = (dataDir: string): string => join(dataDir, "attachments");
 
-const SAFE = /^[A-Za-z0-9_-]{1,128}$/;
 const SUFFIXES = { original: "", thumbnail: ".thumbnail", upload: ".upload" } as const;
 /** What is not all there yet. */
 const DRAFT = ".draft";
 const ASKED = 200;
 
-/** Where a part of an attachment lies: a folder for each app, in it one for each end of an id. Ids that could lead elsewhere are refused. */
-export function blobFile(folder: string, { appId, attachmentId }: BlobName, part: keyof typeof SUFFIXES): string {
-  if (!SAFE.test(appId) || !SAFE.test(attachmentId)) throw new Error("an id that cannot be the name of a file");
-  return join(folder, appId, attachmentId.slice(-2), `${attachmentId}${SUFFIXES[part]}`);
+/** Where a part of an attachment lies. */
+export function blobFile(folder: string, name: BlobName, part: keyof typeof SUFFIXES): string {
+  return join(folder, `${blobPlace(name)}${SUFFIXES[part]}`);
 }
 
 /** Keeps the bytes of attachments in files below the data folder. */
 export function createDiskBlobs(dataDir: string): BlobStore {
   const folder = blobFolder(dataDir);
   const drafts = new Set<string>();
-  let promised = 0;
+  const withRoom = createSpareRoom(dataDir);
   let count = 0;
 
   const fileOf = (name: BlobName, part: keyof typeof SUFFIXES) => blobFile(folder, name, part);
 
   /** Writes a file that is there as a whole or not at all. */
-  const write = async (file: string, bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> => {
+  const write = async (file: string, bytes: Bytes): Promise<void> => {
     makeFolder(dirname(file));
     const draft = `${file}.${count++}${DRAFT}`;
     drafts.add(draft);
     try {
-      const handle = await open(draft, "wx", 0o600);
-      try {
-        for await (const chunk of bytes) await writeAll(handle, chunk);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
+      await writeNew(draft, bytes, { synced: true });
       await rename(draft, file);
       await syncFolder(dirname(file));
     } catch (error) {
       await rm(draft, { force: true });
-      throw isFull(error) ? new StoreError("full", { cause: error }) : error;
+      throw fullOr(error);
     } finally {
       drafts.delete(draft);
-    }
-  };
-
-  /** Does a work that needs so much room, if it is there beside what was promised to others. */
-  const withRoom = async (bytes: number, work: () => Promise<void>): Promise<void> => {
-    if (bytesToSpare(dataDir) - promised < bytes) throw new StoreError("full");
-    promised += bytes;
-    try {
-      await work();
-    } finally {
-      promised -= bytes;
     }
   };
 
@@ -68,6 +50,7 @@ export function createDiskBlobs(dataDir: string): BlobStore {
     await stat(file).then(({ size }) => size, missing);
 
   return {
+    direct: undefined,
     receive: (name, bytes, sizeBytes) => withRoom(sizeBytes, () => write(fileOf(name, "upload"), bytes)),
     async claim(name) {
       const original = fileOf(name, "original");
@@ -96,9 +79,9 @@ export function createDiskBlobs(dataDir: string): BlobStore {
           const files = (await namesIn(inside)).filter((file) => !drafts.has(join(inside, file)));
           for (let at = 0; at < files.length; at += ASKED) {
             const some = files.slice(at, at + ASKED);
-            const kept = await known(appId, [...new Set(some.map(idIn))]);
+            const kept = await known(appId, [...new Set(some.map(idInName))]);
             for (const file of some) {
-              if (kept.has(idIn(file)) && !file.endsWith(DRAFT)) continue;
+              if (kept.has(idInName(file)) && !file.endsWith(DRAFT)) continue;
               await rm(join(inside, file), { force: true });
               removed += 1;
             }
@@ -107,15 +90,6 @@ export function createDiskBlobs(dataDir: string): BlobStore {
       return removed;
     },
   };
-}
-
-/** The id in the name of a file: what stands before its first dot. */
-function idIn(file: string): string {
-  return file.split(".", 1)[0] ?? "";
-}
-
-async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.length; ) at += (await handle.write(chunk, at)).bytesWritten;
 }
 
 async function syncFolder(path: string): Promise<void> {
@@ -134,8 +108,4 @@ async function namesIn(path: string): Promise<string[]> {
 function missing(error: NodeJS.ErrnoException): undefined {
   if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
   throw error;
-}
-
-function isFull(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
 }

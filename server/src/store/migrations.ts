@@ -11,6 +11,7 @@ import { moderation } from "./migrations/0009-moderation.js";
 import { users } from "./migrations/0010-users.js";
 import { histories } from "./migrations/0011-histories.js";
 import { nodes } from "./migrations/0012-nodes.js";
+import { attempts } from "./migrations/0013-attempts.js";
 import type { Dialect } from "./migrations/dialect.js";
 
 export type { Dialect };
@@ -30,6 +31,7 @@ export function migrations(dialect: Dialect): MigrationProvider {
     "0009_moderation": moderation(dialect),
     "0007_attachments": attachments(dialect),
     "0011_histories": histories(),
+    "0013_attempts": attempts(),
   };
   return { getMigrations: async () => all };
 }

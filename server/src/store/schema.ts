@@ -266,7 +266,7 @@ export interface Schema {
     /** 1 for the only value of its path, 0 for an element of a list. */
     single: number;
   };
-  /** The record of an attachment; its bytes are files beside the database, see store/disk-blobs.ts. */
+  /** The record of an attachment; its bytes are files beside the database or objects on S3, see BlobStore in ports.ts. */
   attachment: {
     app_id: string;
     attachment_id: string;
@@ -283,6 +283,8 @@ export interface Schema {
     thumbnail: number;
     /** 1 when the bytes are all there, for good. */
     complete: number;
+    /** How often its completion was begun: the last one alone may end it. */
+    attempt: Generated<number>;
     /** 1 when a stored message uses it: it stays as long as one does. */
     used: number;
     create_ms: number;

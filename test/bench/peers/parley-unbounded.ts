@@ -19,6 +19,7 @@ const settings: Settings = {
   privateFetch: [],
   apnsUrl: undefined,
   fcmUrl: undefined,
+  s3: undefined,
   logLevel: "error",
   connectionsPerAddress: 0,
   sendRate: 0,

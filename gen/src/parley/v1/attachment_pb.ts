@@ -63,7 +63,7 @@ export type Attachment = Message<"parley.v1.Attachment"> & {
   height: number;
 
   /**
-   * The signed address of the bytes, for GET and HEAD, with Range. Whoever has it may read until url_expire_time.
+   * The signed address of the bytes, for GET with Range, and for HEAD unless it is one of an S3 store. Whoever has it may read until url_expire_time.
    *
    * @generated from field: string url = 7;
    */

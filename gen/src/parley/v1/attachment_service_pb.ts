@@ -205,10 +205,11 @@ export const AttachmentService: GenService<{
     output: typeof CreateUploadResponseSchema;
   },
   /**
-   * The call that ends an upload, by its uploader. When it is answered the attachment is on the disk for good and can be sent. An image of a known type gets its
+   * The call that ends an upload, by its uploader. When it is answered the attachment is stored for good and can be sent. An image of a known type gets its
    * size in pixels and, if it can be read, a thumbnail. Idempotent. An attachment that no message uses is removed a day after CreateUpload.
    * Errors: NOT_FOUND (also another's), UPLOAD_INCOMPLETE (the bytes are not all there; PUT them again), INVALID_FIELD (sha256 is another, or the bytes are
-   * no image of the type that was declared; PUT the right ones), TOO_LARGE (an image of more than 100 million pixels).
+   * no image of the type that was declared; PUT the right ones), TOO_LARGE (an image of more than 100 million pixels), SERVER_BUSY (another call
+   * completes this upload; call again).
    *
    * @generated from rpc parley.v1.AttachmentService.CompleteUpload
    */

@@ -1,18 +1,21 @@
 import { createHash } from "node:crypto";
 import type { CompleteUploadRequest } from "@parley/proto/parley/v1/attachment_service_pb.js";
-import { type AttachmentRow, completeAttachment, findAttachment } from "../../store/attachments.js";
+import { type AttachmentRow, completeAttachment, findAttachment, setAttempt } from "../../store/attachments.js";
+import type { Tx } from "../../store/committer.js";
+import type { Db } from "../../store/schema.js";
 import type { ServiceCaller, UserCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { DomainError, ErrorReason, invalidField, notFound, tooLarge } from "../errors.js";
 import { actorOf } from "../ordinary.js";
-import { blobName } from "./attachment.js";
+import { blobName } from "./addresses.js";
 import { declaredImage, HEAD_BYTES, imageTypeOf, OPENED } from "./image-types.js";
 
 type Facts = Pick<AttachmentRow, "width" | "height" | "thumbnail">;
 
 /**
  * Ends an upload; see AttachmentService.CompleteUpload. The bytes are taken out of reach of the upload's address before they are looked at, and are
- * on the disk before the record says so: a crash leaves an upload that can be completed again, never an attachment without its bytes.
+ * there for good before the record says so: a crash leaves an upload that can be completed again, never an attachment without its bytes. Other nodes may
+ * be at it too. Each writes down that it begins before it claims, and only the last one to begin may end: what another has looked at may be replaced.
  */
 export async function completeUpload(
   ctx: Ctx,
@@ -22,8 +25,8 @@ export async function completeUpload(
   const { appId } = caller;
   const { attachmentId } = request;
   return await ctx.turns.alone(`${appId}|${attachmentId}`, async () => {
-    const row = await findAttachment(ctx.read, appId, attachmentId);
-    if (row === undefined || !mayComplete(caller, row)) throw notFound("attachment", "attachment_id");
+    const known = await findMine(ctx.read, caller, attachmentId);
+    const row = known.complete === 1 ? known : await ctx.committer.run(appId, (tx) => begin(tx, caller, attachmentId));
     if (row.complete === 1) {
       await checkHash(ctx, row, request.sha256);
       return row;
@@ -35,14 +38,31 @@ export async function completeUpload(
       const now = await findAttachment(tx.db, appId, attachmentId);
       // It took so long that its time was over.
       if (now === undefined) throw notFound("attachment", "attachment_id");
+      if (now.attempt !== row.attempt) throw overtaken();
       await completeAttachment(tx, attachmentId, facts);
       return { ...now, ...facts, complete: 1 };
     });
   });
 }
 
-function mayComplete(caller: UserCaller | ServiceCaller, row: AttachmentRow): boolean {
-  return caller.kind === "service" || row.owner_user_id === actorOf(caller);
+async function findMine(db: Db, caller: UserCaller | ServiceCaller, attachmentId: string): Promise<AttachmentRow> {
+  const row = await findAttachment(db, caller.appId, attachmentId);
+  const mine = row !== undefined && (caller.kind === "service" || row.owner_user_id === actorOf(caller));
+  if (!mine) throw notFound("attachment", "attachment_id");
+  return row;
+}
+
+/** Begins an attempt, unless an earlier one has ended well. */
+async function begin(tx: Tx, caller: UserCaller | ServiceCaller, attachmentId: string): Promise<AttachmentRow> {
+  const row = await findMine(tx.db, caller, attachmentId);
+  if (row.complete === 1) return row;
+  const attempt = row.attempt + 1;
+  await setAttempt(tx, attachmentId, attempt);
+  return { ...row, attempt };
+}
+
+function overtaken(): DomainError {
+  return new DomainError(ErrorReason.SERVER_BUSY, "another call completes this upload", { retryDelayMs: 1000 });
 }
 
 function incomplete(): DomainError {
@@ -79,6 +99,9 @@ async function lookAt(ctx: Ctx, row: AttachmentRow): Promise<Facts> {
   // One at a time: an image that is opened may take much memory and time.
   const seen = await ctx.imageGate(() => ctx.blobs.withFile(name, (file) => ctx.images.look(file)));
   if (seen === "too_large") throw tooLarge("attachment_id", ctx.limits.imagePixels, "pixels");
-  if (seen.thumbnail !== undefined) await ctx.blobs.putThumbnail(name, seen.thumbnail);
+  if (seen.thumbnail !== undefined) {
+    if ((await findAttachment(ctx.read, row.app_id, row.attachment_id))?.attempt !== row.attempt) throw overtaken();
+    await ctx.blobs.putThumbnail(name, seen.thumbnail);
+  }
   return { width: seen.width, height: seen.height, thumbnail: seen.thumbnail === undefined ? 0 : 1 };
 }

@@ -1,10 +1,11 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { CreateUploadRequest } from "@parley/proto/parley/v1/attachment_service_pb.js";
-import { type AttachmentRow, insertAttachment, sumCharged } from "../../store/attachments.js";
+import { insertAttachment, type NewAttachment, sumCharged } from "../../store/attachments.js";
 import type { ServiceCaller, UserCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
 import { DomainError, ErrorReason, tooLarge } from "../errors.js";
 import { actorOf } from "../ordinary.js";
+import { uploadAddress } from "./addresses.js";
 
 /** Begins an upload; see AttachmentService.CreateUpload. */
 export async function createUpload(
@@ -20,7 +21,7 @@ export async function createUpload(
     const perSecond = limits.uploadsPerMinute / 60;
     ctx.buckets.take(`upload|${caller.appId}|${owner}`, perSecond, limits.uploadBurst);
   }
-  const row: Omit<AttachmentRow, "create_ms"> = {
+  const row: Omit<NewAttachment, "create_ms"> = {
     app_id: caller.appId,
     attachment_id: ctx.newId(),
     owner_user_id: owner,
@@ -40,10 +41,9 @@ export async function createUpload(
     await insertAttachment(tx, { ...row, create_ms: tx.nowMs });
     return tx.nowMs + times.uploadMs;
   });
-  const { app_id: appId, attachment_id: attachmentId } = row;
   return {
-    attachmentId,
-    uploadUrl: baseUrl + ctx.urls.targetOf({ appId, attachmentId, may: "put", part: "original", expireMs }),
+    attachmentId: row.attachment_id,
+    uploadUrl: await uploadAddress(ctx, row, baseUrl, expireMs),
     headers: { "content-type": request.mimeType },
     expireTime: timestampFromMs(expireMs),
   };

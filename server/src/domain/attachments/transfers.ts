@@ -2,13 +2,13 @@ import type { Download, Transfers } from "../../ports.js";
 import { type AttachmentRow, findAttachment } from "../../store/attachments.js";
 import type { Ctx } from "../context.js";
 import { DomainError, ErrorReason, notFound, tooLarge } from "../errors.js";
-import { blobName } from "./attachment.js";
-import { declaredImage } from "./image-types.js";
+import { blobName } from "./addresses.js";
+import { servedAs } from "./served.js";
 
 /** Lets bytes in and out by signed addresses: who has one needs no token. */
 export function createTransfers(ctx: Ctx): Omit<Transfers, "refusal"> {
-  /** The upload under way for each attachment. */
-  const receiving = new Map<string, AbortController>();
+  /** The upload under way for each attachment, and when it is over. */
+  const receiving = new Map<string, { stop: AbortController; over: Promise<unknown> }>();
   return {
     async receive(target, body, lengthBytes) {
       const grant = ctx.urls.read(target, "put", ctx.clock.now());
@@ -16,12 +16,20 @@ export function createTransfers(ctx: Ctx): Omit<Transfers, "refusal"> {
       if (row.complete === 1) throw new DomainError(ErrorReason.ALREADY_EXISTS, "the upload is complete already");
       if (lengthBytes !== undefined) checkLength(lengthBytes, row.size_bytes);
       const key = `${grant.appId}|${grant.attachmentId}`;
-      const mine = new AbortController();
+      const earlier = receiving.get(key);
       // A client that lost its connection comes again, and should not wait for what it has left behind.
-      receiving.get(key)?.abort();
+      earlier?.stop.abort(new DomainError(ErrorReason.CANCELED, "a later upload took its place"));
+      const stop = new AbortController();
+      const receive = async () => {
+        // What has come whole is being stored, and must not take the place of what comes now.
+        await earlier?.over;
+        await ctx.blobs.receive(grant, exactly(body, row.size_bytes, stop.signal), row.size_bytes);
+      };
+      const work = receive();
+      const mine = { stop, over: work.catch(() => undefined) };
       receiving.set(key, mine);
       try {
-        await ctx.blobs.receive(grant, exactly(body, row.size_bytes, mine.signal), row.size_bytes);
+        await work;
       } finally {
         if (receiving.get(key) === mine) receiving.delete(key);
       }
@@ -35,8 +43,7 @@ export function createTransfers(ctx: Ctx): Omit<Transfers, "refusal"> {
       if (row.complete === 0 || sizeBytes === undefined) throw notFound("attachment", "");
       return {
         sizeBytes,
-        contentType: part === "thumbnail" ? "image/webp" : servedType(row.mime_type),
-        fileName: row.file_name,
+        ...servedAs(row, part),
         etag: `"${row.attachment_id}-${part}"`,
         goodForMs: grant.expireMs - nowMs,
         async read(start, end) {
@@ -58,13 +65,6 @@ async function find(
   return row;
 }
 
-/** What an uploader calls its bytes is believed of images that were looked at, sound and video: browsers run none of these as a page or script. */
-function servedType(mimeType: string): string {
-  const image = declaredImage(mimeType);
-  if (image !== undefined) return image;
-  return /^(audio|video)\//i.test(mimeType) ? mimeType : "application/octet-stream";
-}
-
 function checkLength(lengthBytes: number, sizeBytes: number): void {
   if (lengthBytes > sizeBytes) throw tooLarge("body", sizeBytes, "bytes");
   if (lengthBytes < sizeBytes)
@@ -79,10 +79,9 @@ async function* exactly(
   sizeBytes: number,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
+  signal.throwIfAborted();
   const replaced = new Promise<never>((_, reject) => {
-    signal.addEventListener("abort", () =>
-      reject(new DomainError(ErrorReason.CANCELED, "a later upload took its place")),
-    );
+    signal.addEventListener("abort", () => reject(signal.reason));
   });
   replaced.catch(() => undefined);
   const chunks = body[Symbol.asyncIterator]();
