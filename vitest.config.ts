@@ -1,8 +1,40 @@
 import { defineConfig } from "vitest/config";
 import LongestFirst from "./test/support/longest-first.js";
 
+const TIER_2 = process.env.PARLEY_TEST_TIER === "2";
 // Files named *.full.* are of the second tier alone.
-const exclude = ["**/node_modules/**", ...(process.env.PARLEY_TEST_TIER === "2" ? [] : ["test/**/*.full.*"])];
+const exclude = ["**/node_modules/**", ...(TIER_2 ? [] : ["test/**/*.full.*"])];
+
+/** Files named *.postgres.* are about PostgreSQL alone. These run on both databases: whatever statements the store has is in one of them. */
+const ON_BOTH = [
+  "server/src/store/{attachment-uses,committer,compiled,dissolved,erase,push-counts,seq-since,visible}.test.ts",
+  "server/src/domain/{retention,store-sends}.test.ts",
+  "server/src/push/recipients.test.ts",
+  TIER_2
+    ? "test/integration/**/*.test.ts"
+    : `test/integration/{${[
+        "attachments",
+        "conversations",
+        "credentials",
+        "delete-user",
+        "exports",
+        "friends",
+        "group-leaving",
+        "groups",
+        "hidden-messages",
+        "history-views",
+        "import",
+        "list-events",
+        "logins-sms",
+        "moderation-commands",
+        "search-property",
+        "send-batch",
+        "sessions",
+        "statistics",
+        "subscribe",
+        "word-filter",
+      ].join()}}.test.ts`,
+];
 
 export default defineConfig({
   test: {
@@ -26,9 +58,22 @@ export default defineConfig({
         test: {
           name: "suites",
           include: ["test/**/*.test.ts"],
-          exclude: [...exclude, "test/bench/**", "test/**/*.alone.test.ts"],
+          exclude: [...exclude, "test/bench/**", "test/**/*.alone.test.ts", "test/**/*.postgres.test.ts"],
           pool: "forks",
           globalSetup: "./test/support/one-file.ts",
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "postgres",
+          include: [...ON_BOTH, "test/**/*.postgres.test.ts"],
+          exclude,
+          env: { PARLEY_TEST_DATABASE: "postgres" },
+          pool: "forks",
+          globalSetup: ["./test/support/one-file.ts", "./test/support/postgres-setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

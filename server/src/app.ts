@@ -4,6 +4,7 @@ import { v7 as uuidv7 } from "uuid";
 import type { Settings } from "./config.js";
 import { createDelivery, type Delivery } from "./delivery/delivery.js";
 import { createMemoryBus } from "./delivery/memory-bus.js";
+import { createNatsBus, type NatsBusOptions } from "./delivery/nats-bus.js";
 import { createAppCache } from "./domain/apps.js";
 import { createHeardAttachments } from "./domain/attachments/heard.js";
 import { ATTACHMENTS_PATH, createSignedUrls } from "./domain/attachments/signed-urls.js";
@@ -37,7 +38,7 @@ import type { Logger } from "./ops/logger.js";
 import { createMetrics, type Metrics } from "./ops/metrics.js";
 import { createSafeFetch } from "./ops/safe-fetch.js";
 import { createStamps } from "./ops/stamps.js";
-import type { PortErrors, PushSender } from "./ports.js";
+import type { Bus, PortErrors, PushSender } from "./ports.js";
 import { startExpiryWarnings } from "./push/expiry-warnings.js";
 import { startPushing } from "./push/pushing.js";
 import { createPushSender } from "./push/sender.js";
@@ -56,7 +57,7 @@ import { createCommitter } from "./store/committer.js";
 import { createDiskBlobs } from "./store/disk-blobs.js";
 import type { StoreError } from "./store/errors.js";
 import { probe } from "./store/probe.js";
-import type { Store } from "./store/sqlite.js";
+import type { Store } from "./store/store.js";
 import { listOnlineUsers } from "./store/users.js";
 
 /** Everything but the port and the disk: what a process needs of the outside comes in here. */
@@ -102,9 +103,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   const limits: Limits = { ...LIMITS, ...options.limits };
   const times: Times = { ...TIMES, ...options.times };
   const metrics = createMetrics();
-  const bus = createMemoryBus();
+  const bus = createBus(settings, { rangeBytes: limits.busRangeBytes, clock, logger, metrics });
   const committer = createCommitter({
     write: store.write,
+    writing: store.writing,
     room: store.room,
     batchItems: limits.commitBatchItems,
     queueItems: limits.commitQueueItems,
@@ -324,6 +326,12 @@ export async function createApp(options: AppOptions): Promise<App> {
       await statistics.close();
       await auditLog.close();
       await committer.close();
+      await bus.close();
     },
   };
+}
+
+function createBus({ nats, databaseUrl }: Settings, options: Omit<NatsBusOptions, "address">): Bus {
+  if (nats !== undefined) return createNatsBus({ ...options, address: nats });
+  return createMemoryBus(databaseUrl === undefined ? "alone" : "down");
 }

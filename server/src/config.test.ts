@@ -33,7 +33,8 @@ describe("settings", () => {
       publicUrl: "https://chat.example.org/",
       sendRate: "0",
       retentionForce: "true",
-      databaseUrl: "sqlite:",
+      databaseUrl: "postgres://parley:secret@db:5432/parley?sslmode=verify-full",
+      unsafeDatabase: "true",
     };
     expect(parseSettings(given)).toMatchObject({
       ok: true,
@@ -47,6 +48,8 @@ describe("settings", () => {
         publicUrl: "https://chat.example.org",
         sendRate: 0,
         retentionForce: true,
+        databaseUrl: "postgres://parley:secret@db:5432/parley?sslmode=verify-full",
+        unsafeDatabase: true,
       },
     });
   });
@@ -59,8 +62,15 @@ describe("settings", () => {
     ["port", "1e3"],
     ["port", "-1"],
     ["host", "a b"],
-    ["databaseUrl", "postgres://db/parley"],
-    ["natsUrl", "nats://bus"],
+    ["databaseUrl", "postgres://db"],
+    ["databaseUrl", "mysql://db/parley"],
+    ["unsafeDatabase", "maybe"],
+    ["natsUrl", "bus:4222"],
+    ["natsUrl", "http://bus:4222"],
+    ["natsUrl", "nats://bus:4222/path"],
+    ["natsUrl", "nats://tom:%ff@bus"],
+    ["natsUrl", "nats://bus, tls://bus"],
+    ["natsUrl", "nats://tom:one@bus, nats://tom:two@bus"],
     ["apnsUrl", "http://relay.example.org"],
     ["apnsUrl", "https://relay.example.org/push"],
     ["fcmUrl", "relay.example.org"],
@@ -77,19 +87,40 @@ describe("settings", () => {
     ["logLevel", "loud"],
     ["sendRate", "1.5"],
     ["retentionForce", "maybe"],
+    ["natsUrl", "nats://bus"],
   ] as const)("%s = %s is refused by its names", (name, value) => {
     const [problem, ...more] = problemsOf({ [name]: value });
     expect(problem).toContain(`${SETTINGS[name].env} (${SETTINGS[name].flag}) `);
     expect(more).toEqual([]);
   });
 
-  test("what this version lacks is said so", () => {
-    expect(problemsOf({ natsUrl: "nats://bus" })[0]).toContain("not offered by this version");
-    expect(problemsOf({ databaseUrl: "postgres://db" })[0]).toContain("not offered by this version");
+  test("the servers of NATS are named alike, with who may come in", () => {
+    const databaseUrl = "postgres://db/parley";
+    const natsOf = (natsUrl: string) => {
+      const parsed = parseSettings({ databaseUrl, natsUrl });
+      return parsed.ok ? parsed.settings.nats : parsed.problems;
+    };
+    const nobody = { user: undefined, password: undefined, token: undefined };
+    expect(natsOf("nats://one:4222, nats://[::1]")).toEqual({ servers: ["one:4222", "[::1]"], tls: false, ...nobody });
+    expect(natsOf("tls://tom:a%2Fb@one:4222,tls://tom:a%2Fb@two")).toEqual({
+      servers: ["one:4222", "two"],
+      tls: true,
+      ...nobody,
+      user: "tom",
+      password: "a/b",
+    });
+    expect(natsOf("nats://t0ken@one")).toEqual({ servers: ["one"], tls: false, ...nobody, token: "t0ken" });
   });
 
+  test("NATS needs a database that nodes can share", () =>
+    expect(problemsOf({ natsUrl: "nats://bus" })).toEqual([
+      "PARLEY_NATS_URL (--nats-url) needs PARLEY_DATABASE_URL with a postgres:// URL",
+    ]));
+
   test("a secret is never repeated in a problem", () => {
-    expect(problemsOf({ operatorToken: "ps_secret", secretKey: "hidden" }).join()).not.toMatch(/ps_secret|hidden/);
+    const given = { operatorToken: "ps_secret", secretKey: "hidden", databaseUrl: "postgres://parley:hidden@db" };
+    expect(problemsOf({ natsUrl: "nats://tom:hidden@bus/x" }).join()).not.toMatch(/hidden/);
+    expect(problemsOf(given).join()).not.toMatch(/ps_secret|hidden/);
   });
 
   test("all problems are told at once", () => expect(problemsOf({ port: "x", logLevel: "x" })).toHaveLength(2));

@@ -11,11 +11,17 @@ export interface Settings {
   port: number;
   host: string;
   dataDir: string;
+  /** A PostgreSQL database; undefined for SQLite in the data folder. */
+  databaseUrl: string | undefined;
+  /** Starts on a PostgreSQL server that may lose what it has acknowledged, too. */
+  unsafeDatabase: boolean;
   operatorToken: string | undefined;
   /** 32 bytes in hex or base64. */
   secretKey: string | undefined;
   publicUrl: string | undefined;
   tls: { cert: string; key: string } | undefined;
+  /** The bus between nodes. */
+  nats: NatsSettings | undefined;
   corsOrigins: string[];
   /** Addresses and networks whose X-Forwarded-For is believed. */
   trustedProxies: string[];
@@ -33,6 +39,15 @@ export interface Settings {
   retentionForce: boolean;
   /** Serves unary calls of the Connect protocol on a shorter path. */
   fastUnary: boolean;
+}
+
+export interface NatsSettings {
+  /** Host and port of each server. */
+  servers: string[];
+  tls: boolean;
+  user: string | undefined;
+  password: string | undefined;
+  token: string | undefined;
 }
 
 /** How a setting is given and explained. */
@@ -63,9 +78,19 @@ export const SETTINGS = {
     env: "PARLEY_DATABASE_URL",
     flag: "--database-url",
     value: "url",
-    help: "only sqlite: in this version",
+    help: "postgres://user:password@host:port/database (default: SQLite in the data folder)",
   },
-  natsUrl: { env: "PARLEY_NATS_URL", flag: "--nats-url", value: "url", help: "not offered by this version" },
+  unsafeDatabase: {
+    env: "PARLEY_UNSAFE_DATABASE",
+    flag: "--unsafe-database",
+    help: "start on a PostgreSQL server that may lose what was acknowledged, too (fsync, synchronous_commit)",
+  },
+  natsUrl: {
+    env: "PARLEY_NATS_URL",
+    flag: "--nats-url",
+    value: "list",
+    help: "NATS servers by which the nodes on one PostgreSQL wake each other, nats:// or tls://, with commas",
+  },
   operatorToken: {
     env: "PARLEY_OPERATOR_TOKEN",
     flag: "--operator-token",
@@ -203,14 +228,18 @@ const schema = z
     databaseUrl: z
       .string()
       .refine(
-        (url) => /^sqlite:?$/.test(url),
-        "is not offered by this version: it stores in SQLite, in PARLEY_DATA_DIR",
+        (url) => /^sqlite:?$/.test(url) || isPostgres(url),
+        "must be postgres://user:password@host:port/database, or sqlite: for SQLite in the data folder",
       )
+      .transform((url) => (isPostgres(url) ? url : undefined))
       .optional(),
-    natsUrl: z
-      .string()
-      .refine(() => false, "is not offered by this version: it runs as one node")
-      .optional(),
+    unsafeDatabase: z.stringbool("must be true or false").default(false),
+    natsUrl: list.transform((urls, context) => {
+      const nats = urls.length === 0 ? undefined : natsOf(urls);
+      if (typeof nats !== "string") return nats;
+      context.addIssue(nats);
+      return z.NEVER;
+    }),
     operatorToken: z
       .string()
       .regex(
@@ -246,7 +275,14 @@ const schema = z
     retentionForce: z.stringbool("must be true or false").default(false),
     fastUnary: z.stringbool("must be true or false").default(true),
   } satisfies Record<SettingName, z.ZodType>)
-  .superRefine(({ tlsCert, tlsKey }, context) => {
+  .superRefine(({ tlsCert, tlsKey, natsUrl, databaseUrl }, context) => {
+    // Nodes that share no database have nothing to wake each other for.
+    if (natsUrl !== undefined && databaseUrl === undefined)
+      context.addIssue({
+        code: "custom",
+        path: ["natsUrl"],
+        message: `needs ${SETTINGS.databaseUrl.env} with a postgres:// URL`,
+      });
     const alone = (path: SettingName, other: SettingName) =>
       context.addIssue({ code: "custom", path: [path], message: `needs ${SETTINGS[other].env} too` });
     if (tlsCert !== undefined && tlsKey === undefined) alone("tlsCert", "tlsKey");
@@ -265,10 +301,13 @@ export function parseSettings(
 ): { ok: true; settings: Settings } | { ok: false; problems: string[] } {
   const result = schema.safeParse(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "")));
   if (!result.success) return { ok: false, problems: result.error.issues.map(problemOf) };
-  const { databaseUrl: _, natsUrl: __, tlsCert, tlsKey, ...rest } = result.data;
+  const { natsUrl: nats, tlsCert, tlsKey, ...rest } = result.data;
   const tls = tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey };
-  const { operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl } = rest;
-  return { ok: true, settings: { ...rest, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl, tls } };
+  const { databaseUrl, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl } = rest;
+  return {
+    ok: true,
+    settings: { ...rest, databaseUrl, operatorToken, secretKey, publicUrl, apnsUrl, fcmUrl, tls, nats },
+  };
 }
 
 /** The version in the package's manifest. */
@@ -284,6 +323,46 @@ function problemOf({ path, message }: z.core.$ZodIssue): string {
 
 function urlOf(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined;
+}
+
+function isPostgres(text: string): boolean {
+  const url = urlOf(text);
+  return url !== undefined && /^postgres(ql)?:$/.test(url.protocol) && /^\/./.test(url.pathname);
+}
+
+/** What the URLs of NATS servers say, or what is wrong with them. */
+function natsOf(texts: readonly string[]): NatsSettings | string {
+  const urls = texts.map(urlOf);
+  const [first] = urls;
+  if (first === undefined || !urls.every((url) => isNatsUrl(url)))
+    return "must be URLs such as nats://host:4222 or tls://user:password@host:4222";
+  const differs = (part: "protocol" | "username" | "password") => urls.some((url) => url?.[part] !== first[part]);
+  if (differs("protocol")) return "must not mix nats:// and tls://";
+  if (differs("username") || differs("password")) return "must name the same user and password in each URL";
+  const [user, password] = [decoded(first.username), decoded(first.password)];
+  if (user === undefined || password === undefined) return "must have its user and password URL-encoded";
+  return {
+    servers: urls.map((url) => url?.host ?? ""),
+    tls: first.protocol === "tls:",
+    user: password === "" ? undefined : user,
+    password: password === "" ? undefined : password,
+    // A name alone is a token, as everywhere with NATS.
+    token: user !== "" && password === "" ? user : undefined,
+  };
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isNatsUrl(url: URL | undefined): boolean {
+  if (url === undefined) return false;
+  const { protocol, hostname, pathname, search, hash } = url;
+  return /^(nats|tls):$/.test(protocol) && hostname !== "" && /^\/?$/.test(pathname) && search + hash === "";
 }
 
 function isOrigin(text: string): boolean {

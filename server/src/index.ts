@@ -14,7 +14,9 @@ import { type Clock, systemClock } from "./ops/clock.js";
 import { createLogger, type Logger } from "./ops/logger.js";
 import type { PushSender } from "./ports.js";
 import { checkFolder, type Finding } from "./store/check-folder.js";
+import { makeFolder } from "./store/files.js";
 import { openSqlite } from "./store/sqlite.js";
+import type { Store } from "./store/store.js";
 
 export type { Settings } from "./config.js";
 export { backupStore } from "./store/backup.js";
@@ -49,7 +51,7 @@ export interface Overrides {
 export async function startServer(settings: Settings, overrides: Overrides = {}): Promise<RunningServer> {
   const logger = createLogger(settings.logLevel);
   const times = { ...TIMES, ...overrides.times };
-  const store = await openSqlite({ dataDir: settings.dataDir, busyTimeoutMs: times.sqliteBusyMs });
+  const store = await openStore(settings, times);
   if (store.logLost)
     logger.error("the last server ended by a crash, and its log file is gone: what it stored last may be lost");
   let finish: (end: { fatal: boolean }) => void = () => undefined;
@@ -119,14 +121,30 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
   }
 }
 
-/** Looks at a data folder, whether a server runs on it or not, and changes nothing. `quick` leaves out what reads every row. */
+async function openStore({ dataDir, databaseUrl, unsafeDatabase, secretKey }: Settings, times: Times): Promise<Store> {
+  if (databaseUrl === undefined) return await openSqlite({ dataDir, busyTimeoutMs: times.sqliteBusyMs });
+  // Keys and attachments are in the folder all the same.
+  makeFolder(dataDir);
+  const keyMark = createSecretBox(loadSecretKey(dataDir, secretKey)).mac("the key of a database");
+  // Loaded only here, so that a server on SQLite starts without it.
+  const { openPostgres } = await import("./store/postgres.js");
+  return await openPostgres({ url: databaseUrl, unsafe: unsafeDatabase, keyMark });
+}
+
+/**
+ * Looks at a data folder and its database, or the PostgreSQL database in its place, whether a server runs on it or not, and changes nothing. `quick`
+ * leaves out what reads every row.
+ */
 export async function examineFolder(
   dataDir: string,
-  { quick, secretKey }: { quick: boolean; secretKey: string | undefined },
+  options: { quick: boolean; secretKey: string | undefined; databaseUrl?: string | undefined },
 ): Promise<Finding[]> {
+  const { quick, secretKey, databaseUrl } = options;
   const key = findSecretKey(dataDir, secretKey);
   const unseal = key === undefined ? undefined : createSecretBox(key).open;
-  return await checkFolder(dataDir, { quick, unseal });
+  if (databaseUrl === undefined) return await checkFolder(dataDir, { quick, unseal });
+  const { checkPostgres } = await import("./store/check-server.js");
+  return await checkPostgres(databaseUrl, dataDir, { quick, unseal });
 }
 
 /** Says loudly which apps let anyone who has their client key log in as anyone. */

@@ -91,6 +91,11 @@ export const LIMITS = {
   thumbnailSidePixels: 128,
   imagesWaiting: 100,
   transientAttachments: 100_000,
+  /** What is kept of an app's log beyond a hole, until the hole is filled; what is more is read from the store. */
+  heldEvents: 1000,
+  heldBytes: 4 * 1024 * 1024,
+  /** A larger range wakes the other nodes without its events. */
+  busRangeBytes: 256 * 1024,
 } as const;
 
 /** The spans of time that hold for every app, in milliseconds. */
@@ -152,6 +157,16 @@ export const TIMES = {
   transientAttachmentMs: 600_000,
   thumbnailMs: 5_000,
   fileSweepMs: 86_400_000,
+  /** How long what is missing of a log may be on its way before it is read from the store. */
+  repairMs: 50,
+  repairRetryMs: 500,
+  headPollMs: 1_000,
+  /** The same while the other nodes cannot be heard. */
+  headPollDownMs: 200,
+  /** How long a stream whose cursor is ahead of its node waits for the node. */
+  catchUpMs: 2_000,
+  /** After so long without a listener a node no longer follows an app. */
+  tailIdleMs: 60_000,
 } as const;
 
 /** What an app starts with. Durations are milliseconds, 0 keeps for ever. */

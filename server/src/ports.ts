@@ -48,20 +48,50 @@ export interface LogState {
   generations: readonly { generationId: string; firstPos: number }[];
 }
 
+/** That an app's log has grown, without its events: these positions are in the store for everyone to read. */
+export interface Doorbell extends Omit<LogRange, "events"> {
+  firstPos: number;
+  lastPos: number;
+}
+
+/** What JSON can say. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+
+/** What nodes tell each other besides the log, such as that a cache is out of date. Each kind is a type alias with fields of its own. */
+export type Signal = { readonly appId: string; readonly kind: string; readonly [field: string]: Json };
+
+/** Whether a node hears the others. "alone": there are no others, so that nothing can be missed. */
+export type BusState = "alone" | "up" | "down";
+
 /**
- * The wake-up between nodes. Ranges and transient events may be lost, repeated or reordered: the log is the truth.
- * A node hears its own publications too, before `publish` returns.
+ * The wake-up between nodes. Whatever is published may be lost, repeated or reordered on its way: the log is the truth, and what hears must be
+ * right without the bus too, only later. Publishing never fails and never waits; while the bus is down it reaches this node alone.
+ *
+ * A node hears its own publications at once, before `publish` returns, in the order in which they are made and each exactly once, whatever it
+ * follows and whether the bus is up. From others it hears the signals of every app, and ranges and transient events only as long as it follows
+ * what they are of.
  */
 export interface Bus {
   publish(range: LogRange): void;
   publishTransient(event: TransientEvent): void;
+  publishSignal(signal: Signal): void;
+  /** Hears an app from soon on or, of a room (see store/audience.ts), the transient events that are for that room alone. As often as it is called, it takes as many `unfollow`. */
+  follow(appId: string, room?: string): void;
+  unfollow(appId: string, room?: string): void;
   subscribe(listener: BusListener): void;
+  state(): BusState;
+  close(): Promise<void>;
 }
 
-/** What a node does with what it hears. It must not throw. */
+/** What a node does with what it hears; `own` says that the node itself has published it. It must not throw. */
 export interface BusListener {
-  range(range: LogRange): void;
-  transient(event: TransientEvent): void;
+  range?(range: LogRange, own: boolean): void;
+  doorbell?(bell: Doorbell): void;
+  /** What is counted of a message does not travel. */
+  transient?(event: TransientEvent, own: boolean): void;
+  signal?(signal: Signal, own: boolean): void;
+  /** The bus came up, again too, or went down. What was published in between was missed. */
+  state?(state: BusState): void;
 }
 
 /** What the rules may ask about who is here now. */

@@ -123,6 +123,7 @@ async function commits(batch: number, send: (pair: number) => ReturnType<typeof 
   let events: readonly LogEvent[] = [];
   const committer = createCommitter({
     write: store.write,
+    writing: store.writing,
     room: store.room,
     batchItems: LIMITS.commitBatchItems,
     queueItems: LIMITS.commitQueueItems,

@@ -6,7 +6,8 @@ import { checkLog } from "../../server/src/store/check-log.js";
 import { type Committer, createCommitter } from "../../server/src/store/committer.js";
 import type { LogPlace } from "../../server/src/store/cursor.js";
 import { generationAt, readLogState, refusalOf } from "../../server/src/store/log.js";
-import { openSqlite, type Store } from "../../server/src/store/sqlite.js";
+import { openSqlite } from "../../server/src/store/sqlite.js";
+import type { Store } from "../../server/src/store/store.js";
 import { type CrashImage, crashImage } from "../support/crash-image.js";
 import { must } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
@@ -153,6 +154,7 @@ async function begin(dataDir: string) {
   const store: Store = await openSqlite({ dataDir, busyTimeoutMs: 20 });
   const committer: Committer = createCommitter({
     write: store.write,
+    writing: store.writing,
     room: store.room,
     batchItems: 256,
     queueItems: 2000,

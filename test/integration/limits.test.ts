@@ -155,6 +155,9 @@ const TRIED: Readonly<Record<keyof typeof LIMITS, readonly [file: string, title:
     "server/src/domain/attachments/heard.test.ts",
     "at its limit and one past it: the oldest attachment is forgotten",
   ],
+  heldEvents: ["server/src/delivery/hold.test.ts", "so many events, and so many bytes, and not one more"],
+  heldBytes: ["server/src/delivery/hold.test.ts", "so many events, and so many bytes, and not one more"],
+  busRangeBytes: ["server/src/delivery/bus-codec.test.ts", "a range of the most bytes goes whole, a larger one rings"],
 };
 
 test("every limit names the test that tries it, and the test is there", () => {

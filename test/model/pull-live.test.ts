@@ -47,7 +47,7 @@ function realStream() {
   const tail = createAppTail(
     APP,
     { head: 0, floor: 0, generations: [{ generationId: GENERATION, firstPos: 0 }] },
-    { onGap: unexpected, onError: unexpected },
+    { onRoom: unexpected, onError: unexpected },
   );
   const placeOf = (cursor: string) => decodeCursor(APP, cursor)?.pos ?? Number.NaN;
 
@@ -114,7 +114,7 @@ function realStream() {
   const tell = (count: number) => {
     const events = log.slice(told, told + count);
     told += count;
-    tail.range({ appId: APP, generationId: GENERATION, generationFirstPos: 0, events });
+    tail.apply(events);
   };
   const steps: Record<string, () => void> = {
     commit: () => void log.push(event(log.length + 1)),

@@ -10,11 +10,11 @@ import type { Clock } from "../../server/src/ops/clock.js";
 import { createLogger } from "../../server/src/ops/logger.js";
 import type { PushSender } from "../../server/src/ports.js";
 import type { Db } from "../../server/src/store/schema.js";
-import { openSqlite } from "../../server/src/store/sqlite.js";
 import type { Address } from "./clients.js";
+import { dropDatabase } from "./database.js";
 import { fakeClock } from "./fake-clock.js";
 import { testSettings } from "./server.js";
-import { tempFolder } from "./temp-store.js";
+import { openStore, tempFolder } from "./temp-store.js";
 
 const OPERATOR_TOKEN = "operator";
 
@@ -46,7 +46,7 @@ export async function startJitteryServer({
   pushSender,
 }: JitteryOptions): Promise<JitteryServer> {
   const folder = tempFolder();
-  const store = await openSqlite({ dataDir: folder.path, busyTimeoutMs: 20 });
+  const store = await openStore(folder.path);
   const late = (connection: "read" | "write"): Db =>
     store[connection].withPlugin({
       transformQuery: ({ node }) => node,
@@ -93,6 +93,7 @@ export async function startJitteryServer({
       await Promise.all(closed);
       await app.close();
       await store.close();
+      await dropDatabase(folder.path);
       folder[Symbol.dispose]();
     },
   };

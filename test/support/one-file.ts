@@ -32,7 +32,7 @@ export default async function makeOneFile(): Promise<void> {
     logLevel: "error",
     root: join(root, "server"),
     // What has a part in machine code finds it from where it is.
-    ssr: { noExternal: true, external: ["@node-rs/argon2", "better-sqlite3", "sharp"] },
+    ssr: { noExternal: true, external: ["@node-rs/argon2", "better-sqlite3", "pg", "sharp"] },
     build: {
       ssr: true,
       outDir: made,

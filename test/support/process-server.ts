@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { Address } from "./clients.js";
+import { databaseOf } from "./database.js";
 import { parleyMain } from "./one-file.js";
 
 /** A server in a process of its own, which can be killed. */
@@ -35,6 +36,7 @@ export async function spawnServer(options: {
   /** Takes what it logs, which is shown otherwise. */
   onStderr?: (text: string) => void;
 }): Promise<ProcessServer> {
+  const databaseUrl = await databaseOf(options.dataDir);
   const child = spawn(
     process.execPath,
     [options.main ?? parleyMain, "serve", "--port", String(options.port), "--json-ready"],
@@ -44,6 +46,7 @@ export async function spawnServer(options: {
         PARLEY_DATA_DIR: options.dataDir,
         PARLEY_SEND_RATE: "0",
         PARLEY_LOG_LEVEL: "error",
+        ...(databaseUrl !== undefined && { PARLEY_DATABASE_URL: databaseUrl }),
         ...options.env,
       },
       stdio: ["ignore", "pipe", options.onStderr === undefined ? "inherit" : "pipe"],

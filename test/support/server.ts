@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Overrides, type RunningServer, type Settings, startServer } from "@parley/server";
+import { databaseOf, dropDatabase } from "./database.js";
 
 /** A server of a test's own, on a free port and a folder of its own. */
 export interface TestServer {
@@ -46,12 +47,14 @@ export function testSettings(dataDir: string): Settings {
     connectionsPerAddress: 2000,
     sendRate: 0,
     retentionForce: false,
+    unsafeDatabase: false,
     dataDir,
   } as unknown as Settings;
 }
 
 async function start(dataDir: string, options: TestServerOptions): Promise<TestServer> {
-  const settings: Settings = { ...testSettings(dataDir), ...options.settings, dataDir };
+  const databaseUrl = await databaseOf(dataDir);
+  const settings: Settings = { ...testSettings(dataDir), databaseUrl, ...options.settings, dataDir };
   // Clients share this process, so its event loop says nothing of the server's load.
   const limits = { eventLoopBusyMs: 1e9, eventLoopFloodedMs: 1e9, ...options.limits };
   const printed: string[] = [];
@@ -71,6 +74,7 @@ async function start(dataDir: string, options: TestServerOptions): Promise<TestS
     },
     async close() {
       await running.close();
+      await dropDatabase(dataDir);
       rmSync(dataDir, { recursive: true, force: true });
     },
   };

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LogRange } from "../../server/src/ports.js";
 import { type Committer, type CommitterOptions, createCommitter } from "../../server/src/store/committer.js";
-import { openSqlite, type Store } from "../../server/src/store/sqlite.js";
+import { openSqlite } from "../../server/src/store/sqlite.js";
+import type { Store } from "../../server/src/store/store.js";
+import { databaseOf, dropDatabase } from "./database.js";
 
 // In memory where the system has such a place: what is tested is not the disk, whose fsyncs take most of the time.
 const PARENT = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
@@ -14,7 +16,7 @@ export function tempFolder(): { path: string } & Disposable {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** A real SQLite store of its own, with the committer of one process over it. */
+/** A real store of its own, on the database that the suites run on, with the committer of one process over it. */
 export interface TempStore extends AsyncDisposable {
   readonly store: Store;
   readonly dataDir: string;
@@ -25,15 +27,24 @@ export interface TempStore extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
+/** Opens the store of a folder, on the database that the suites run on. */
+export async function openStore(dataDir: string): Promise<Store> {
+  const url = await databaseOf(dataDir);
+  if (url === undefined) return await openSqlite({ dataDir, busyTimeoutMs: 20 });
+  const { openPostgres } = await import("../../server/src/store/postgres.js");
+  return await openPostgres({ url, unsafe: false, keyMark: "" });
+}
+
 export async function tempStore(options: Partial<CommitterOptions> = {}): Promise<TempStore> {
   const folder = tempFolder();
   // So that the start need not make it.
   writeFileSync(join(folder.path, "disk-reserve"), "");
-  const store = await openSqlite({ dataDir: folder.path, busyTimeoutMs: 20 });
+  const store = await openStore(folder.path);
   const ranges: LogRange[] = [];
   const newCommitter = () =>
     createCommitter({
       write: store.write,
+      writing: store.writing,
       room: store.room,
       batchItems: 256,
       queueItems: 2000,
@@ -57,6 +68,7 @@ export async function tempStore(options: Partial<CommitterOptions> = {}): Promis
     async [Symbol.asyncDispose]() {
       await temp.committer.close();
       await store.close();
+      await dropDatabase(folder.path);
       folder[Symbol.dispose]();
     },
   };

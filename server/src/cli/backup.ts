@@ -2,11 +2,12 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { runCommand, storeCommandFailure } from "./failure.js";
-import { DATA_GROUP, dataDirOption, examples, jsonOption } from "./options.js";
+import { DATA_GROUP, databaseUrlOption, dataDirOption, examples, jsonOption, needsSqlite } from "./options.js";
 import { showProgress } from "./progress.js";
 
 interface Options {
   dataDir: string;
+  databaseUrl?: string;
   force?: boolean;
   json?: boolean;
 }
@@ -18,6 +19,7 @@ export function backupCommand(): Command {
     .description("copy everything stored into one file, while the server runs or not")
     .argument("<file>", "file to write")
     .addOption(dataDirOption())
+    .addOption(databaseUrlOption().hideHelp())
     .option("--force", "replace the file if it is there")
     .addOption(jsonOption())
     .addHelpText(
@@ -33,7 +35,8 @@ its owner can read it. The secret-key of the data folder is not in it, so that w
 keep a copy of it elsewhere, once. Without it the keys that check signed tokens have to be set again.
 `;
 
-async function backup(file: string, { dataDir, force, json }: Options): Promise<void> {
+async function backup(file: string, { dataDir, databaseUrl, force, json }: Options): Promise<void> {
+  needsSqlite(databaseUrl, "copy it with pg_dump, see docs/operations.md");
   const { backupStore } = await import("../index.js");
   const progress = showProgress("copied");
   try {

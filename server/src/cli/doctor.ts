@@ -2,10 +2,11 @@ import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import type { Finding } from "../index.js";
 import { EXIT, runCommand } from "./failure.js";
-import { DATA_GROUP, dataDirOption, examples, jsonOption } from "./options.js";
+import { DATA_GROUP, databaseUrlOption, dataDirOption, examples, jsonOption, postgresUrl } from "./options.js";
 
 interface Options {
   dataDir: string;
+  databaseUrl?: string;
   secretKey?: string;
   quick?: boolean;
   json?: boolean;
@@ -17,6 +18,7 @@ export function doctorCommand(): Command {
     .helpGroup(DATA_GROUP)
     .description("check a data folder, while the server runs or not; ends with 1 when something is wrong")
     .addOption(dataDirOption())
+    .addOption(databaseUrlOption())
     .addOption(new Option("--secret-key <key>", "the server's, when it is not in the folder").env("PARLEY_SECRET_KEY"))
     .option("--quick", "leave out what reads every row")
     .addOption(jsonOption())
@@ -24,9 +26,13 @@ export function doctorCommand(): Command {
     .action((options: Options) => runCommand(() => examine(options)));
 }
 
-async function examine({ dataDir, secretKey, quick, json }: Options): Promise<void> {
+async function examine({ dataDir, databaseUrl, secretKey, quick, json }: Options): Promise<void> {
   const { examineFolder } = await import("../index.js");
-  const findings = await examineFolder(resolve(dataDir), { quick: quick === true, secretKey });
+  const findings = await examineFolder(resolve(dataDir), {
+    quick: quick === true,
+    secretKey,
+    databaseUrl: postgresUrl(databaseUrl),
+  });
   const healthy = findings.every(({ state }) => state !== "problem");
   process.stdout.write(json === true ? `${JSON.stringify({ healthy, findings })}\n` : `${plain(findings)}\n`);
   if (!healthy) process.exitCode = EXIT.failure;

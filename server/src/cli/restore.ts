@@ -1,11 +1,12 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { runCommand, storeCommandFailure } from "./failure.js";
-import { DATA_GROUP, dataDirOption, examples, jsonOption } from "./options.js";
+import { DATA_GROUP, databaseUrlOption, dataDirOption, examples, jsonOption, needsSqlite } from "./options.js";
 import { showProgress } from "./progress.js";
 
 interface Options {
   dataDir: string;
+  databaseUrl?: string;
   json?: boolean;
 }
 
@@ -16,6 +17,7 @@ export function restoreCommand(): Command {
     .description("put a backup in the place of the database of a stopped server")
     .argument("<backup>", "file that parley backup wrote")
     .addOption(dataDirOption())
+    .addOption(databaseUrlOption().hideHelp())
     .addOption(jsonOption())
     .addHelpText(
       "after",
@@ -30,7 +32,8 @@ again (resync, HISTORY_CHANGED), and nobody else is. Everything is as it was the
 open again, members that were removed since are members again.
 `;
 
-async function restore(backup: string, { dataDir, json }: Options): Promise<void> {
+async function restore(backup: string, { dataDir, databaseUrl, json }: Options): Promise<void> {
+  needsSqlite(databaseUrl, "restore it with pg_restore, see docs/operations.md");
   const { restoreStore } = await import("../index.js");
   const database = resolve(dataDir, "parley.db");
   const keepName = `${database}.replaced-${new Date().toISOString().replace(/[:.]/g, "-")}`;

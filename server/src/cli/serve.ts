@@ -56,6 +56,10 @@ function startFailure(error: unknown, { dataDir }: Settings): unknown {
   const { cause } = error;
   if (cause instanceof Error && "syscall" in cause && /^(listen|getaddrinfo)$/.test(String(cause.syscall)))
     return new CommandFailure(`${error.message} (--port, --host)`, EXIT.unavailable);
+  if (error.name === "DatabaseServerError") {
+    const unreachable = "kind" in error && error.kind === "unreachable";
+    return new CommandFailure(error.message, unreachable ? EXIT.unavailable : EXIT.setting);
+  }
   if (error.name === "DatabaseFileError") return new CommandFailure(error.message, EXIT.store);
   if (code === "SQLITE_BUSY")
     return new CommandFailure(`another program holds the database in ${dataDir} for writing`, EXIT.locked);

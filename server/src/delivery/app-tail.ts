@@ -1,7 +1,7 @@
 import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import { EventKind } from "@parley/proto/parley/v1/stream_event_pb.js";
-import type { LogEvent, LogRange, LogState, TransientEvent } from "../ports.js";
-import { sessionAudience, userAudience } from "../store/audience.js";
+import type { LogEvent, LogState, TransientEvent } from "../ports.js";
+import { isRoomPlace, sessionAudience, userAudience } from "../store/audience.js";
 import { encodeCursor } from "../store/cursor.js";
 import { generationAt, type Stay } from "../store/log.js";
 import { type EncodedEvent, encodeEvent } from "./frames.js";
@@ -13,9 +13,13 @@ export interface AppTail {
   readonly appId: string;
   /** The log as of the watermark; `head` is the watermark. */
   state(): LogState;
+  watermark(): number;
   cursorAt(pos: number): string;
   encode(event: { kind: number; pos: number; payload: Uint8Array }): EncodedEvent;
-  range(range: LogRange): void;
+  /** Delivers the events after the watermark; the first of them is the next one. What was delivered before is passed over. */
+  apply(events: readonly LogEvent[]): void;
+  /** A generation begins beyond the watermark. */
+  begin(generation: LogState["generations"][number]): void;
   transient(event: TransientEvent): void;
   raiseFloor(pos: number): void;
   add(subscription: Subscription, audiences: readonly string[], loadStays: () => Promise<Stay[]>): Promise<void>;
@@ -27,13 +31,17 @@ export interface AppTail {
   all(): Iterable<Subscription>;
   /** Resolves when the watermark has passed a position, or the wait is over; tells whether it has. */
   passed(pos: number, signal: AbortSignal): Promise<boolean>;
+  /** Whether nobody listens or waits. */
+  isIdle(): boolean;
+  /** Ends all streams and waits, those that still come too: the next who asks gets another tail. */
+  abandon(): void;
   /** Ends all waits, and every stream, those that still come too, with the advice to come back after a delay within the spread. */
   drain(spreadMs: number): void;
 }
 
 export interface AppTailOptions {
-  /** Told when a range skips positions: the tail has ended its streams and waits, and takes no more. */
-  onGap(): void;
+  /** Told when the first listener of a room has come, and when the last one has left. */
+  onRoom(room: string, hasListeners: boolean): void;
   /** Told of a stream that failed and was ended. */
   onError(error: unknown): void;
 }
@@ -42,7 +50,11 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
   let watermark = initial.head;
   let { floor } = initial;
   const generations = [...initial.generations];
-  const routes = createRoutes<Subscription>(() => watermark);
+  const routes = createRoutes<Subscription>(() => watermark, {
+    onAudience(audience, hasListeners) {
+      if (isRoomPlace(audience)) options.onRoom(audience, hasListeners);
+    },
+  });
   const subscriptions = new Set<Subscription>();
   const waiting = new Set<() => void>();
   let drainMs: number | undefined;
@@ -70,6 +82,8 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
   };
 
   const deliver = (event: LogEvent, touched: Set<Subscription>) => {
+    // Its content was deleted before it could be read.
+    if (event.payload.length === 0) return;
     let encoded: EncodedEvent | undefined;
     routes.route(event, (subscription) => {
       // A stream that is reading will find the event in the log.
@@ -100,25 +114,15 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
   const sendBack = (subscription: Subscription) =>
     subscription.end({ reason: GoodbyeReason.INTERNAL, reconnect: true });
 
-  const giveUp = () => {
-    lost = true;
-    for (const subscription of [...subscriptions]) sendBack(subscription);
-    for (const wake of [...waiting]) wake();
-    options.onGap();
-  };
-
   return {
     appId,
     state,
+    watermark: () => watermark,
     cursorAt,
     encode,
-    range(range) {
-      const last = range.events.at(-1);
-      if (lost || last === undefined || last.pos <= watermark) return;
-      if (generations.at(-1)?.generationId !== range.generationId)
-        generations.push({ generationId: range.generationId, firstPos: range.generationFirstPos });
-      const fresh = range.events.filter((event) => event.pos > watermark);
-      if (fresh[0]?.pos !== watermark + 1) return giveUp();
+    apply(events) {
+      const fresh = events[0]?.pos === watermark + 1 ? events : events.filter((event) => event.pos > watermark);
+      if (lost || fresh.length === 0) return;
       const before = watermark;
       const touched = new Set<Subscription>();
       for (const event of fresh) {
@@ -129,6 +133,11 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
       }
       for (const subscription of touched) subscription.flush(before);
       for (const wake of [...waiting]) wake();
+    },
+    begin(generation) {
+      generations.push(generation);
+      generations.sort((a, b) => a.firstPos - b.firstPos);
+      headCursor = undefined;
     },
     transient(event) {
       let encoded: EncodedEvent | undefined;
@@ -143,7 +152,7 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
     async add(subscription, audiences, loadStays) {
       subscriptions.add(subscription);
       if (drainMs !== undefined) sendAway(subscription, drainMs);
-      // Who was on the way here when the gap was found would wait for ever.
+      // Who was on the way here when it was abandoned would wait for ever.
       if (lost) sendBack(subscription);
       await routes.add(subscription, subscription.userId, audiences, loadStays);
     },
@@ -167,6 +176,12 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
         waiting.add(wake);
         signal.addEventListener("abort", wake, { once: true });
       }),
+    isIdle: () => subscriptions.size === 0 && waiting.size === 0,
+    abandon() {
+      lost = true;
+      for (const subscription of [...subscriptions]) sendBack(subscription);
+      for (const wake of [...waiting]) wake();
+    },
     drain(spreadMs) {
       drainMs = spreadMs;
       for (const subscription of [...subscriptions]) sendAway(subscription, spreadMs);

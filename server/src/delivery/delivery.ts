@@ -7,6 +7,7 @@ import type { Bus, Presence, Tail } from "../ports.js";
 import type { Db } from "../store/schema.js";
 import { createHub, type Hub } from "./hub.js";
 import { createLiveness } from "./liveness.js";
+import { createLogReads } from "./log-reads.js";
 import type { StreamDeps } from "./open-stream.js";
 import { createPresenceBoard, type PresenceOptions } from "./presence.js";
 
@@ -35,7 +36,7 @@ export interface DeliveryOptions {
 
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { clock, times } = options;
-  const hub = createHub(options);
+  const hub = createHub({ ...options, log: createLogReads(options.read) });
   const board = createPresenceBoard({
     clock,
     graceMs: times.presenceGraceMs,
@@ -77,17 +78,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     tail: {
       state: async (appId) => (await hub.tail(appId)).state(),
       acknowledge: liveness.ack,
-      async passed(appId, pos, waitMs, signal) {
-        const tail = await hub.tail(appId);
-        const over = new AbortController();
-        const stop = () => over.abort();
-        const timer = clock.setTimer(stop, waitMs, { keepAlive: true });
-        signal.addEventListener("abort", stop, { once: true });
-        const passed = await tail.passed(pos, over.signal);
-        timer.cancel();
-        signal.removeEventListener("abort", stop);
-        return passed;
-      },
+      passed: async (appId, pos, waitMs, signal) => await hub.passed(await hub.tail(appId), pos, waitMs, signal),
     },
     remember(users) {
       for (const user of users) board.remember(user.app_id, user.user_id, times.presenceBootGraceMs);

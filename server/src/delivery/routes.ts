@@ -30,8 +30,13 @@ interface Entry {
   audiences: Set<string>;
 }
 
+export interface RoutesOptions {
+  /** Told when the first listener of an audience has come, and when the last one has left. */
+  onAudience?(audience: string, hasListeners: boolean): void;
+}
+
 /** Makes an empty index; `watermark` gives the position up to which events were routed. */
-export function createRoutes<T>(watermark: () => number): Routes<T> {
+export function createRoutes<T>(watermark: () => number, { onAudience }: RoutesOptions = {}): Routes<T> {
   const byAudience = new Map<string, Set<T>>();
   const entries = new Map<T, Entry>();
   // Each load of stays under way collects the effects that pass meanwhile.
@@ -40,13 +45,18 @@ export function createRoutes<T>(watermark: () => number): Routes<T> {
   const join = (listener: T, entry: Entry, audience: string) => {
     entry.audiences.add(audience);
     const set = byAudience.get(audience);
-    if (set === undefined) byAudience.set(audience, new Set([listener]));
-    else set.add(listener);
+    if (set === undefined) {
+      byAudience.set(audience, new Set([listener]));
+      onAudience?.(audience, true);
+    } else set.add(listener);
   };
   const leave = (listener: T, entry: Entry, audience: string) => {
     entry.audiences.delete(audience);
     const set = byAudience.get(audience);
-    if (set?.delete(listener) && set.size === 0) byAudience.delete(audience);
+    if (set?.delete(listener) && set.size === 0) {
+      byAudience.delete(audience);
+      onAudience?.(audience, false);
+    }
   };
   const apply = (effect: Effect) => {
     for (const load of loads) load.push(effect);

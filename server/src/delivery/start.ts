@@ -1,7 +1,10 @@
 import { ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import { decodeCursor } from "../store/cursor.js";
-import { refusalOf } from "../store/log.js";
+import { StoreError } from "../store/errors.js";
+import { readLogState, refusalOf } from "../store/log.js";
+import type { Db } from "../store/schema.js";
 import type { AppTail } from "./app-tail.js";
+import type { Hub } from "./hub.js";
 
 /** Where a stream starts. */
 export interface Start {
@@ -12,17 +15,20 @@ export interface Start {
 }
 
 /** Resolves the cursor of a Subscribe: its own place, or the head with the reason. */
-export function startOf(tail: AppTail, cursor: string): Start {
-  const state = tail.state();
-  const atHead = (resync: ResyncReason | undefined): Start => ({
-    pos: state.head,
-    cursor: tail.cursorAt(state.head),
-    resync,
-  });
+export async function startOf(read: Db, hub: Hub, tail: AppTail, cursor: string): Promise<Start> {
+  const atHead = (resync: ResyncReason | undefined): Start => {
+    const pos = tail.watermark();
+    return { pos, cursor: tail.cursorAt(pos), resync };
+  };
   if (cursor === "") return atHead(undefined);
   const place = decodeCursor(tail.appId, cursor);
   if (place === undefined) return atHead(ResyncReason.INVALID);
-  const refusal = refusalOf(state, place);
+  let refusal = refusalOf(tail.state(), place);
+  // The client may come from a node that is farther: what is so is what the store says.
+  if (refusal === "history_changed") {
+    refusal = refusalOf(await readLogState(read, tail.appId), place);
+    if (refusal === undefined && !(await hub.catchUp(tail, place.pos))) throw new StoreError("busy");
+  }
   if (refusal === undefined) return { pos: place.pos, cursor, resync: undefined };
   return atHead(refusal === "expired" ? ResyncReason.EXPIRED : ResyncReason.HISTORY_CHANGED);
 }

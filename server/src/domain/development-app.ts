@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { AppSettingsSchema } from "@parley/proto/parley/v1/app_pb.js";
-import { listApps } from "../store/apps.js";
+import { claimFirstApp, findApp, listApps } from "../store/apps.js";
 import { type AppKeys, newAppKeys, storeApp } from "./admin/create-app.js";
 import type { Ctx } from "./context.js";
 import { readSecretFile, writeSecretFile } from "./secret-file.js";
@@ -23,8 +23,12 @@ export async function ensureDevelopmentApp(ctx: Ctx, dataDir: string): Promise<D
   const keys = kept ?? newAppKeys();
   const { appId: app_id, clientKey: client_key, serviceKey: service_key } = keys;
   writeSecretFile(file, JSON.stringify({ app_id, client_key, service_key }, undefined, 2));
-  await storeApp(ctx, keys, "Development", create(AppSettingsSchema, { allowBareIdLogin: true }));
-  return keys;
+  const settings = create(AppSettingsSchema, { allowBareIdLogin: true });
+  const made = await ctx.committer.run(keys.appId, async (tx) => {
+    if (await claimFirstApp(tx)) await storeApp(ctx, tx, keys, "Development", settings);
+    return (await findApp(tx.db, keys.appId)) !== undefined;
+  });
+  return made ? keys : undefined;
 }
 
 function parse(text: string | undefined): AppKeys | undefined {

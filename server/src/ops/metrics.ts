@@ -50,6 +50,33 @@ export function createMetrics(options: { readonly process: boolean } = { process
       help: "The largest distance of any app between the head of its log and what this node has delivered up to.",
       registers,
     }),
+    logRepairs: new Counter({
+      name: "parley_log_repairs_total",
+      help: "The times events that the bus did not bring, or not in time, were read from the store.",
+      registers,
+    }),
+    heldEvents: new Gauge({
+      name: "parley_held_events",
+      help: "The events that came before an earlier one and wait for it, of all apps.",
+      registers,
+    }),
+    busUp: new Gauge({
+      name: "parley_bus_up",
+      help: "1 while this node hears the other nodes or has none, 0 while it finds what they write by looking into the store.",
+      registers,
+    }),
+    busDropped: new Counter({
+      name: "parley_bus_dropped_total",
+      help: "The publications that were not sent to the other nodes: the bus was down, or they were too large for it.",
+      labelNames: ["reason"] as const,
+      registers,
+    }),
+    busIgnored: new Counter({
+      name: "parley_bus_ignored_total",
+      help: "The messages of the bus that were not understood: of another version, as during an upgrade, or malformed.",
+      labelNames: ["reason"] as const,
+      registers,
+    }),
     sessions: new Gauge({
       name: "parley_sessions",
       help: "The sessions with an open stream on this node, by state.",

@@ -23,7 +23,7 @@ export async function startPushing(options: PushingOptions): Promise<Pushing> {
   const handOvers = createHandOvers(clock, times.pushHandOverMs);
   const worker = await startPushWorker({ ...options, handOvers });
   const reader = await startPushReader({ ...options, onJobs: worker.wake });
-  bus.subscribe({ range: reader.range, transient: () => undefined });
+  bus.subscribe({ range: reader.range });
   return {
     withdraw: handOvers.withdraw,
     settled: handOvers.settled,

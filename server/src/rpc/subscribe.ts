@@ -56,6 +56,7 @@ export function createSubscribe(deps: SubscribeDeps): Subscribe {
       const self = await findSelf(ctx, caller);
       const logger = streams.logger.child({ requestId: call.requestId });
       const tail = await hub.tail(caller.appId);
+      const start = await startOf(streams.read, hub, tail, request.cursor);
       const [older] = tail.ofSession(caller.sessionId);
       places.take(call.address, older !== undefined, facts.signal);
       return {
@@ -65,6 +66,7 @@ export function createSubscribe(deps: SubscribeDeps): Subscribe {
         createdPos: self.created_pos,
         hidden: self.invisible === 1,
         tail,
+        start,
       };
     } catch (error) {
       throw funnel.fail(method, error, call.requestId);
@@ -72,8 +74,7 @@ export function createSubscribe(deps: SubscribeDeps): Subscribe {
   };
 
   return async function* subscribe(request, facts, { response, codec }) {
-    const { caller, requestId, logger, createdPos, hidden, tail } = await admit(request, facts);
-    const start = startOf(tail, request.cursor);
+    const { caller, requestId, logger, createdPos, hidden, tail, start } = await admit(request, facts);
     if (start.resync === ResyncReason.HISTORY_CHANGED) funnel.tellLostHistory(method, requestId);
     yield {
       frame: {

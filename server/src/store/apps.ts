@@ -15,6 +15,16 @@ export async function insertApp(tx: Tx, app: Omit<Row<"app">, "create_ms">): Pro
   return row;
 }
 
+/** Says whether the app of a transaction is the one that the first start makes: nodes that start together on an empty store make but one. */
+export async function claimFirstApp(tx: Tx): Promise<boolean> {
+  const result = await tx.db
+    .insertInto("meta")
+    .values({ name: "first_app", value: tx.appId })
+    .onConflict((conflict) => conflict.column("name").doNothing())
+    .executeTakeFirst();
+  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+}
+
 export async function updateApp(
   tx: Tx,
   change: Partial<

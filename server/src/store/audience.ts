@@ -7,3 +7,4 @@ export const roomPlace = (roomId: string): string => `r:${roomId}`;
 /** The id inside the name of a place or of a user's audience. */
 export const idOf = (name: string): string => name.slice(2);
 export const isGroupPlace = (name: string): boolean => name.startsWith("g:");
+export const isRoomPlace = (name: string): boolean => name.startsWith("r:");

@@ -1,4 +1,6 @@
 import type { CompiledQuery, OnConflictBuilder } from "kysely";
+import { dialectOf } from "./kysely.js";
+import { prepared } from "./prepared.js";
 import type { Db, Row, Schema } from "./schema.js";
 
 // A few sizes cover every batch, so neither Kysely nor the database compiles a statement for each length.
@@ -14,15 +16,16 @@ interface Upsert<T extends keyof Schema> {
 
 /** Makes the function that inserts many rows of one table by few statements. */
 export function bulkInsert<T extends keyof Schema>(table: T, columns: readonly Column<T>[], upsert?: Upsert<T>) {
-  const compiled = new Map<number, CompiledQuery>();
+  const compiled = new Map<string, CompiledQuery>();
   const shape = (db: Db, size: number): CompiledQuery => {
-    let query = compiled.get(size);
+    const key = `${dialectOf(db)} ${size}`;
+    let query = compiled.get(key);
     if (query === undefined) {
       const blank = Object.fromEntries(columns.map((column) => [column, 0]));
       // The values are placeholders for their parameters; the real ones are bound below.
       const insert = db.insertInto(table as "meta").values(Array.from({ length: size }, () => blank) as never);
-      query = (upsert === undefined ? insert : insert.onConflict(replacing(upsert))).compile();
-      compiled.set(size, query);
+      query = prepared((upsert === undefined ? insert : insert.onConflict(replacing(upsert))).compile());
+      compiled.set(key, query);
     }
     return query;
   };

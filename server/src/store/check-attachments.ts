@@ -12,7 +12,7 @@ export async function checkAttachments(
   dataDir: string,
   tell: (check: string, state: "ok" | "problem", text: string) => void,
 ): Promise<void> {
-  if ((await schemaAge(db, "sqlite")) !== "current") return;
+  if ((await schemaAge(db)) !== "current") return;
   const folder = blobFolder(dataDir);
   let [all, without, example] = [0, 0, ""];
   for (let after = { appId: "", attachmentId: "" }; ; ) {

@@ -5,6 +5,7 @@ import { checkAttachments } from "./check-attachments.js";
 import { checkLog } from "./check-log.js";
 import { structureFaults } from "./copy.js";
 import { sideFiles, storeFiles } from "./files.js";
+import { dialectOf } from "./kysely.js";
 import { isLocked } from "./lock.js";
 import { judgeFiles, lookAtFiles } from "./log-file.js";
 import { schemaAge } from "./migrate.js";
@@ -63,7 +64,7 @@ export async function checkFolder(dataDir: string, options: CheckOptions): Promi
   return findings;
 }
 
-type Tell = (check: string, state: Finding["state"], text: string) => void;
+export type Tell = (check: string, state: Finding["state"], text: string) => void;
 
 /** Tells whether a server runs, as far as that can be known. */
 function checkServer(lock: string, tell: Tell): boolean {
@@ -110,21 +111,27 @@ function checkAccess(dataDir: string, tell: Tell): void {
   }
 }
 
-async function checkDatabase(db: Db, { quick, unseal }: CheckOptions, tell: Tell): Promise<void> {
-  const schema = await schemaAge(db, "sqlite");
+/** Looks at what is stored, on one state of it. */
+export async function checkDatabase(db: Db, { quick, unseal }: CheckOptions, tell: Tell): Promise<void> {
+  const schema = await schemaAge(db);
   if (schema === "none") return tell("schema", "problem", "it is not a database of Parley's");
   if (schema === "newer")
     return tell("schema", "problem", "a newer version of Parley wrote it: this one cannot serve it");
   tell("schema", "ok", schema === "older" ? "an older one, which the next start brings up to date" : "this version's");
-  const faults = await structureFaults(db, quick ? "quick" : "full");
-  for (const fault of faults) tell("structure", "problem", fault);
-  if (faults.length > 0) return;
-  tell("structure", "ok", quick ? "whole, its indexes not compared" : "whole");
+  // What a database server holds is its own to check.
+  if (dialectOf(db) === "sqlite" && !(await checkStructure(db, quick, tell))) return;
   await checkSeals(db, schema, unseal, tell);
   if (quick || schema === "older") return;
   const broken = await checkLog(db);
   for (const { rule, text } of broken) tell(rule, "problem", text);
   if (broken.length === 0) await tellLog(db, tell);
+}
+
+async function checkStructure(db: Db, quick: boolean, tell: Tell): Promise<boolean> {
+  const faults = await structureFaults(db, quick ? "quick" : "full");
+  for (const fault of faults) tell("structure", "problem", fault);
+  if (faults.length === 0) tell("structure", "ok", quick ? "whole, its indexes not compared" : "whole");
+  return faults.length === 0;
 }
 
 /** Whether the key that seals the secrets of the apps is still there. */
@@ -175,6 +182,6 @@ function megabytes(bytes: number): string {
   return `${(bytes / MIB).toFixed(1)} MiB`;
 }
 
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -36,16 +36,24 @@ export async function checkLog(db: Db): Promise<LogFault[]> {
   return faults;
 }
 
-/** Each query gives the apps, and the conversations in them, that break its rule, and how often; at most a few, for a human to read. */
+const LINE = "\n";
+
+/**
+ * Each query gives the apps, and the conversations in them, that break its rule, and how often; at most a few, for a human to read. Both databases
+ * run them: a comparison is no number to PostgreSQL, and an alias is unknown to its `having`.
+ */
 const RULES: readonly (readonly [rule: string, text: string, query: RawBuilder<Found>])[] = [
   [
     "positions",
     "% positions are missing or too many between the floor and the head of the log",
     sql<Found>`
-      select l.app_id, '' as what, abs(l.pos - l.floor_pos - count(e.pos)) + (coalesce(max(e.pos), l.pos) <> l.pos)
-        + (coalesce(min(e.pos), l.floor_pos + 1) <> l.floor_pos + 1) as n
-      from app_log l left join event e on e.app_id = l.app_id
-      group by l.app_id having n > 0`,
+      select * from (
+        select l.app_id, '' as what, abs(l.pos - l.floor_pos - count(e.pos))
+          + case when max(e.pos) <> l.pos then 1 else 0 end
+          + case when min(e.pos) <> l.floor_pos + 1 then 1 else 0 end as n
+        from app_log l left join event e on e.app_id = l.app_id
+        group by l.app_id, l.pos, l.floor_pos) f
+      where n > 0`,
   ],
   [
     "positions",
@@ -63,17 +71,21 @@ const RULES: readonly (readonly [rule: string, text: string, query: RawBuilder<F
     "generations",
     "no generation holds the floor, or % begin beyond the head",
     sql<Found>`
-      select l.app_id, '' as what, sum(coalesce(g.first_pos > l.pos, 0)) as n
-      from app_log l left join generation g on g.app_id = l.app_id
-      group by l.app_id
-      having min(g.first_pos) is null or min(g.first_pos) > l.floor_pos or sum(g.first_pos > l.pos) > 0`,
+      select app_id, '' as what, beyond as n from (
+        select l.app_id, l.floor_pos, min(g.first_pos) as first_pos,
+          sum(case when g.first_pos > l.pos then 1 else 0 end) as beyond
+        from app_log l left join generation g on g.app_id = l.app_id
+        group by l.app_id, l.floor_pos) f
+      where first_pos is null or first_pos > floor_pos or beyond > 0`,
   ],
   [
     "generations",
     "% generations begin where another begins",
     sql<Found>`
-      select app_id, '' as what, count(*) - count(distinct first_pos) + count(*) - count(distinct generation_id) as n
-      from generation group by app_id having n > 0`,
+      select * from (
+        select app_id, '' as what, count(*) - count(distinct first_pos) + count(*) - count(distinct generation_id) as n
+        from generation group by app_id) f
+      where n > 0`,
   ],
   [
     "audiences",
@@ -81,7 +93,8 @@ const RULES: readonly (readonly [rule: string, text: string, query: RawBuilder<F
     sql<Found>`
       select a.app_id, '' as what, count(*) as n from audience a
       left join event e on e.app_id = a.app_id and e.pos = a.pos
-        and instr(char(10) || e.audiences || char(10), char(10) || a.audience || char(10)) > 0
+        and replace(${LINE} || e.audiences || ${LINE}, ${LINE} || a.audience || ${LINE}, '')
+          <> ${LINE} || e.audiences || ${LINE}
       where e.pos is null group by a.app_id`,
   ],
   [
@@ -90,18 +103,21 @@ const RULES: readonly (readonly [rule: string, text: string, query: RawBuilder<F
     sql<Found>`
       select app_id, '' as what, sum(n) as n from (
         select app_id, sum(case audiences when '' then 0 else
-          length(audiences) - length(replace(audiences, char(10), '')) + 1 end) as n from event group by app_id
-        union all select app_id, -count(*) from audience group by app_id)
+          length(audiences) - length(replace(audiences, ${LINE}, '')) + 1 end) as n from event group by app_id
+        union all select app_id, -count(*) from audience group by app_id) f
       group by app_id having sum(n) > 0`,
   ],
   [
     "seqs",
     "% seqs are missing or too many",
     sql<Found>`
-      select c.app_id, c.conversation_id as what,
-        abs(max(m.seq) - min(m.seq) + 1 - count(*)) + abs(max(m.seq) - c.head_seq) + max(0, min(m.seq) - c.floor_seq - 1) as n
-      from conversation c join message m on m.app_id = c.app_id and m.conversation_id = c.conversation_id
-      group by c.app_id, c.conversation_id having n > 0 limit 20`,
+      select * from (
+        select c.app_id, c.conversation_id as what,
+          abs(max(m.seq) - min(m.seq) + 1 - count(*)) + abs(max(m.seq) - c.head_seq)
+            + case when min(m.seq) > c.floor_seq + 1 then min(m.seq) - c.floor_seq - 1 else 0 end as n
+        from conversation c join message m on m.app_id = c.app_id and m.conversation_id = c.conversation_id
+        group by c.app_id, c.conversation_id, c.head_seq, c.floor_seq) f
+      where n > 0 limit 20`,
   ],
   [
     "seqs",
@@ -125,7 +141,7 @@ const RULES: readonly (readonly [rule: string, text: string, query: RawBuilder<F
     sql<Found>`
       select app_id, conversation_id as what, count(*) as n from (
         select app_id, conversation_id, pos <= lag(pos) over (partition by app_id, conversation_id order by seq) as early,
-          create_ms < lag(create_ms) over (partition by app_id, conversation_id order by seq) as earlier from message)
+          create_ms < lag(create_ms) over (partition by app_id, conversation_id order by seq) as earlier from message) f
       where early or earlier group by app_id, conversation_id limit 20`,
   ],
   [
@@ -143,7 +159,7 @@ const RULES: readonly (readonly [rule: string, text: string, query: RawBuilder<F
     sql<Found>`
       select app_id, '' as what, sum(n) as n from (
         select app_id, count(*) - 1 as n from message where client_message_id <> ''
-        group by app_id, client_message_id, sender having n > 0)
+        group by app_id, client_message_id, sender having count(*) > 1) f
       group by app_id`,
   ],
   [
@@ -151,7 +167,7 @@ const RULES: readonly (readonly [rule: string, text: string, query: RawBuilder<F
     "% messages with the id of another",
     sql<Found>`
       select app_id, '' as what, sum(n) as n from (
-        select app_id, count(*) - 1 as n from message group by app_id, message_id having n > 0)
+        select app_id, count(*) - 1 as n from message group by app_id, message_id having count(*) > 1) f
       group by app_id`,
   ],
   [
@@ -180,9 +196,11 @@ const RULES: readonly (readonly [rule: string, text: string, query: RawBuilder<F
     "members",
     "its number of members is off by %",
     sql<Found>`
-      select p.app_id, p.place as what, abs(p.member_count - count(m.user_id)) as n from place p
-      left join member m on m.app_id = p.app_id and m.place = p.place and m.left_pos is null
-      group by p.app_id, p.place having n > 0 limit 20`,
+      select * from (
+        select p.app_id, p.place as what, abs(p.member_count - count(m.user_id)) as n from place p
+        left join member m on m.app_id = p.app_id and m.place = p.place and m.left_pos is null
+        group by p.app_id, p.place, p.member_count) f
+      where n > 0 limit 20`,
   ],
   [
     "markers",
@@ -234,8 +252,8 @@ const RULES: readonly (readonly [rule: string, text: string, query: RawBuilder<F
     "% attachments that are kept for no message, or would be removed though one uses them",
     sql<Found>`
       select a.app_id, '' as what, count(*) as n from attachment a
-      where a.used <> exists (
-        select 1 from attachment_use u where u.app_id = a.app_id and u.attachment_id = a.attachment_id)
+      where a.used <> case when exists (
+        select 1 from attachment_use u where u.app_id = a.app_id and u.attachment_id = a.attachment_id) then 1 else 0 end
       group by a.app_id`,
   ],
 ];

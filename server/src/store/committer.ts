@@ -6,6 +6,7 @@ import { compiledQuery } from "./compiled.js";
 import { StoreError, storeErrorOf } from "./errors.js";
 import type { Room } from "./room.js";
 import type { Db } from "./schema.js";
+import type { Generation, Writing } from "./store.js";
 
 /** The right to write: only the committer makes one, inside its transaction, with the app's counter held. */
 export interface Tx {
@@ -37,6 +38,7 @@ export interface Committer {
 
 export interface CommitterOptions {
   write: Db;
+  writing: Writing;
   room: Room;
   batchItems: number;
   queueItems: number;
@@ -65,23 +67,27 @@ interface AppLog {
   headBefore: number;
   events: LogEvent[];
   generation: Generation;
-  /** "now": with the log itself, which begins here; "later": with this process's first event. */
+  /** "now": with the log itself, which begins here; "later": with the first event that belongs to it. */
   generationStored: "yes" | "now" | "later";
   /** Something was done under the app's id: what failed alone begins no log. */
   used: boolean;
 }
 
-interface Generation {
-  generation_id: string;
-  first_pos: number;
+/** What a transaction has written, to be told once it is durable. */
+interface Written {
+  answers: Outcome<unknown>[];
+  logs: Map<string, AppLog>;
+  effects: (() => void)[];
 }
 
-const begin = compiledQuery(() => sql`begin immediate`);
+/** How often a batch is written that another node keeps from being written, and the pause before it is written again. */
+const MOST_TRIES = 5;
+const PAUSE_MS = { least: 10, most: 100 };
+
 const commit = compiledQuery(() => sql`commit`);
 const beginRun = compiledQuery(() => sql`savepoint run`);
 const keepRun = compiledQuery(() => sql`release run`);
 const undoRun = compiledQuery(() => sql`rollback to run`);
-const headOf = compiledQuery((db) => db.selectFrom("app_log").select("pos").where("app_id", "=", ""));
 const raiseHead = compiledQuery((db) => db.updateTable("app_log").set({ pos: 0 }).where("app_id", "=", ""));
 
 const insertEvents = bulkInsert("event", ["app_id", "pos", "kind", "create_ms", "audiences", "payload"]);
@@ -90,8 +96,9 @@ const insertAudiences = bulkInsert("audience", ["app_id", "audience", "pos"]);
 /** Makes the one writer: whatever waits is written in one transaction with one fsync (group commit), then everyone is answered. */
 export function createCommitter(options: CommitterOptions): Committer {
   const queue: Intent[] = [];
-  // The generation this process writes for each app, begun with the app's first write after the start.
+  // The generation that is written for each app, as long as the history of the database is the same.
   const generations = new Map<string, Generation>();
+  let history: string | undefined;
   let queuedWeight = 0;
   let draining: Promise<void> | undefined;
   let closed = false;
@@ -155,22 +162,9 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   const commitBatch = async (batch: Intent[]): Promise<void> => {
     const began = performance.now();
-    const effects: (() => void)[] = [];
-    const logs = new Map<string, AppLog>();
-    let answers: (Outcome<unknown> | undefined)[];
+    let written: Written;
     try {
-      answers = await options.write.connection().execute(async (db) => {
-        await begin(db);
-        try {
-          const outcomes = await writeRuns(db, batch, logs, effects);
-          await writeLogs(db, logs, options.now());
-          await commit(db);
-          return outcomes;
-        } catch (error) {
-          await sql`rollback`.execute(db).catch(() => undefined);
-          throw error;
-        }
-      });
+      written = await writeBatch(batch);
     } catch (error) {
       const failure = storeErrorOf(error);
       for (const intent of batch) intent.reject(failure ?? error);
@@ -178,6 +172,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       if (failure?.kind === "fatal") stop(failure);
       return;
     }
+    const { answers, logs, effects } = written;
     for (const [appId, log] of logs) if (log.generationStored === "yes") generations.set(appId, log.generation);
     try {
       for (const effect of effects) effect();
@@ -199,6 +194,36 @@ export function createCommitter(options: CommitterOptions): Committer {
     tend(options.room.tend);
   };
 
+  /** Writes a batch in one transaction, and again when another node has come between: of the try before nothing is left. */
+  const writeBatch = async (batch: Intent[]): Promise<Written> => {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await options.write.connection().execute((db) => writeOnce(db, batch));
+      } catch (error) {
+        if (tries === MOST_TRIES || storeErrorOf(error)?.kind !== "conflict") throw error;
+        await pause();
+      }
+    }
+  };
+
+  const writeOnce = async (db: Db, batch: Intent[]): Promise<Written> => {
+    const { writing } = options;
+    const written: Written = { answers: [], logs: new Map(), effects: [] };
+    await writing.begin(db);
+    try {
+      if (history !== writing.history()) generations.clear();
+      history = writing.history();
+      const heads = await writing.lockLogs(db, [...new Set(batch.map(({ appId }) => appId))].sort());
+      await writeRuns(db, batch, heads, written);
+      await writeLogs(db, written.logs, history, options.now());
+      await commit(db);
+      return written;
+    } catch (error) {
+      await sql`rollback`.execute(db).catch(() => undefined);
+      throw error;
+    }
+  };
+
   const publish = (logs: ReadonlyMap<string, AppLog>) => {
     for (const [appId, { events, generation }] of logs) {
       if (events.length === 0) continue;
@@ -207,22 +232,36 @@ export function createCommitter(options: CommitterOptions): Committer {
     }
   };
 
-  const writeRuns = async (db: Db, batch: Intent[], logs: Map<string, AppLog>, effects: (() => void)[]) => {
-    const outcomes: Outcome<unknown>[] = [];
+  const writeRuns = async (
+    db: Db,
+    batch: Intent[],
+    heads: ReadonlyMap<string, number>,
+    { answers, logs, effects }: Written,
+  ): Promise<void> => {
     for (let at = 0; at < batch.length; ) {
       const first = batch[at] as Intent;
+      const { appId } = first;
       let end = at + 1;
-      while (end < batch.length && batch[end]?.appId === first.appId && batch[end]?.handler === first.handler) end++;
+      while (end < batch.length && batch[end]?.appId === appId && batch[end]?.handler === first.handler) end++;
       const items = batch.slice(at, end).map((intent) => intent.item);
-      let log = logs.get(first.appId);
+      let log = logs.get(appId);
       if (log === undefined) {
-        log = await openLog(db, first.appId, generations.get(first.appId));
-        logs.set(first.appId, log);
+        log = await openLog(db, appId, heads.get(appId));
+        logs.set(appId, log);
       }
-      outcomes.push(...(await writeRun(db, first, items, log, effects)));
+      answers.push(...(await writeRun(db, first, items, log, effects)));
       at = end;
     }
-    return outcomes;
+  };
+
+  const openLog = async (db: Db, appId: string, head: number | undefined): Promise<AppLog> => {
+    const pos = head ?? 0;
+    const known =
+      head === undefined ? undefined : (generations.get(appId) ?? (await options.writing.findGeneration(db, appId)));
+    // The first generation holds position 0 too: the place before the first event.
+    const generation = known ?? { generation_id: newGenerationId(), first_pos: head === undefined ? 0 : pos + 1 };
+    const generationStored = known !== undefined ? "yes" : head === undefined ? "now" : "later";
+    return { head: pos, headBefore: pos, events: [], generation, generationStored, used: false };
   };
 
   const writeRun = async (
@@ -289,19 +328,11 @@ function openTx(db: Db, appId: string, nowMs: number, log: AppLog, effects: (() 
   };
 }
 
-async function openLog(db: Db, appId: string, known: Generation | undefined): Promise<AppLog> {
-  const [row] = await headOf(db, [appId]);
-  const pos = row?.pos ?? 0;
-  const generation = known ?? {
-    generation_id: randomBytes(8).toString("hex"),
-    // The first generation holds position 0 too: the place before the first event.
-    first_pos: row === undefined ? 0 : pos + 1,
-  };
-  const generationStored = known !== undefined ? "yes" : row === undefined ? "now" : "later";
-  return { head: pos, headBefore: pos, events: [], generation, generationStored, used: false };
+function newGenerationId(): string {
+  return randomBytes(8).toString("hex");
 }
 
-async function writeLogs(db: Db, logs: Map<string, AppLog>, nowMs: number): Promise<void> {
+async function writeLogs(db: Db, logs: Map<string, AppLog>, history: string, nowMs: number): Promise<void> {
   for (const [appId, log] of logs) {
     const wrote = log.head !== log.headBefore;
     if (log.generationStored === "now") {
@@ -312,7 +343,7 @@ async function writeLogs(db: Db, logs: Map<string, AppLog>, nowMs: number): Prom
     if (log.generationStored === "now" || (log.generationStored === "later" && wrote)) {
       await db
         .insertInto("generation")
-        .values({ app_id: appId, ...log.generation })
+        .values({ app_id: appId, ...log.generation, history })
         .execute();
       log.generationStored = "yes";
     }
@@ -334,6 +365,11 @@ async function writeLogs(db: Db, logs: Map<string, AppLog>, nowMs: number): Prom
       log.events.flatMap((e) => e.audiences.map((audience) => ({ app_id: appId, audience, pos: e.pos }))),
     );
   }
+}
+
+function pause(): Promise<void> {
+  const ms = PAUSE_MS.least + Math.random() * (PAUSE_MS.most - PAUSE_MS.least);
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function nextTurn(): Promise<void> {

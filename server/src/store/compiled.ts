@@ -1,4 +1,6 @@
 import type { CompiledQuery } from "kysely";
+import { dialectOf } from "./kysely.js";
+import { prepared } from "./prepared.js";
 import type { Db } from "./schema.js";
 
 /** A query as Kysely builds it. */
@@ -14,17 +16,17 @@ const MOST_VALUES = 256;
 /**
  * A query that is compiled once, for those that every send or page makes: to build and compile one costs more than to run it. `build` gives any
  * values; the real ones are bound in the order of the text. A list among them stands for the values of an `in`, and `build` gets the lists: the
- * query is compiled for few lengths of them, and a list is filled up with its last value. An empty list finds nothing.
+ * query is compiled, for each database, for few lengths of them, and a list is filled up with its last value. An empty list finds nothing.
  */
 export function compiledQuery<O>(build: (db: Db, ...lists: Value[][]) => Query<O>) {
   const queries = new Map<string, CompiledQuery<O>>();
   const ask = async (db: Db, values: readonly (Value | readonly Value[])[]): Promise<O[]> => {
     const filled = values.map((value) => (isList(value) ? fillUp(value) : value));
     const lists = filled.filter(isList);
-    const key = lists.map((list) => list.length).join();
+    const key = `${dialectOf(db)} ${lists.map((list) => list.length).join()}`;
     let query = queries.get(key);
     if (query === undefined) {
-      query = build(db, ...lists).compile(db);
+      query = prepared(build(db, ...lists).compile(db));
       queries.set(key, query);
     }
     return (await db.executeQuery<O>({ ...query, parameters: filled.flat() })).rows;

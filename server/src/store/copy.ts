@@ -75,7 +75,7 @@ function open(file: string): Database.Database {
 async function checkCopy(copy: string, from: string): Promise<SchemaAge> {
   const { db, close } = openReader(copy);
   try {
-    const schema = await schemaAge(db, "sqlite");
+    const schema = await schemaAge(db);
     if (schema === "none") throw new DatabaseFileError("unusable", `${from} is not a database of Parley's`);
     const [fault] = await structureFaults(db, "quick");
     if (fault !== undefined) throw new DatabaseFileError("damaged", `${from} is damaged: ${fault}`);

@@ -1,6 +1,9 @@
-/** What went wrong below the rules: `busy` and `full` pass and may be tried again, `fatal` means the process must stop and start anew. */
+/**
+ * What went wrong below the rules: `busy` and `full` pass and may be tried again, `fatal` means the process must stop and start anew. After a
+ * `conflict` with another node nothing was written, and the same may be written again at once.
+ */
 export class StoreError extends Error {
-  readonly kind: "busy" | "full" | "fatal" | "closed" | "overloaded";
+  readonly kind: "busy" | "full" | "fatal" | "closed" | "overloaded" | "conflict";
 
   constructor(kind: StoreError["kind"], options?: ErrorOptions) {
     super(`store: ${kind}`, options);
@@ -38,6 +41,17 @@ export class DatabaseFileError extends Error {
   constructor(kind: DatabaseFileError["kind"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "DatabaseFileError";
+    this.kind = kind;
+  }
+}
+
+/** A database server that cannot be reached, or that a server must not start on. */
+export class DatabaseServerError extends Error {
+  readonly kind: "unreachable" | "unfit";
+
+  constructor(kind: DatabaseServerError["kind"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "DatabaseServerError";
     this.kind = kind;
   }
 }

@@ -1,5 +1,6 @@
 import type Database from "better-sqlite3";
-import { Kysely, SqliteAdapter, SqliteDialect } from "kysely";
+import { Kysely, PostgresAdapter, SqliteAdapter, SqliteDialect } from "kysely";
+import type { Dialect } from "./migrations/dialect.js";
 import type { Db, Schema } from "./schema.js";
 
 const CACHED_STATEMENTS = 1000;
@@ -33,4 +34,9 @@ export function kyselyOver(database: Database.Database): Db {
   return new Kysely<Schema>({
     dialect: new TransactionalDialect({ database: { close: () => database.close(), prepare } }),
   });
+}
+
+/** The database under a connection. */
+export function dialectOf(db: Db): Dialect {
+  return db.getExecutor().adapter instanceof PostgresAdapter ? "postgres" : "sqlite";
 }

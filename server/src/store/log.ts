@@ -1,4 +1,4 @@
-import type { LogState } from "../ports.js";
+import type { LogEvent, LogState } from "../ports.js";
 import { EVERYONE, sessionAudience, userAudience } from "./audience.js";
 import { compiledQuery } from "./compiled.js";
 import type { LogPlace } from "./cursor.js";
@@ -48,6 +48,54 @@ export async function readLogState(db: Db, appId: string): Promise<LogState> {
 export async function readHeads(db: Db): Promise<{ appId: string; head: number }[]> {
   return await db.selectFrom("app_log").select(["app_id as appId", "pos as head"]).execute();
 }
+
+/** The end of a log as one look at it finds it. */
+export interface LogEnd {
+  appId: string;
+  head: number;
+  floor: number;
+  /** The newest generation; null of a log without one. */
+  generationId: string | null;
+}
+
+/** The ends of some apps' logs. */
+export async function readEnds(db: Db, appIds: readonly string[]): Promise<LogEnd[]> {
+  return await endsOf(db, [1, appIds]);
+}
+
+const endsOf = compiledQuery((db, appIds) =>
+  db
+    .selectFrom("app_log")
+    .select((e) => [
+      "app_id as appId",
+      "pos as head",
+      "floor_pos as floor",
+      e
+        .selectFrom("generation")
+        .select("generation_id")
+        .whereRef("generation.app_id", "=", "app_log.app_id")
+        .orderBy("first_pos", "desc")
+        .limit(1)
+        .as("generationId"),
+    ])
+    .where("app_id", "in", appIds as string[]),
+);
+
+/** The events after a position with those they are for, as they are published; what was deleted of them has an empty payload. */
+export async function readEventsAfter(db: Db, appId: string, pos: number, limit: number): Promise<LogEvent[]> {
+  const events = await readableEvents(db, appId, await eventsAfter(db, [appId, pos, limit]));
+  return events.map(({ audiences, ...event }) => ({ ...event, audiences: audiences.split("\n") }));
+}
+
+const eventsAfter = compiledQuery((db) =>
+  db
+    .selectFrom("event")
+    .select(["pos", "kind", "audiences", "payload"])
+    .where("app_id", "=", "")
+    .where("pos", ">", 0)
+    .orderBy("pos")
+    .limit(1),
+);
 
 /** Why a cursor's place cannot be honoured, or undefined when it can. */
 export function refusalOf(state: LogState, place: LogPlace): "expired" | "history_changed" | undefined {

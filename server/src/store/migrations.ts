@@ -9,6 +9,7 @@ import { attachments } from "./migrations/0007-attachments.js";
 import { attributes } from "./migrations/0008-attributes.js";
 import { moderation } from "./migrations/0009-moderation.js";
 import { users } from "./migrations/0010-users.js";
+import { histories } from "./migrations/0011-histories.js";
 import type { Dialect } from "./migrations/dialect.js";
 
 export type { Dialect };
@@ -21,11 +22,12 @@ export function migrations(dialect: Dialect): MigrationProvider {
     "0006_logins": logins(dialect),
     "0008_attributes": attributes(dialect),
     "0010_users": users(),
-    "0003_installations": installations(),
+    "0003_installations": installations(dialect),
     "0004_push_jobs": pushJobs(dialect),
     "0005_push_credentials": pushCredentials(dialect),
     "0009_moderation": moderation(dialect),
     "0007_attachments": attachments(dialect),
+    "0011_histories": histories(),
   };
   return { getMigrations: async () => all };
 }

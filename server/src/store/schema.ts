@@ -26,8 +26,8 @@ export interface Schema {
   };
   /** The counter row of an app's log; locked from the first write of a transaction to its commit. */
   app_log: { app_id: string; pos: number; floor_pos: number };
-  /** The stretches of an app's log, each begun by one start of a server. */
-  generation: { app_id: string; generation_id: string; first_pos: number };
+  /** The stretches of an app's log: each begun by one start of a server, or, on PostgreSQL, with what names the history of the cluster. */
+  generation: { app_id: string; generation_id: string; first_pos: number; history: Generated<string> };
   /** `audiences` repeats the event's rows in `audience`, one to a line, so that they are found by position too. */
   event: { app_id: string; pos: number; kind: number; create_ms: number; audiences: string; payload: Uint8Array };
   /** Who an event is for: `u:<user>`, `s:<session>`, `g:<group>`, `r:<room>` or `*`. */

@@ -9,23 +9,10 @@ import { lockFolder } from "./lock.js";
 import { judgeFiles, keepLogFile, lookAtFiles } from "./log-file.js";
 import { migrateToLatest, schemaAge } from "./migrate.js";
 import { openReader } from "./reader.js";
-import { keepRoom, type Room, roomSizes } from "./room.js";
+import { keepRoom, roomSizes } from "./room.js";
 import type { Db } from "./schema.js";
-
-/**
- * The open database. `write` is for the committer alone; `read` sees what is committed and cannot write. `longRead` is another such reader,
- * whose transaction may stay open while others run: whoever uses it waits for those before.
- */
-export interface Store {
-  write: Db;
-  read: Db;
-  longRead: Db;
-  /** Whether the disk has room for what is written. */
-  room: Room;
-  /** The last server ended by a crash and its log file was gone: what it wrote last may be lost. */
-  logLost: boolean;
-  close(): Promise<void>;
-}
+import { sqliteWriting } from "./sqlite-writing.js";
+import type { Store } from "./store.js";
 
 export interface SqliteOptions {
   dataDir: string;
@@ -57,14 +44,16 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     const writer = openConnection(files.database, options.busyTimeoutMs);
     settle(writer, files.database, options.busyTimeoutMs);
     const write = kyselyOver(writer);
-    await migrateToLatest(write, "sqlite");
+    await migrateToLatest(write);
     const logFile = keepLogFile(writer, roomSizes(options.dataDir).logPages);
     unlessFatal(logFile.fold);
     const [read, longRead] = [openQuery(files.database, options), openQuery(files.database, options)];
     return {
+      dialect: "sqlite",
       write,
       read,
       longRead,
+      writing: sqliteWriting,
       room: keepRoom(options.dataDir, files.reserve, writer, logFile),
       logLost: !sure && !hasLog,
       async close() {
@@ -104,7 +93,7 @@ async function checkFiles(database: string): Promise<{ hasLog: boolean; sure: bo
 
 /** The last server did not stop in order and its log may lack something, so all of it is read. */
 async function lookThrough(db: Db): Promise<void> {
-  const schema = await schemaAge(db, "sqlite");
+  const schema = await schemaAge(db);
   if (schema === "none") return;
   const faults = await structureFaults(db, "quick");
   if (faults.length === 0 && schema === "current")

@@ -26,6 +26,13 @@ export const CLAIMS: readonly Claim[] = [
   claim("D8", "P4 P8", "damaged, shortened and replaced files", "no stale cursor resumed, no needless resync"),
   claim("D9", "P1", "a second server on the same folder", "exit 73, the first unharmed"),
   claim("D10", "P1 P8", "backup under load, restore", "whole up to its head"),
+  claim(
+    "D11",
+    "P1 P3 P5",
+    "PostgreSQL crashes, and its processes are killed, under load",
+    "0 acked lost, 0 doubled, readers whole, writes back within 3 s",
+  ),
+  claim("D12", "P1", "a PostgreSQL server that may lose what it was given", "no start, the setting named"),
   claim("S1", "P3", "the stream cut after every byte", "0 gaps, 0 repeats, same end state"),
   claim("S2", "P3 P6", "subscribing while others commit", "0 gaps, 0 repeats"),
   claim("S7", "P12", "half-open connections", "found by PING or by missing acknowledgements"),

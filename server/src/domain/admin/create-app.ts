@@ -1,5 +1,6 @@
 import type { App, AppSettings } from "@parley/proto/parley/v1/app_pb.js";
 import { insertApp, insertServiceKey } from "../../store/apps.js";
+import type { Tx } from "../../store/committer.js";
 import { appRecord, changedRules } from "../apps.js";
 import type { OperatorCaller } from "../caller.js";
 import type { Ctx } from "../context.js";
@@ -27,7 +28,8 @@ export async function createApp(
   request: { name: string; settings?: AppSettings | undefined },
 ): Promise<CreatedApp> {
   checkSettings(request.settings);
-  return await storeApp(ctx, newAppKeys(), request.name, request.settings);
+  const keys = newAppKeys();
+  return await ctx.committer.run(keys.appId, (tx) => storeApp(ctx, tx, keys, request.name, request.settings));
 }
 
 export function newAppKeys(): AppKeys {
@@ -37,22 +39,21 @@ export function newAppKeys(): AppKeys {
 /** Stores an app under keys that were made before. */
 export async function storeApp(
   ctx: Ctx,
+  tx: Tx,
   { appId, clientKey, serviceKey }: AppKeys,
   name: string,
   settings: AppSettings | undefined,
 ): Promise<CreatedApp> {
-  return await ctx.committer.run(appId, async (tx) => {
-    const row = await insertApp(tx, {
-      app_id: appId,
-      name,
-      client_key: clientKey,
-      settings: JSON.stringify(changedRules(settings)),
-      token_keys: null,
-      sms_gateway: null,
-      oauth_providers: null,
-    });
-    await insertServiceKey(tx, { id: ctx.newId(), name: "first", keyHash: tokenHash(serviceKey) });
-    // Not read again after the commit: keys that were made must be told, since they are told only once.
-    return { app: appOf(appRecord(row)), clientKey, serviceKey };
+  const row = await insertApp(tx, {
+    app_id: appId,
+    name,
+    client_key: clientKey,
+    settings: JSON.stringify(changedRules(settings)),
+    token_keys: null,
+    sms_gateway: null,
+    oauth_providers: null,
   });
+  await insertServiceKey(tx, { id: ctx.newId(), name: "first", keyHash: tokenHash(serviceKey) });
+  // Not read again after the commit: keys that were made must be told, since they are told only once.
+  return { app: appOf(appRecord(row)), clientKey, serviceKey };
 }

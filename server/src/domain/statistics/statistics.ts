@@ -58,15 +58,17 @@ export function createStatistics(ctx: StatisticsDeps, onError: (error: unknown) 
     return counts;
   };
 
-  const range = ({ appId, events }: LogRange) => {
+  // Each node counts what it has committed or sent itself.
+  const range = ({ appId, events }: LogRange, own: boolean) => {
+    if (!own) return;
     const counts = countsOf(appId);
     for (const { facts, audiences, pos } of events) {
       counts.tally.pos = pos;
       if (facts !== undefined) countMessage(counts.tally, facts, audiences, true);
     }
   };
-  const transient = ({ appId, facts, audiences }: TransientEvent) => {
-    if (facts !== undefined) countMessage(countsOf(appId).tally, facts, audiences, false);
+  const transient = ({ appId, facts, audiences }: TransientEvent, own: boolean) => {
+    if (own && facts !== undefined) countMessage(countsOf(appId).tally, facts, audiences, false);
   };
   bus.subscribe({ range, transient });
 

@@ -1,7 +1,8 @@
 import { type Kysely, type Migration, sql } from "kysely";
+import type { Dialect } from "./dialect.js";
 
 /** Which device of a user offline pushes go to. */
-export function installations(): Migration {
+export function installations(dialect: Dialect): Migration {
   return {
     async up(db: Kysely<unknown>) {
       await db.schema
@@ -23,13 +24,13 @@ export function installations(): Migration {
         .on("installation")
         .columns(["app_id", "user_id", "create_ms"])
         .execute();
-      await db.schema
+      const byToken = db.schema
         .createIndex("installation_token")
-        .unique()
         .on("installation")
-        .columns(["app_id", "push_token", "push_provider"])
-        .where(sql.ref("push_token"), "!=", sql.lit(""))
-        .execute();
+        .where(sql.ref("push_token"), "!=", sql.lit(""));
+      // A token may be longer than an ordered index of PostgreSQL can hold; one that is not ordered cannot be unique.
+      if (dialect === "postgres") await byToken.using("hash").column("push_token").execute();
+      else await byToken.unique().columns(["app_id", "push_token", "push_provider"]).execute();
       // The sessions of before are on installations too, which have named no token yet.
       await sql`
         insert into installation
