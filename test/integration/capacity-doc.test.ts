@@ -1,11 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { decodeCursor, encodeCursor } from "../../server/src/store/cursor.js";
 import { LIMITS, TIMES } from "../../server/src/limits.js";
+import { decodeCursor, encodeCursor } from "../../server/src/store/cursor.js";
 
 const document = readFileSync(new URL("../../docs/capacity.md", import.meta.url), "utf8");
-const [, model = ""] = /```js\n([^]*?)```/.exec(document) ?? [];
+const [, model = ""] = /```js\n([\s\S]*?)```/.exec(document) ?? [];
 
 test("the arithmetic of docs/capacity.md gives the table that follows it", () => {
   const printed = execFileSync(process.execPath, ["--input-type=module", "-e", model], { encoding: "utf8" });
@@ -26,8 +26,8 @@ test("a cursor is a vector of one place", () => {
   const place = { generationId: "0011223344556677", pos: 7 };
   const cursor = encodeCursor("app", place);
   expect(decodeCursor("app", cursor)).toEqual(place);
-  // Version, app, how many places, and of each a generation and a position; a checksum.
-  expect(Buffer.from(cursor, "base64url")).toHaveLength(1 + 4 + 1 + (8 + 6) + 4);
+  // Version, app, generation, how many positions, the positions; a checksum.
+  expect(Buffer.from(cursor, "base64url")).toHaveLength(1 + 4 + 8 + 1 + 6 + 4);
 });
 
 test("every measurement that it leads to is there", () => {
