@@ -12,7 +12,8 @@ const text = (path: string) => readFileSync(new URL(`../../${path}`, import.meta
 const isDeclared = (part: unknown): part is Declared =>
   typeof part === "object" && part !== null && "labelNames" in part && "name" in part;
 
-const ours = Object.values(createMetrics({ process: false })).filter(isDeclared);
+const parts: unknown[] = Object.values(createMetrics({ process: false }));
+const ours = parts.filter(isDeclared);
 /** Those of the process have names by which Prometheus knows them in general. */
 const names = new Set(
   [...(await createMetrics().text()).matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = "", type]) =>
