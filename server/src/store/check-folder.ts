@@ -73,7 +73,7 @@ export async function checkFolder(dataDir: string, options: CheckOptions): Promi
 export type Tell = (check: string, state: Finding["state"], text: string) => void;
 
 /** A bucket that cannot be looked at is no fault of the database. */
-function tellOfBucket(error: unknown, tell: Tell): void {
+export function tellOfBucket(error: unknown, tell: Tell): void {
   if (!(error instanceof S3Error || error instanceof StoreError)) throw error;
   tell("attachments", "problem", `the bucket cannot be looked at: ${messageOf(error.cause ?? error)}`);
 }

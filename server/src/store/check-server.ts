@@ -1,5 +1,5 @@
 import { checkAttachments } from "./check-attachments.js";
-import { type CheckOptions, checkDatabase, type Finding, messageOf, type Tell } from "./check-folder.js";
+import { type CheckOptions, checkDatabase, type Finding, messageOf, type Tell, tellOfBucket } from "./check-folder.js";
 import { checkServer } from "./postgres-checks.js";
 import { kyselyOverPool } from "./postgres-pool.js";
 import { snapshot } from "./snapshot.js";
