@@ -24,7 +24,7 @@ describe("the keeper", () => {
   let nodes: TestServer[];
   beforeAll(async () => {
     const [first, second] = senders;
-    nodes = await startNodes(2, { times, pushSender: second }, { times, pushSender: first });
+    nodes = await startNodes(2, { times, pushSender: must(second) }, { times, pushSender: must(first) });
     // As the app's first credential does it.
     const db = openPool(must(await databaseOf(must(nodes[0]).dataDir)));
     await db
