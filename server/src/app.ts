@@ -412,7 +412,9 @@ async function openBlobs(
 ): Promise<BlobStore> {
   const { s3, dataDir } = settings;
   if (s3 === undefined && shared)
-    logger.warn("attachments lie on this node's disk, where no other node finds them: with more nodes than one, set PARLEY_S3_ENDPOINT");
+    logger.warn(
+      "attachments lie on this node's disk, where no other node finds them: with more nodes than one, set PARLEY_S3_ENDPOINT",
+    );
   if (s3 === undefined) return createDiskBlobs(dataDir);
   return await openS3Blobs({
     ...s3,

@@ -27,6 +27,8 @@ const ASIDE_MS = 1_500;
 const LONG_STATEMENT_MS = 60_000;
 const LOCK_MS = 3_000;
 const IDLE_MS = 10_000;
+/** A node that stands still in a transaction holds up the apps that it writes for no longer. */
+const WRITER_IDLE_MS = 3_000;
 /** How long a start waits for a database server that is starting itself. */
 const WAIT_MS = 10_000;
 const RETRY_MS = 250;
@@ -41,6 +43,7 @@ export async function openPostgres({ url, unsafe, keyMark }: PostgresOptions): P
   let history = "";
   const write = kyselyOverPool({
     ...times,
+    idleMs: WRITER_IDLE_MS,
     url,
     connections: 1,
     // Whatever takes the place of a server that was lost may lack what that one had: asked on each new connection.
