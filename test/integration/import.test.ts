@@ -1,6 +1,7 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ImportedMessage } from "@parley/proto/parley/v1/user_import_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ON_POSTGRES } from "../support/database.js";
 import { anonymous, backend, newUser, startTestServer, type TestServer, type TestUser } from "../support/index.js";
 import {
   count,
@@ -84,7 +85,7 @@ describe("ImportMessages", () => {
     expect((await jerry.rpc.conversation.listConversations({})).unreadTotal).toBe(1);
   });
 
-  test("twice is once, in part and as a whole", async () => {
+  test.skipIf(ON_POSTGRES)("twice is once, in part and as a whole", async () => {
     const [tom, jerry] = await newPair(server);
     const messages = count(6).map((at) => old(at % 2 === 0 ? tom : jerry, `m${at}`));
     const conversation = pairOf(tom, jerry);
@@ -183,52 +184,55 @@ describe("ImportUsers", () => {
       credential: { case: "password", value: { username, password } },
     });
 
-  test("brings in profiles, passwords in plain text and hashed, phones and friends; twice is once", async () => {
-    const [a, b, c] = [named("a"), named("b"), named("c")];
-    const known = await newUser(server);
-    const password = (username: string, secret: { case: "password" | "argon2idHash"; value: string }) => ({
-      credential: { case: "password" as const, value: { username, secret } },
-    });
-    const users = [
-      {
-        userId: a,
-        displayName: "A",
-        avatarUrl: "https://x.example/a.png",
-        attributes: { level: 3 },
-        credentials: [
-          password(a, { case: "password", value: "plain" }),
-          { credential: { case: "phoneNumber" as const, value: `+49${Math.floor(1e9 + Math.random() * 1e9)}` } },
-        ],
-        // One that stands further down, and one that is there.
-        friendUserIds: [c, known.userId],
-      },
-      { userId: b, credentials: [password(b, { case: "argon2idHash", value: HASHED })] },
-      { userId: c },
-    ];
-    const seen = await watch(known);
-    expect((await admin().importUsers({ users })).results).toMatchObject([
-      { userId: a, created: true, friendsAdded: 2 },
-      { userId: b, created: true, friendsAdded: 0 },
-      { userId: c, created: true, friendsAdded: 0 },
-    ]);
-    expect(await seen()).toEqual([{ friendChanged: { userId: a, change: "CHANGE_KIND_ADDED" } }]);
-    expect((await enter(a, "plain")).userId).toBe(a);
-    expect((await enter(b, "hashed elsewhere")).userId).toBe(b);
-    const detail = must((await admin().getUserDetail({ userId: a })).detail);
-    expect(detail).toMatchObject({
-      user: { displayName: "A", avatarUrl: "https://x.example/a.png", attributes: { level: 3 } },
-      friendUserIds: [c, known.userId].sort(),
-      credentialKinds: ["password", "sms"],
-    });
-    const rows = openRows(server.dataDir);
-    const before = rows.all();
-    const again = (await admin().importUsers({ users })).results;
-    expect(again.map(({ created, friendsAdded, error }) => [created, friendsAdded, error])).toEqual(
-      again.map(() => [false, 0, undefined]),
-    );
-    expect(changes(before, rows.all())).toEqual([]);
-    rows.close();
-  });
+  test.skipIf(ON_POSTGRES)(
+    "brings in profiles, passwords in plain text and hashed, phones and friends; twice is once",
+    async () => {
+      const [a, b, c] = [named("a"), named("b"), named("c")];
+      const known = await newUser(server);
+      const password = (username: string, secret: { case: "password" | "argon2idHash"; value: string }) => ({
+        credential: { case: "password" as const, value: { username, secret } },
+      });
+      const users = [
+        {
+          userId: a,
+          displayName: "A",
+          avatarUrl: "https://x.example/a.png",
+          attributes: { level: 3 },
+          credentials: [
+            password(a, { case: "password", value: "plain" }),
+            { credential: { case: "phoneNumber" as const, value: `+49${Math.floor(1e9 + Math.random() * 1e9)}` } },
+          ],
+          // One that stands further down, and one that is there.
+          friendUserIds: [c, known.userId],
+        },
+        { userId: b, credentials: [password(b, { case: "argon2idHash", value: HASHED })] },
+        { userId: c },
+      ];
+      const seen = await watch(known);
+      expect((await admin().importUsers({ users })).results).toMatchObject([
+        { userId: a, created: true, friendsAdded: 2 },
+        { userId: b, created: true, friendsAdded: 0 },
+        { userId: c, created: true, friendsAdded: 0 },
+      ]);
+      expect(await seen()).toEqual([{ friendChanged: { userId: a, change: "CHANGE_KIND_ADDED" } }]);
+      expect((await enter(a, "plain")).userId).toBe(a);
+      expect((await enter(b, "hashed elsewhere")).userId).toBe(b);
+      const detail = must((await admin().getUserDetail({ userId: a })).detail);
+      expect(detail).toMatchObject({
+        user: { displayName: "A", avatarUrl: "https://x.example/a.png", attributes: { level: 3 } },
+        friendUserIds: [c, known.userId].sort(),
+        credentialKinds: ["password", "sms"],
+      });
+      const rows = openRows(server.dataDir);
+      const before = rows.all();
+      const again = (await admin().importUsers({ users })).results;
+      expect(again.map(({ created, friendsAdded, error }) => [created, friendsAdded, error])).toEqual(
+        again.map(() => [false, 0, undefined]),
+      );
+      expect(changes(before, rows.all())).toEqual([]);
+      rows.close();
+    },
+  );
 
   test("gives each user an outcome of its own, and takes all of a user or nothing", async () => {
     const [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map(named) as [string, string, string, string, string];

@@ -208,7 +208,7 @@ describe("buckets", () => {
       await eventually(async () => {
         clock.advance(60_000);
         expect([await newcomers(HOURLY), await newcomers(DAILY)]).toEqual(left);
-      });
+      }, 30_000);
     };
     await passed(89, [1, 1]);
     await passed(92, [0, 1]);

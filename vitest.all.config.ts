@@ -1,0 +1,98 @@
+import { defineConfig } from "vitest/config";
+import LongestFirst from "./test/support/longest-first.js";
+
+const TIER_2 = process.env.PARLEY_TEST_TIER === "2";
+// Files named *.full.* are of the second tier alone.
+const exclude = ["**/node_modules/**", ...(TIER_2 ? [] : ["test/**/*.full.*"])];
+
+/** Files named *.postgres.* are about PostgreSQL alone. These run on both databases: whatever statements the store has is in one of them. */
+const ON_BOTH = [
+  "server/src/store/{attachment-uses,committer,compiled,dissolved,erase,push-counts,seq-since,visible}.test.ts",
+  "server/src/domain/{retention,store-sends}.test.ts",
+  "server/src/push/recipients.test.ts",
+  true
+    ? "test/integration/**/*.test.ts"
+    : `test/integration/{${[
+        "attachments",
+        "conversations",
+        "credentials",
+        "delete-user",
+        "exports",
+        "friends",
+        "group-leaving",
+        "groups",
+        "hidden-messages",
+        "history-views",
+        "import",
+        "list-events",
+        "logins-sms",
+        "moderation-commands",
+        "search-property",
+        "send-batch",
+        "sessions",
+        "statistics",
+        "subscribe",
+        "word-filter",
+      ].join()}}.test.ts`,
+];
+
+export default defineConfig({
+  test: {
+    passWithNoTests: false,
+    reporters: ["default", "./test/support/summary-reporter.ts", "./test/support/proofs/reporter.ts"],
+    // One file holds quiet streams open for three minutes: the others go on meanwhile.
+    maxWorkers: 4,
+    // A file need not load again what the one before it in its process has loaded: that is a third of all the work.
+    isolate: false,
+    sequence: { sequencer: LongestFirst },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["{server,client,web}/src/**/*.test.ts"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "suites",
+          include: ["test/**/*.test.ts"],
+          exclude: [...exclude, "test/bench/**", "test/**/*.alone.test.ts", "test/**/*.postgres.test.ts"],
+          pool: "forks",
+          globalSetup: "./test/support/one-file.ts",
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "postgres",
+          include: [...ON_BOTH, "test/**/*.postgres.test.ts"],
+          exclude,
+          env: { PARLEY_TEST_DATABASE: "postgres" },
+          pool: "forks",
+          globalSetup: ["./test/support/one-file.ts", "./test/support/postgres-setup.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          // What measures, or takes the whole machine: one after the other, when all else is done.
+          name: "alone",
+          include: ["test/**/*.alone.test.ts"],
+          exclude,
+          pool: "forks",
+          globalSetup: "./test/support/one-file.ts",
+          maxWorkers: 1,
+          sequence: { groupOrder: 1, sequencer: LongestFirst },
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
