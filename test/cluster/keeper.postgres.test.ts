@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { databaseOf } from "../support/database.js";
 import {
+  anonymous,
   backend,
   eventually,
   newUser,
@@ -71,6 +72,26 @@ describe("the keeper", () => {
     await eventually(() => expect(handed(phone.pushToken).sort()).toEqual(words), 15_000);
     // It comes back as a node like all others.
     nodes[0] = { ...a, running: third.running, url: third.url, close: third.close };
+  });
+});
+
+describe("guessing", () => {
+  it("is limited for all nodes together", async () => {
+    const nodes = await startNodes(2, { limits: { loginTries: 3, loginWindowSeconds: 300 } });
+    const [a, b] = [must(nodes[0]), must(nodes[1])];
+    const guess = async ({ url, appId, clientKey }: TestServer) =>
+      (
+        await refusal(
+          anonymous({ url }).auth.login({
+            appId,
+            clientKey,
+            credential: { case: "password", value: { username: "tom", password: "wrong" } },
+          }),
+        )
+      ).reason;
+    const answers = [await guess(a), await guess(b), await guess(a), await guess(b)];
+    expect(answers).toEqual(["WRONG_CREDENTIAL", "WRONG_CREDENTIAL", "WRONG_CREDENTIAL", "RATE_LIMITED"]);
+    await closeNodes(nodes);
   });
 });
 

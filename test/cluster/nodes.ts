@@ -5,7 +5,7 @@ import { databaseOf } from "../support/database.js";
 import { startTestServer, type TestServer, type TestServerOptions } from "../support/server.js";
 
 /** What nodes that share a database must have alike. */
-const SHARED_FILES = ["secret-key", "operator-token", "development-app.json"];
+export const SHARED_FILES = ["secret-key", "operator-token", "development-app.json"];
 
 /** Starts servers in this process that share one database. The first one's options may differ. */
 export async function startNodes(
