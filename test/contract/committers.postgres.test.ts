@@ -111,7 +111,7 @@ test("positions are dense over all nodes, each node tells its own commits in ord
         expect(await checkLog(admin)).toEqual([]);
       },
     ),
-    { numRuns: sized(8, 100) },
+    { numRuns: sized(5, 100) },
   );
 });
 
