@@ -37,6 +37,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{server,client,web}/src/**/*.test.ts"],
+          exclude: [...exclude, "**/*.postgres.test.ts"],
         },
       },
       {
@@ -55,7 +56,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "postgres",
-          include: [...ON_BOTH, "test/**/*.postgres.test.ts"],
+          include: [...ON_BOTH, "{server/src,test}/**/*.postgres.test.ts"],
           exclude,
           env: { PARLEY_TEST_DATABASE: "postgres" },
           pool: "forks",
