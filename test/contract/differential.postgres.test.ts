@@ -12,8 +12,8 @@ import { openPool } from "../support/postgres.js";
 import { seed, sized } from "../support/proofs/tier.js";
 import { type Choices, COMMANDS, type Side, START_S, USERS } from "./differential-commands.js";
 
-const RUNS = sized(6, 200);
-const LENGTH = sized(120, 300);
+const RUNS = sized(3, 200);
+const LENGTH = sized(100, 300);
 
 test("the same commands get the same answers and events on SQLite and on PostgreSQL", async () => {
   const clock = fakeClock(START_S * 1000);

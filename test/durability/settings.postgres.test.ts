@@ -1,10 +1,9 @@
-import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openPostgres } from "../../server/src/store/postgres.js";
 import { parley } from "../support/command.js";
 import { databaseOf, freeDatabase, serverUrl } from "../support/database.js";
 import { startTestServer } from "../support/index.js";
-import { openPool, type PostgresServer, startPostgres } from "../support/postgres.js";
+import { type PostgresServer, runStatement, startPostgres } from "../support/postgres.js";
 import { figure } from "../support/proofs/figure.js";
 import { tempFolder } from "../support/temp-store.js";
 
@@ -43,11 +42,7 @@ describe("D12: a PostgreSQL server that may lose what it acknowledges", () => {
   });
 });
 
-async function run(statement: string, database = "postgres"): Promise<void> {
-  const db = openPool(serverUrl(database));
-  await sql.raw(statement).execute(db);
-  await db.destroy();
-}
+const run = (statement: string, database = "postgres") => runStatement(serverUrl(database), statement);
 
 describe("a start on PostgreSQL", () => {
   it("several at once make the tables once, and each comes up", async () => {
@@ -60,11 +55,14 @@ describe("a start on PostgreSQL", () => {
   it("sorts and compares text by its bytes, whatever the locale of the database", async () => {
     await run("create database danish template template0 locale_provider icu icu_locale 'da-DK' locale 'C'");
     const store = await open(serverUrl("danish"));
-    const { rows } = await sql<{ name: string }>`
+    const rows = await run(
+      `
       select c.relname || '.' || a.attname as name
       from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_collation l on l.oid = a.attcollation
       where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace and a.attnum > 0 and l.collname <> 'C'
-        and c.relname not like 'kysely%'`.execute(store.read);
+        and c.relname not like 'kysely%'`,
+      "danish",
+    );
     expect(rows).toEqual([]);
     await store.close();
     await run("drop database danish with (force)");

@@ -5,6 +5,7 @@ import { CredentialKind } from "@parley/proto/parley/v1/linked_credential_pb.js"
 import { SessionRevokedReason } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { heard } from "../support/errors.js";
 import { fakeClock } from "../support/fake-clock.js";
 import {
   anonymous,
@@ -177,12 +178,12 @@ describe("a further credential", () => {
   test("is a session's matter alone", async () => {
     const tom = await newUser(server, "tom");
     const acting = backend(server).as(tom.userId).auth;
-    for (const call of [
+    for (const call of heard([
       acting.linkCredential({ credential: password(subject("name")) }),
       acting.listCredentials({}),
       acting.unlinkCredential({ kind: CredentialKind.SMS }),
       acting.changePassword({ oldPassword: "a", newPassword: "b" }),
-    ])
+    ]))
       expect(await refused(call)).toMatchObject({ reason: "UNAUTHENTICATED" });
   });
 });

@@ -4,6 +4,7 @@ import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { createServiceClient } from "@parley/client";
 import { JoinPolicy } from "@parley/proto/parley/v1/group_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { heard } from "../support/errors.js";
 import { fakeClock } from "../support/fake-clock.js";
 import { backend, newUser, refusal, startTestServer, type TestServer, type TestUser } from "../support/index.js";
 import { count, must, newGuest, newRoom, newUsers, otherApp, subject } from "../support/messaging.js";
@@ -86,11 +87,11 @@ describe("SearchUsers", () => {
     const guest = await newGuest(server, { page: tag });
     const { users } = await backend(server).user.searchUsers({ filters: [equals("page", tag)] });
     expect(users.map(({ userId }) => userId)).toEqual([guest.userId]);
-    for (const call of [
+    for (const call of heard([
       guest.rpc.user.searchUsers({}),
       guest.rpc.group.searchGroups({}),
       guest.rpc.room.searchRooms({}),
-    ])
+    ]))
       expect(await refused(call)).toMatchObject({ reason: "ROLE_TOO_LOW" });
   });
 

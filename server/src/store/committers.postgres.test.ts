@@ -2,19 +2,19 @@ import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
 import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { LogRange } from "../../server/src/ports.js";
-import { checkLog } from "../../server/src/store/check-log.js";
-import { type Committer, createCommitter, type Tx } from "../../server/src/store/committer.js";
-import { openPostgres } from "../../server/src/store/postgres.js";
-import { postgresWriting } from "../../server/src/store/postgres-writing.js";
-import type { Db } from "../../server/src/store/schema.js";
-import type { Store } from "../../server/src/store/store.js";
-import { databaseOf, freeDatabase } from "../support/database.js";
-import { eventually } from "../support/index.js";
-import { count } from "../support/messaging.js";
-import { openPool } from "../support/postgres.js";
-import { sized } from "../support/proofs/tier.js";
-import { tempFolder } from "../support/temp-store.js";
+import { databaseOf, freeDatabase } from "../../../test/support/database.js";
+import { eventually } from "../../../test/support/index.js";
+import { count } from "../../../test/support/messaging.js";
+import { openPool } from "../../../test/support/postgres.js";
+import { sized } from "../../../test/support/proofs/tier.js";
+import { tempFolder } from "../../../test/support/temp-store.js";
+import type { LogRange } from "../ports.js";
+import { checkLog } from "./check-log.js";
+import { type Committer, createCommitter, type Tx } from "./committer.js";
+import { openPostgres } from "./postgres.js";
+import { postgresWriting } from "./postgres-writing.js";
+import type { Db } from "./schema.js";
+import type { Store } from "./store.js";
 
 /** What one process has of the database. */
 interface Node {
@@ -111,7 +111,7 @@ test("positions are dense over all nodes, each node tells its own commits in ord
         expect(await checkLog(admin)).toEqual([]);
       },
     ),
-    { numRuns: sized(8, 100) },
+    { numRuns: sized(5, 100) },
   );
 });
 
@@ -185,7 +185,7 @@ test("a full disk refuses what needs room, and heals", async () => {
 
 test("a table that a newer node changes is no failure of a statement that was prepared before", async () => {
   const [{ store, committer }] = nodes;
-  const { findUser } = await import("../../server/src/store/users.js");
+  const { findUser } = await import("./users.js");
   await findUser(store.read, "a", "tom");
   await committer.run("a", async (tx) => await findUser(tx.db, "a", "tom"));
   await sql`alter table "user" add column later integer`.execute(admin);
