@@ -67,7 +67,7 @@ export function createMetrics(options: { readonly process: boolean } = { process
     }),
     busUp: new Gauge({
       name: "parley_bus_up",
-      help: "1 while this node hears the other nodes or has none, 0 while it finds what they write by looking into the store.",
+      help: "The bus: 1 while this node hears the other nodes or has none, 0 while it finds what they write by looking into the store.",
       registers,
     }),
     busDropped: new Counter({
