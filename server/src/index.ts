@@ -5,7 +5,7 @@ import { listOpenApps } from "./domain/apps.js";
 import type { Ctx } from "./domain/context.js";
 import { type DevelopmentApp, ensureDevelopmentApp } from "./domain/development-app.js";
 import { loadOperatorToken } from "./domain/operator-token.js";
-import { createSecretBox, findSecretKey, loadSecretKey } from "./domain/secret-box.js";
+import { createSecretBox, findSecretKey, loadSecretKey, type SecretBox } from "./domain/secret-box.js";
 import type { HttpLimits } from "./http/limits.js";
 import { listenOnePort } from "./http/one-port.js";
 import { LIMITS, type Limits, TIMES, type Times } from "./limits.js";
@@ -14,8 +14,10 @@ import { type Clock, systemClock } from "./ops/clock.js";
 import { createLogger, type Logger } from "./ops/logger.js";
 import type { PushSender } from "./ports.js";
 import { checkFolder, type Finding } from "./store/check-folder.js";
+import type { CopyOptions } from "./store/copy.js";
 import { createDiskBlobs } from "./store/disk-blobs.js";
 import { makeFolder } from "./store/files.js";
+import type { MovedTable } from "./store/move.js";
 import { lookAtS3Blobs } from "./store/open-s3-blobs.js";
 import { openSqlite } from "./store/sqlite.js";
 import type { Store } from "./store/store.js";
@@ -123,14 +125,29 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
   }
 }
 
+/** What tells a secret key from others without telling it. */
+const keyMarkOf = (box: SecretBox): string => box.mac("the key of a database");
+
 async function openStore({ dataDir, databaseUrl, unsafeDatabase, secretKey }: Settings, times: Times): Promise<Store> {
   if (databaseUrl === undefined) return await openSqlite({ dataDir, busyTimeoutMs: times.sqliteBusyMs });
   // Keys and attachments are in the folder all the same.
   makeFolder(dataDir);
-  const keyMark = createSecretBox(loadSecretKey(dataDir, secretKey)).mac("the key of a database");
+  const keyMark = keyMarkOf(createSecretBox(loadSecretKey(dataDir, secretKey)));
   // Loaded only here, so that a server on SQLite starts without it.
   const { openPostgres } = await import("./store/postgres.js");
   return await openPostgres({ url: databaseUrl, unsafe: unsafeDatabase, keyMark });
+}
+
+/** Copies what is stored in a data folder into an empty PostgreSQL database, and tells how many rows each table has. */
+export async function copyStore(
+  dataDir: string,
+  options: CopyOptions & Pick<Settings, "secretKey" | "unsafeDatabase"> & { databaseUrl: string },
+): Promise<MovedTable[]> {
+  const { databaseUrl: url, unsafeDatabase: unsafe, secretKey, ...rest } = options;
+  const key = findSecretKey(dataDir, secretKey);
+  const box = key === undefined ? undefined : createSecretBox(key);
+  const { moveToPostgres } = await import("./store/move.js");
+  return await moveToPostgres(dataDir, { ...rest, url, unsafe, keyMark: box && keyMarkOf(box), unseal: box?.open });
 }
 
 /**

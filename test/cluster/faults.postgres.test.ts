@@ -16,6 +16,7 @@ import { natsInstalled } from "../support/nats.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
 import { type Cluster, type ProcessNode, startCluster } from "./processes.js";
+import { watchPresence } from "./watch-presence.js";
 
 const NODES = 3;
 const TEST_MS = sized(120_000, 600_000);
@@ -58,7 +59,7 @@ describe.skipIf(!can)("three nodes under load", () => {
     const { cursor } = await reader.rpc.message.listEvents({});
     const before = (await readAll(reader, groupId)).length;
     // Its stream is to the first node that takes it, and comes again when that is lost.
-    const presence = watchPresence();
+    const presence = watchPresence(watcher);
     const followers = users.slice(0, FOLLOWERS).map((user) =>
       follow(user, cursor, (key) => {
         const at = sentMs.get(key);
@@ -101,35 +102,6 @@ describe.skipIf(!can)("three nodes under load", () => {
     const [before, began] = [witness.size, performance.now()];
     await eventually(() => expect(witness.size).toBeGreaterThan(before + 5), 60_000);
     return performance.now() - began;
-  }
-
-  /** Who was told to be offline, of those who are here all the time. */
-  function watchPresence() {
-    const offline: string[] = [];
-    const abort = new AbortController();
-    const run = async () => {
-      while (!abort.signal.aborted) {
-        try {
-          for await (const { frame } of watcher.rpc.message.subscribe({}, { signal: abort.signal }))
-            if (
-              frame.case === "event" &&
-              frame.value.event.case === "presenceChanged" &&
-              !frame.value.event.value.online
-            )
-              offline.push(frame.value.event.value.userId);
-        } catch {
-          await delay(50);
-        }
-      }
-    };
-    const ended = run();
-    return {
-      offline,
-      async stop() {
-        abort.abort();
-        await ended;
-      },
-    };
   }
 
   it(

@@ -8,6 +8,8 @@ export interface BusFaults {
   /** Held back for up to `lateMs`, so that later ones overtake it. */
   delay: number;
   lateMs: number;
+  /** The version that each message says it is of, as if a newer release had written it. */
+  version?: number;
 }
 
 /** A way from one node to NATS that loses, repeats and reorders what the node is told. */
@@ -31,7 +33,8 @@ export async function startChaosBus(natsPort: number): Promise<ChaosBus> {
   let parted = false;
 
   const pass = (client: Socket, bytes: Buffer, isMessage: boolean) => {
-    const { drop, repeat, delay, lateMs } = bus.faults;
+    const { drop, repeat, delay, lateMs, version } = bus.faults;
+    if (isMessage && version !== undefined) bytes[bytes.indexOf("\r\n") + 2] = version;
     const write = () => void (client.writable && client.write(bytes));
     if (isMessage && Math.random() < drop) {
       done.dropped += 1;

@@ -34,10 +34,17 @@ export function callFailure(error: unknown, url: string): CommandFailure {
   return new CommandFailure(failure.rawMessage);
 }
 
+/** A database that cannot be had, or that a server must not use, in words. */
+export function databaseFailure(error: Error): CommandFailure {
+  const unreachable = "kind" in error && error.kind === "unreachable";
+  return new CommandFailure(error.message, unreachable ? EXIT.unavailable : EXIT.setting);
+}
+
 /** A failure of a command that works on a data folder, in words for the one at the terminal. */
 export function storeCommandFailure(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   if (error.name === "FolderLockedError") return new CommandFailure(error.message, EXIT.locked);
+  if (error.name === "DatabaseStartError") return databaseFailure(error);
   if (error.name === "DatabaseFileError") {
     const damaged = "kind" in error && error.kind === "damaged";
     return new CommandFailure(error.message, damaged ? EXIT.store : EXIT.failure);

@@ -4,6 +4,7 @@ import { appCommand } from "./app.js";
 import { auditCommand } from "./audit.js";
 import { backupCommand } from "./backup.js";
 import { chatCommand } from "./chat.js";
+import { copyCommand } from "./copy.js";
 import { doctorCommand } from "./doctor.js";
 import { messagesCommand } from "./messages.js";
 import { oauthCommand } from "./oauth.js";
@@ -45,6 +46,7 @@ export function program(): Command {
       .addCommand(searchCommand())
       .addCommand(backupCommand())
       .addCommand(restoreCommand())
+      .addCommand(copyCommand())
       .addCommand(doctorCommand())
       .addHelpText(
         "after",

@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { parseSettings, readVersion, SETTINGS, type SettingInfo, type SettingName, type Settings } from "../config.js";
-import { CommandFailure, EXIT, runCommand } from "./failure.js";
+import { CommandFailure, databaseFailure, EXIT, runCommand } from "./failure.js";
 import { DATA_GROUP, examples } from "./options.js";
 import { welcomeText } from "./welcome.js";
 
@@ -56,10 +56,7 @@ function startFailure(error: unknown, { dataDir }: Settings): unknown {
   const { cause } = error;
   if (cause instanceof Error && "syscall" in cause && /^(listen|getaddrinfo)$/.test(String(cause.syscall)))
     return new CommandFailure(`${error.message} (--port, --host)`, EXIT.unavailable);
-  if (error.name === "DatabaseStartError") {
-    const unreachable = "kind" in error && error.kind === "unreachable";
-    return new CommandFailure(error.message, unreachable ? EXIT.unavailable : EXIT.setting);
-  }
+  if (error.name === "DatabaseStartError") return databaseFailure(error);
   if (error.name === "S3Error")
     return new CommandFailure(
       error.message,

@@ -147,7 +147,7 @@ async function checkStructure(db: Db, quick: boolean, tell: Tell): Promise<boole
 }
 
 /** Whether the key that seals the secrets of the apps is still there. */
-async function checkSeals(
+export async function checkSeals(
   db: Db,
   schema: "older" | "current",
   unseal: CheckOptions["unseal"],

@@ -1,5 +1,7 @@
 import { checkAttachments } from "./check-attachments.js";
 import { type CheckOptions, checkDatabase, type Finding, messageOf, type Tell, tellOfBucket } from "./check-folder.js";
+import { schemaAge } from "./migrate.js";
+import { isCopyUnfinished } from "./move-mark.js";
 import { checkServer } from "./postgres-checks.js";
 import { kyselyOverPool } from "./postgres-pool.js";
 import { snapshot } from "./snapshot.js";
@@ -16,6 +18,8 @@ export async function checkPostgres(url: string, options: CheckOptions): Promise
     );
     await snapshot(db, async (at) => {
       await checkDatabase(at, options, tell);
+      if ((await schemaAge(at)) === "current" && (await isCopyUnfinished(at)))
+        tell("copy", "problem", "a copy into it is under way or was cut short: run parley copy again");
       if (!options.quick)
         await checkAttachments(at, options.blobs, tell).catch((error: unknown) => tellOfBucket(error, tell));
     });

@@ -104,7 +104,7 @@ export async function structureFaults(db: Db, how: "quick" | "full"): Promise<st
 }
 
 /** A failure of SQLite's to read a file, in words. */
-function fileErrorOf(error: unknown, file: string): unknown {
+export function fileErrorOf(error: unknown, file: string): unknown {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(code))
     return new DatabaseFileError("damaged", `${file} is damaged, or no database at all`, { cause: error });

@@ -19,7 +19,8 @@ export interface LogFile {
 }
 
 const MARK_OFFSET = 60;
-const BASE = "log_file_base";
+/** The row of `meta` that names the database which a log continues. */
+export const LOG_FILE_BASE = "log_file_base";
 
 /** What lies in a folder before it is opened. Not for a database that this process has open. */
 export interface StoredFiles {
@@ -82,7 +83,7 @@ export function setMark(database: Database.Database, parity: "odd" | "even"): vo
   const mark = 2 * randomInt(1, 2 ** 30) + (parity === "odd" ? 1 : 0);
   database
     .transaction(() => {
-      database.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)").run(BASE, String(base));
+      database.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)").run(LOG_FILE_BASE, String(base));
       database.pragma(`user_version = ${mark}`);
     })
     .immediate();
@@ -93,6 +94,6 @@ function currentMark(database: Database.Database): number {
 }
 
 function baseOf(database: Database.Database): number | undefined {
-  const row = database.prepare<[string], { value: string }>("SELECT value FROM meta WHERE name = ?").get(BASE);
+  const row = database.prepare<[string], { value: string }>("SELECT value FROM meta WHERE name = ?").get(LOG_FILE_BASE);
   return row === undefined ? undefined : Number(row.value);
 }

@@ -40,7 +40,7 @@ export function postgresWriting(history: () => string): Writing {
       const absent = appIds.filter((appId) => !heads.has(appId));
       if (absent.length === 0) return heads;
       // There is no row to lock yet, so its name is: whoever had it before has made the row, or nothing.
-      for (const appId of absent) await lockName(db, [LOCK_CLASS, nameOf(appId)]);
+      for (const appId of absent) await lockByName(db, appId);
       return new Map([...heads, ...(await lockLogs(db, absent))]);
     },
     history,
@@ -50,6 +50,11 @@ export function postgresWriting(history: () => string): Writing {
       return { generation_id: newest.generation_id, first_pos: newest.first_pos };
     },
   };
+}
+
+/** Takes the lock of a name until the transaction ends. */
+export async function lockByName(db: Db, name: string): Promise<void> {
+  await lockName(db, [LOCK_CLASS, nameOf(name)]);
 }
 
 async function lockLogs(db: Db, appIds: readonly string[]): Promise<Map<string, number>> {

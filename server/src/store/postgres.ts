@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import { DatabaseStartError, storeErrorOf } from "./errors.js";
 import { claimKey } from "./key-mark.js";
 import { migrateToLatest } from "./migrate.js";
+import { beginAlone, refuseUnfinishedCopy } from "./move-mark.js";
 import { checkServer } from "./postgres-checks.js";
 import { kyselyOverPool, type PoolOptions } from "./postgres-pool.js";
 import { postgresRoom } from "./postgres-room.js";
@@ -89,17 +90,21 @@ async function makeReady(url: string, unsafe: boolean, keyMark: string): Promise
   // Tables may take long to change, and other nodes wait meanwhile.
   const db = kyselyOverPool({ url, connections: 2, statementMs: 0, lockMs: 0, idleMs: 0 });
   try {
-    await reach(db, name);
+    await reach(db, name, WAIT_MS);
     await checkServer(db, name, unsafe);
     await migrateToLatest(db);
-    await claimKey(db, keyMark);
+    await beginAlone(db, async (tx) => {
+      await refuseUnfinishedCopy(tx, name);
+      await claimKey(tx, keyMark);
+    });
   } finally {
     await db.destroy();
   }
 }
 
-async function reach(db: Db, name: string): Promise<void> {
-  const end = performance.now() + WAIT_MS;
+/** Waits for a database server as long as that may take. Throws DatabaseStartError. */
+export async function reach(db: Db, name: string, waitMs: number): Promise<void> {
+  const end = performance.now() + waitMs;
   for (;;) {
     try {
       await sql`select 1`.execute(db);
@@ -119,7 +124,7 @@ function refused(name: string, cause: unknown): DatabaseStartError {
 }
 
 /** A database without its password. */
-function nameOf(url: string): string {
+export function nameOf(url: string): string {
   const { host, pathname } = new URL(url);
   return `${host}${pathname}`;
 }

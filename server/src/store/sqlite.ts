@@ -75,7 +75,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
  * Makes sure that a database and its log are whole and belong together before anything is served from them. Throws DatabaseFileError. Only looks:
  * the last connection that may write would move a log into the database, also one that does not fit.
  */
-async function checkFiles(database: string): Promise<{ hasLog: boolean; sure: boolean }> {
+export async function checkFiles(database: string): Promise<{ hasLog: boolean; sure: boolean }> {
   const found = lookAtFiles(database);
   // A crash in the very first start, before there was a log: the connection that writes takes back what was half done, one that reads cannot.
   if (found.mark === undefined || existsSync(`${database}-journal`)) return { hasLog: found.hasLog, sure: true };

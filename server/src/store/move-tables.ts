@@ -1,0 +1,51 @@
+import type { Schema } from "./schema.js";
+
+/**
+ * What becomes of a table when a store is copied into another database. "left" is what nodes that run know of each other, by the clock of their
+ * database: no node runs on what is copied, and whoever is stored as online without a session that says so is settled by the keeper (reaper.ts).
+ */
+export const MOVED: Readonly<Record<keyof Schema, "copied" | "left">> = {
+  app: "copied",
+  service_key: "copied",
+  app_log: "copied",
+  // With the history that each was begun under: the other database has another one, so the next event of each app begins a new generation.
+  generation: "copied",
+  event: "copied",
+  audience: "copied",
+  user: "copied",
+  credential: "copied",
+  session: "copied",
+  used_token: "copied",
+  sms_number: "copied",
+  sms_day: "copied",
+  friend: "copied",
+  place: "copied",
+  member: "copied",
+  conversation: "copied",
+  participant: "copied",
+  message: "copied",
+  answered: "copied",
+  dissolved: "copied",
+  erasure: "copied",
+  installation: "copied",
+  push_credential: "copied",
+  push_cursor: "copied",
+  push_job: "copied",
+  push_sent: "copied",
+  push_count: "copied",
+  push_template: "copied",
+  word_filter: "copied",
+  filter_word: "copied",
+  statistic: "copied",
+  active_user: "copied",
+  counted_log: "copied",
+  audit_entry: "copied",
+  attribute: "copied",
+  attachment: "copied",
+  attachment_use: "copied",
+  lease: "left",
+  live_session: "left",
+  stream_end: "left",
+  tried: "copied",
+  meta: "copied",
+};
