@@ -5,20 +5,13 @@ import { transpilePeers } from "../peers/transpile.js";
 import { type LaunchPlan, startServer } from "../server-process.js";
 import { inTurn } from "../stage.js";
 import { seedArchive } from "./ejabberd-seed.js";
+import { postgresBin } from "./postgres-bin.js";
 import { openXmpp } from "./xmpp-line.js";
 import { joinXmpp, portOf } from "./xmpp-member.js";
 
-const postgresFolders = "/usr/lib/postgresql";
 const libs = "/usr/lib/x86_64-linux-gnu";
 const schema = "/usr/share/ejabberd/sql/pg.sql";
 const accountsAtOnce = 20;
-
-function postgresBin(): string | undefined {
-  const versions = existsSync(postgresFolders) ? readdirSync(postgresFolders) : [];
-  return versions
-    .map((version) => join(postgresFolders, version, "bin"))
-    .find((bin) => existsSync(join(bin, "initdb")));
-}
 
 /** Why there can be no row of ejabberd on this machine; undefined when there can. */
 export function ejabberdMissing(): string | undefined {

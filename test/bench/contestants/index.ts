@@ -1,6 +1,7 @@
 import type { Contestant } from "../contestant.js";
 import { ejabberd, ejabberdMissing } from "./ejabberd.js";
 import { grpcJs } from "./grpc-js.js";
+import { nodesMissing, parleyNodes } from "./parley-nodes.js";
 import { parleyRpc } from "./parley-rpc.js";
 import { parleySdk } from "./parley-sdk.js";
 import { socketio } from "./socketio.js";
@@ -17,7 +18,8 @@ export const contestants: readonly Contestant[] = [
   parleyRpc("connect-h1", "batched"),
   parleyRpc("grpc-h2", "batched"),
   parleySdk,
+  ...(nodesMissing() === undefined ? [1, 2, 3].flatMap(parleyNodes) : []),
 ];
 
 /** What is left out on this machine, and why. */
-export const leftOut: readonly string[] = [ejabberdMissing()].filter((reason) => reason !== undefined);
+export const leftOut: readonly string[] = [ejabberdMissing(), nodesMissing()].filter((reason) => reason !== undefined);

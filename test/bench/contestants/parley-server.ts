@@ -5,7 +5,8 @@ import { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
 import type { DayPlace } from "../contestant.js";
 import type { LaunchPlan, ReadyLine } from "../server-process.js";
 
-const main = join(import.meta.dirname, "../../../server/dist/main.js");
+/** The program of the build. */
+export const parleyMain: string = join(import.meta.dirname, "../../../server/dist/main.js");
 
 /** Where a server keeps its store. */
 export const dataFolder = (dataDir: string): string => join(dataDir, "data");
@@ -13,7 +14,7 @@ export const dataFolder = (dataDir: string): string => join(dataDir, "data");
 /** Parley as its command line starts it; only the limit on sends is lifted. */
 export function launchParley(dataDir: string): LaunchPlan {
   return {
-    script: main,
+    script: parleyMain,
     args: ["serve", "--port", "0", "--json-ready"],
     env: { PARLEY_DATA_DIR: dataFolder(dataDir), PARLEY_SEND_RATE: "0", PARLEY_LOG_LEVEL: "error" },
   };
