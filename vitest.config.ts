@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import LongestFirst from "./test/support/longest-first.js";
+import { natsInstalled } from "./test/support/nats-installed.js";
 
 const TIER_2 = process.env.PARLEY_TEST_TIER === "2";
 // Files named *.full.* are of the second tier alone.
@@ -35,6 +36,21 @@ const ON_BOTH = [
         "word-filter",
       ].join()}}.test.ts`,
 ];
+
+/** The same, on three nodes behind a balancer. */
+const CLUSTER = {
+  extends: true as const,
+  test: {
+    name: "cluster",
+    include: ["test/integration/**/*.test.ts"],
+    exclude,
+    env: { PARLEY_TEST_DATABASE: "postgres", PARLEY_TEST_NODES: "3" },
+    pool: "forks" as const,
+    globalSetup: ["one-file", "postgres-setup", "nats-setup"].map((name) => `./test/support/${name}.ts`),
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+};
 
 export default defineConfig({
   test: {
@@ -80,6 +96,7 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      ...(natsInstalled("the suites on three nodes") ? [CLUSTER] : []),
       {
         extends: true,
         test: {

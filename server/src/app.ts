@@ -215,7 +215,12 @@ export async function createApp(options: AppOptions): Promise<App> {
     pushCredentials: ownSender,
     blobs,
     urls: createSignedUrls(options.secretKey),
-    heard: createHeardAttachments(clock, times.transientAttachmentMs, limits.transientAttachments),
+    heard: createHeardAttachments({
+      bus,
+      clock,
+      lifeMs: times.transientAttachmentMs,
+      mostEntries: limits.transientAttachments,
+    }),
     turns: createTurns(),
     images: createImageReader({
       mostPixels: limits.imagePixels,
@@ -412,7 +417,9 @@ async function openBlobs(
 ): Promise<BlobStore> {
   const { s3, dataDir } = settings;
   if (s3 === undefined && shared)
-    logger.warn("attachments lie on this node's disk, where no other node finds them: with more nodes than one, set PARLEY_S3_ENDPOINT");
+    logger.warn(
+      "attachments lie on this node's disk, where no other node finds them: with more nodes than one, set PARLEY_S3_ENDPOINT",
+    );
   if (s3 === undefined) return createDiskBlobs(dataDir);
   return await openS3Blobs({
     ...s3,
