@@ -42,7 +42,7 @@ const CLUSTER = {
   extends: true as const,
   test: {
     name: "cluster",
-    include: ["test/integration/**/*.test.ts"],
+    include: ["test/integration/**/*.test.ts", "test/**/*.cluster.test.ts"],
     exclude,
     env: { PARLEY_TEST_DATABASE: "postgres", PARLEY_TEST_NODES: "3" },
     pool: "forks" as const,
@@ -75,7 +75,7 @@ export default defineConfig({
         test: {
           name: "suites",
           include: ["test/**/*.test.ts"],
-          exclude: [...exclude, "test/bench/**", "test/**/*.alone.test.ts", "test/**/*.postgres.test.ts"],
+          exclude: [...exclude, "test/bench/**", "test/**/*.alone.test.ts", "test/**/*.{postgres,cluster}.test.ts"],
           pool: "forks",
           globalSetup: "./test/support/one-file.ts",
           testTimeout: 60_000,

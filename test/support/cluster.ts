@@ -11,8 +11,14 @@ const AT_ONCE = { sessionCacheMs: 0, recordCacheMs: 0 };
 /** After these spans, which no other timer has, a node looks for what is missing of a log. */
 const HEALING = { repairMs: 50, repairRetryMs: 100, headPollMs: 100, headPollDownMs: 100 };
 
+/** Nodes behind a balancer, as one server. */
+export interface RunningCluster extends RunningServer {
+  /** The address of each node. */
+  readonly nodes: readonly string[];
+}
+
 /** Starts nodes in this process, on one PostgreSQL database and one NATS, behind a balancer: all together what one server is to a test. */
-export async function startCluster(settings: Settings, overrides: Overrides): Promise<RunningServer> {
+export async function startCluster(settings: Settings, overrides: Overrides): Promise<RunningCluster> {
   const { clock } = overrides;
   const common: Overrides = { ...overrides, times: { ...AT_ONCE, ...overrides.times } };
   if (clock !== undefined) Object.assign(common, { clock: besideNats(clock), times: { ...HEALING, ...common.times } });
@@ -32,6 +38,7 @@ export async function startCluster(settings: Settings, overrides: Overrides): Pr
   let closing: Promise<void> | undefined;
   return {
     ...first,
+    nodes: nodes.map(({ url }) => url),
     url: settings.publicUrl ?? balancer.url,
     closed: Promise.all(nodes.map((node) => node.closed)).then((ends) => ({ fatal: ends.some(({ fatal }) => fatal) })),
     close: () => (closing ??= close()),

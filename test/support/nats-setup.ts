@@ -4,5 +4,7 @@ import { startNats } from "./nats.js";
 export default async function setUp(): Promise<() => Promise<void>> {
   const server = await startNats();
   process.env.PARLEY_TEST_NATS = server.url;
-  return () => server[Symbol.asyncDispose]();
+  return async () => {
+    await server[Symbol.asyncDispose]();
+  };
 }

@@ -4,8 +4,8 @@ import { SendMessageRequestSchema } from "@parley/proto/parley/v1/message_servic
 import { ChangeKind } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { UserKind } from "@parley/proto/parley/v1/user_pb.js";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { fakeClock } from "../../../test/support/fake-clock.js";
 import { ON_POSTGRES } from "../../../test/support/database.js";
+import { fakeClock } from "../../../test/support/fake-clock.js";
 import { type TempStore, tempStore } from "../../../test/support/temp-store.js";
 import { type AppRules, TIMES } from "../limits.js";
 import { createLogger } from "../ops/logger.js";
@@ -216,34 +216,37 @@ describe("retention of the event log", () => {
     await retention.close();
   });
 
-  test.skipIf(ON_POSTGRES)("prunes the generations that end below the floor, keeps the one that holds it, and refuses the right cursors", async () => {
-    const world = await createWorld({ eventRetentionMs: DAY });
-    // Generations begin at 0, 3, 5 and 7.
-    for (const _ of [1, 2, 3, 4]) {
-      await world.emit(2, "u:tom");
-      await world.temp.restart();
-      world.clock.advance(HOUR);
-    }
-    const before = await world.state();
-    const places = [2, 4, 5, 6, 8].map((pos) => ({
-      pos,
-      generationId: before.generations.findLast((generation) => generation.firstPos <= pos)?.generationId ?? "",
-    }));
-    const retention = world.start();
-    world.clock.advance(DAY - HOUR - 1);
-    await retention.runNow();
-    const after = await world.state();
-    expect(after.floor).toBe(6);
-    expect(after.generations).toEqual(before.generations.slice(2));
-    expect(places.map((place) => refusalOf(after, place))).toEqual([
-      "expired",
-      "expired",
-      "expired",
-      undefined,
-      undefined,
-    ]);
-    await retention.close();
-  });
+  test.skipIf(ON_POSTGRES)(
+    "prunes the generations that end below the floor, keeps the one that holds it, and refuses the right cursors",
+    async () => {
+      const world = await createWorld({ eventRetentionMs: DAY });
+      // Generations begin at 0, 3, 5 and 7.
+      for (const _ of [1, 2, 3, 4]) {
+        await world.emit(2, "u:tom");
+        await world.temp.restart();
+        world.clock.advance(HOUR);
+      }
+      const before = await world.state();
+      const places = [2, 4, 5, 6, 8].map((pos) => ({
+        pos,
+        generationId: before.generations.findLast((generation) => generation.firstPos <= pos)?.generationId ?? "",
+      }));
+      const retention = world.start();
+      world.clock.advance(DAY - HOUR - 1);
+      await retention.runNow();
+      const after = await world.state();
+      expect(after.floor).toBe(6);
+      expect(after.generations).toEqual(before.generations.slice(2));
+      expect(places.map((place) => refusalOf(after, place))).toEqual([
+        "expired",
+        "expired",
+        "expired",
+        undefined,
+        undefined,
+      ]);
+      await retention.close();
+    },
+  );
 
   test("forgets the stays that ended below the floor, and no other", async () => {
     const world = await createWorld({ eventRetentionMs: DAY });

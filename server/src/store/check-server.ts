@@ -16,7 +16,8 @@ export async function checkPostgres(url: string, options: CheckOptions): Promise
     );
     await snapshot(db, async (at) => {
       await checkDatabase(at, options, tell);
-      if (!options.quick) await checkAttachments(at, options.blobs, tell).catch((error: unknown) => tellOfBucket(error, tell));
+      if (!options.quick)
+        await checkAttachments(at, options.blobs, tell).catch((error: unknown) => tellOfBucket(error, tell));
     });
   } catch (error) {
     tell("database", "problem", `it cannot be read: ${messageOf(error)}`);
