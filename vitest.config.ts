@@ -37,18 +37,28 @@ const ON_BOTH = [
       ].join()}}.test.ts`,
 ];
 
-/** The same, on three nodes behind a balancer. */
+/** The integration suites on three nodes behind a balancer, which each call comes to by a connection of its own; a few of them in the first tier. */
 const CLUSTER = {
   extends: true as const,
   test: {
     name: "cluster",
-    include: ["test/integration/**/*.test.ts", "test/**/*.cluster.test.ts"],
-    exclude,
+    include: [
+      TIER_2 ? "test/integration/**/*.test.ts" : "test/integration/{attachments,list-events,transient,users}.test.ts",
+      "test/**/*.cluster.test.ts",
+    ],
+    exclude: [
+      ...exclude,
+      // These start no server.
+      "test/integration/{behaviours,capacity,errors,metrics,settings}-doc.test.ts",
+      "test/integration/{bench-smoke,deploy,document-types,http,http-router,search-size.full,single-node}.test.ts",
+    ],
     env: { PARLEY_TEST_DATABASE: "postgres", PARLEY_TEST_NODES: "3" },
     pool: "forks" as const,
     globalSetup: ["one-file", "postgres-setup", "nats-setup"].map((name) => `./test/support/${name}.ts`),
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // What is about one node alone is left out, with the reason.
+    setupFiles: ["./test/support/single-node.ts"],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 };
 

@@ -20,7 +20,7 @@ import {
   toSystem,
   toUser,
 } from "../support/messaging.js";
-import { openRows } from "../support/rows.js";
+import { readRows } from "../support/rows.js";
 import { eraseAll } from "./erasures.js";
 import { refused, watch } from "./watching.js";
 
@@ -66,10 +66,8 @@ describe("ClearHistory", () => {
     await gone();
     await eraseAll(server, clock);
     await gone();
-    const rows = openRows(server.dataDir);
     const bytes = [...Buffer.from("secret")].join(",");
-    for (const [table, lines] of rows.all()) expect(lines.join("\n"), table).not.toContain(bytes);
-    rows.close();
+    for (const [table, lines] of await readRows(server.dataDir)) expect(lines.join("\n"), table).not.toContain(bytes);
     // A repeat of a send that was in time does nothing again, and what is said now stands behind.
     expect((await send(tom, toGroup(group), "secret one", { clientMessageId: "k" })).deduplicated).toBe(true);
     expect((await say(jerry, toGroup(group), "new")).seq).toBe(3);

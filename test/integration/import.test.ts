@@ -18,7 +18,7 @@ import {
   toGroup,
   toUser,
 } from "../support/messaging.js";
-import { openRows, rowsDiff } from "../support/rows.js";
+import { readRows, rowsDiff } from "../support/rows.js";
 import { refused, watch } from "./watching.js";
 
 let server: TestServer;
@@ -91,15 +91,13 @@ describe("ImportMessages", () => {
     await admin().importMessages({ conversation, messages: messages.slice(0, 4) });
     const rest = await admin().importMessages({ conversation, messages });
     expect(rest).toMatchObject({ imported: 2, deduplicated: 4, headSeq: 6 });
-    const rows = openRows(server.dataDir);
-    const before = rows.all();
+    const before = await readRows(server.dataDir);
     expect(await admin().importMessages({ conversation, messages })).toMatchObject({
       imported: 0,
       deduplicated: 6,
       headSeq: 6,
     });
-    expect(changes(before, rows.all())).toEqual([]);
-    rows.close();
+    expect(changes(before, await readRows(server.dataDir))).toEqual([]);
     const other = { ...must(messages[2]), content: text("other words") };
     expect(await refused(admin().importMessages({ conversation, messages: [must(messages[0]), other] }))).toEqual({
       code: "AlreadyExists",
@@ -220,14 +218,12 @@ describe("ImportUsers", () => {
       friendUserIds: [c, known.userId].sort(),
       credentialKinds: ["password", "sms"],
     });
-    const rows = openRows(server.dataDir);
-    const before = rows.all();
+    const before = await readRows(server.dataDir);
     const again = (await admin().importUsers({ users })).results;
     expect(again.map(({ created, friendsAdded, error }) => [created, friendsAdded, error])).toEqual(
       again.map(() => [false, 0, undefined]),
     );
-    expect(changes(before, rows.all())).toEqual([]);
-    rows.close();
+    expect(changes(before, await readRows(server.dataDir))).toEqual([]);
   });
 
   test("gives each user an outcome of its own, and takes all of a user or nothing", async () => {

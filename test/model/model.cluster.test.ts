@@ -7,7 +7,7 @@ it(
   "M1: and so on three nodes, whichever of them a call or a stream comes to",
   async (context) => {
     const file = "test/model/model.cluster.test.ts";
-    await proveModel(context, { start: startClusterHost, file, runs: 6, everyKind: TIER_2 });
+    await proveModel(context, { start: startClusterHost, file, runs: 3, everyKind: TIER_2 });
   },
   PROOF_MS,
 );

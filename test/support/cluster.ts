@@ -2,6 +2,7 @@ import { type Overrides, type RunningServer, type Settings, startServer } from "
 import { type Clock, systemClock } from "../../server/src/ops/clock.js";
 import { startBalancer } from "./balancer.js";
 import { eventually } from "./eventually.js";
+import { freePort } from "./free-port.js";
 
 /** How many nodes each test server has, by the project of vitest that the suites of this process run in. */
 export const NODES: number = Number(process.env.PARLEY_TEST_NODES ?? 1);
@@ -22,9 +23,15 @@ export async function startCluster(settings: Settings, overrides: Overrides): Pr
   const { clock } = overrides;
   const common: Overrides = { ...overrides, times: { ...AT_ONCE, ...overrides.times } };
   if (clock !== undefined) Object.assign(common, { clock: besideNats(clock), times: { ...HEALING, ...common.times } });
-  const start = () => startServer({ ...settings, port: 0, nats: natsSettings() }, common);
+  // Where clients are told another address the nodes cannot say theirs.
+  const start = async () => {
+    const port = settings.publicUrl === undefined ? 0 : await freePort();
+    const node = await startServer({ ...settings, port, nats: natsSettings() }, common);
+    return { ...node, url: port === 0 ? node.url : `http://127.0.0.1:${port}` };
+  };
   // The first one makes the app for all.
   const first = await start();
+  if (overrides.pushSender !== undefined) await pushFrom(settings.databaseUrl, first.developmentApp?.appId);
   const nodes = [first, ...(await Promise.all(Array.from({ length: NODES - 1 }, start)))];
   await Promise.all(nodes.map(hearsTheOthers));
   const balancer = await startBalancer(
@@ -43,6 +50,19 @@ export async function startCluster(settings: Settings, overrides: Overrides): Pr
     closed: Promise.all(nodes.map((node) => node.closed)).then((ends) => ({ fatal: ends.some(({ fatal }) => fatal) })),
     close: () => (closing ??= close()),
   };
+}
+
+/** As the first credential of an app does it: by that the keeper knows whose messages are to be pushed. A sender of a test's own needs none. */
+async function pushFrom(databaseUrl: string | undefined, app_id: string | undefined): Promise<void> {
+  if (databaseUrl === undefined || app_id === undefined) return;
+  const { openPool } = await import("./postgres.js");
+  const db = openPool(databaseUrl);
+  await db
+    .insertInto("push_cursor")
+    .values({ app_id, pos: 0 })
+    .onConflict((on) => on.doNothing())
+    .execute();
+  await db.destroy();
 }
 
 /** NATS does not stand still with the clock of a test: what it has not brought is looked for in the time of the machine. */

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { Address } from "./clients.js";
 import { databaseOf } from "./database.js";
 import { parleyMain } from "./one-file.js";
+
+export { freePort } from "./free-port.js";
 
 /** A server in a process of its own, which can be killed. */
 export interface ProcessServer extends Address {
@@ -14,16 +15,6 @@ export interface ProcessServer extends Address {
   kill(): Promise<void>;
   /** Asks it to end, and gives its exit code. */
   stop(): Promise<number | null>;
-}
-
-/** A port that was free a moment ago: for servers that must come back at the same address. */
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 /** Starts `parley serve` and waits until it accepts connections. */
