@@ -33,7 +33,8 @@ export const SINGLE_NODE: Readonly<Record<string, Readonly<Record<string, string
     "is worded by the app's templates, from the next push on": CREDENTIAL,
     "in an app without a credential, of what was said before it has one, or after it has none": CREDENTIAL,
     "and leaves the message unacknowledged for 3 s is pushed, not a moment earlier": NODE_CLOCK,
-    "is pushed within 5 s by the clock on the wall": "a node is heard of every 3 s, so it is 8 s (ADR 32)",
+    "is pushed within 5 s by the clock on the wall":
+      "the keeper waits until the other node was heard of, which is every 3 s: up to 7 s (docs/push.md)",
     "and pauses is pushed at once; one who is lost, after the moment in which it might have come back": NODE_CLOCK,
     "is one of so many that are waited for; what comes beyond is decided after them, and none is lost": NODE_CLOCK,
     "and has not been heard for a minute is pushed at once": NODE_CLOCK,
