@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import LongestFirst from "./test/support/longest-first.js";
+import { natsInstalled } from "./test/support/nats-installed.js";
 
 const TIER_2 = process.env.PARLEY_TEST_TIER === "2";
 // Files named *.full.* are of the second tier alone.
@@ -21,6 +22,31 @@ const ON_BOTH = [
   // Left out: what counts on the order in which SQLite's one connection answers, and what has servers of its own.
   ...(TIER_2 ? ["test/integration/!(installations|bench-smoke).test.ts"] : []),
 ];
+
+/** The integration suites on three nodes behind a balancer, which each call comes to by a connection of its own; a few of them in the first tier. */
+const CLUSTER = {
+  extends: true as const,
+  test: {
+    name: "cluster",
+    include: [
+      TIER_2 ? "test/integration/**/*.test.ts" : "test/integration/{attachments,list-events,transient,users}.test.ts",
+      "test/**/*.cluster.test.ts",
+    ],
+    exclude: [
+      ...exclude,
+      // These start no server.
+      "test/integration/{behaviours,capacity,errors,metrics,settings}-doc.test.ts",
+      "test/integration/{bench-smoke,deploy,document-types,http,http-router,search-size.full,single-node}.test.ts",
+    ],
+    env: { PARLEY_TEST_DATABASE: "postgres", PARLEY_TEST_NODES: "3" },
+    pool: "forks" as const,
+    globalSetup: ["one-file", "postgres-setup", "nats-setup"].map((name) => `./test/support/${name}.ts`),
+    // What is about one node alone is left out, with the reason.
+    setupFiles: ["./test/support/single-node.ts"],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+};
 
 export default defineConfig({
   test: {
@@ -46,7 +72,7 @@ export default defineConfig({
         test: {
           name: "suites",
           include: ["test/**/*.test.ts"],
-          exclude: [...exclude, "test/bench/**", "test/**/*.alone.test.ts", "test/**/*.postgres.test.ts"],
+          exclude: [...exclude, "test/bench/**", "test/**/*.alone.test.ts", "test/**/*.{postgres,cluster}.test.ts"],
           pool: "forks",
           globalSetup: "./test/support/one-file.ts",
           testTimeout: 60_000,
@@ -70,6 +96,7 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      ...(natsInstalled("the suites on three nodes") ? [CLUSTER] : []),
       {
         extends: true,
         test: {

@@ -139,6 +139,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     announcer.announce(change);
     statistics.presence(change);
   };
+  const transients = createTransientMemory(clock, times.transientDedupMs);
   const delivery: Delivery = createDelivery({
     read: store.read,
     bus,
@@ -148,6 +149,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     logger,
     metrics,
     sharing: shared ? { committer, leases, node: () => lease?.node(), newId: uuidv7 } : undefined,
+    isNew: transients.isNew,
     onPresence,
     persistAcks: (appId, acked) => committer.run(appId, (tx) => persistAckedPositions(tx, acked)),
   });
@@ -197,7 +199,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     filters: createWordFilters(store.read, clock, times.recordCacheMs),
     sessions: createSessionCache(clock, { mostEntries: limits.cachedSessions, lifeMs: times.sessionCacheMs }),
     buckets: createTokenBuckets(clock),
-    transients: createTransientMemory(clock, times.transientDedupMs),
+    transients,
     secrets,
     passwords: createPasswords(),
     fetch: createSafeFetch({
@@ -215,7 +217,12 @@ export async function createApp(options: AppOptions): Promise<App> {
     pushCredentials: ownSender,
     blobs,
     urls: createSignedUrls(options.secretKey),
-    heard: createHeardAttachments(clock, times.transientAttachmentMs, limits.transientAttachments),
+    heard: createHeardAttachments({
+      bus,
+      clock,
+      lifeMs: times.transientAttachmentMs,
+      mostEntries: limits.transientAttachments,
+    }),
     turns: createTurns(),
     images: createImageReader({
       mostPixels: limits.imagePixels,

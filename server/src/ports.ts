@@ -39,6 +39,16 @@ export interface LogRange {
 /** An event that is delivered at most once and never stored. */
 export interface TransientEvent extends NewEvent {
   appId: string;
+  /** Of a message whose sender named it: how a repeat is known, on whatever node it is made. */
+  sent?: SentTransient | undefined;
+}
+
+export interface SentTransient {
+  /** The user who sent it, or empty for the system, and the name that it gave. */
+  senderId: string;
+  clientMessageId: string;
+  /** The mark of all that was sent, in hex. */
+  hash: string;
 }
 
 /** The state of an app's log: its head, its floor and the generations it is made of, oldest first. */

@@ -5,6 +5,7 @@ import { nodePlatform } from "@parley/client/node";
 import { examineFolder } from "@parley/server";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parleyProcess } from "../support/command.js";
+import { databaseOf } from "../support/database.js";
 import { type FakeS3, startFakeS3 } from "../support/fake-s3.js";
 import { eventually, startTestServer, type TestServer } from "../support/index.js";
 import { must, newPair, subject } from "../support/messaging.js";
@@ -127,8 +128,9 @@ describe.each([
     );
     const { running, dataDir, appId } = server;
     await running.close();
+    const databaseUrl = await databaseOf(dataDir);
     const examine = async () =>
-      (await examineFolder(dataDir, { quick: false, secretKey: undefined, s3: s3.settings }))
+      (await examineFolder(dataDir, { quick: false, secretKey: undefined, s3: s3.settings, databaseUrl }))
         .filter(({ check }) => check === "attachments")
         .map(({ state, text }) => `${state}: ${text}`);
     expect(await examine()).toEqual([

@@ -34,7 +34,7 @@ import {
   toSystem,
   toUser,
 } from "../support/messaging.js";
-import { openRows } from "../support/rows.js";
+import { readRows } from "../support/rows.js";
 import { eraseAll } from "./erasures.js";
 import { refused } from "./watching.js";
 
@@ -167,9 +167,10 @@ describe("DeleteUser", { timeout: 180_000 }, () => {
     await admin.sendSystemMessage({ receiver: toUser(userId), content: text("secret words") });
     await deleteUser(userId);
     await eraseAll(server, clock);
-    const rows = openRows(server.dataDir);
-    const all = [...rows.all({ appId })].map(([table, lines]) => ({ table, text: lines.join("\n") }));
-    rows.close();
+    const all = [...(await readRows(server.dataDir, { appId }))].map(([table, lines]) => ({
+      table,
+      text: lines.join("\n"),
+    }));
     const bytes = (words: string) => [...Buffer.from(words)].join(",");
     const holds = (words: string) =>
       all.filter(({ text: found }) => found.includes(words) || found.includes(bytes(words))).map(({ table }) => table);

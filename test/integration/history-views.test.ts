@@ -1,6 +1,5 @@
 import { View } from "@parley/proto/parley/v1/user_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ON_POSTGRES } from "../support/database.js";
 import { fakeClock } from "../support/fake-clock.js";
 import { backend, startTestServer, type TestServer, type TestUser } from "../support/index.js";
 import {
@@ -21,7 +20,7 @@ import {
   toSystem,
   toUser,
 } from "../support/messaging.js";
-import { openRows } from "../support/rows.js";
+import { readRows } from "../support/rows.js";
 import { eraseAll } from "./erasures.js";
 import { refused, watch } from "./watching.js";
 
@@ -37,54 +36,49 @@ const texts = async ({ rpc }: Pick<TestUser, "rpc">, peer: Peer) =>
   (await rpc.history.listMessages({ peer })).messages.map(textOf);
 
 describe("ClearHistory", () => {
-  test.skipIf(ON_POSTGRES)(
-    "takes what was said in a group from everybody, for ever, and tells the members",
-    async () => {
-      const [tom, jerry] = await newPair(server);
-      const group = await newGroup(tom, [jerry]);
-      const { cursor } = await jerry.rpc.message.listEvents({});
-      await say(tom, toGroup(group), "secret one", { clientMessageId: "k" });
-      const { messageId } = await say(tom, toGroup(group), "secret two");
-      const seen = await watch(jerry);
-      expect(await tom.rpc.history.clearHistory({ peer: toGroup(group) })).toMatchObject({ clearedSeq: 2 });
-      expect(await seen()).toEqual([
-        {
-          historyCleared: {
-            conversationId: expect.any(String),
-            peer: { groupId: group },
-            upToSeq: 2,
-            actorUserId: tom.userId,
-          },
+  test("takes what was said in a group from everybody, for ever, and tells the members", async () => {
+    const [tom, jerry] = await newPair(server);
+    const group = await newGroup(tom, [jerry]);
+    const { cursor } = await jerry.rpc.message.listEvents({});
+    await say(tom, toGroup(group), "secret one", { clientMessageId: "k" });
+    const { messageId } = await say(tom, toGroup(group), "secret two");
+    const seen = await watch(jerry);
+    expect(await tom.rpc.history.clearHistory({ peer: toGroup(group) })).toMatchObject({ clearedSeq: 2 });
+    expect(await seen()).toEqual([
+      {
+        historyCleared: {
+          conversationId: expect.any(String),
+          peer: { groupId: group },
+          upToSeq: 2,
+          actorUserId: tom.userId,
         },
-      ]);
-      const gone = async () => {
-        for (const user of [tom, jerry]) expect(await texts(user, toGroup(group))).toEqual([]);
-        const { conversation } = await jerry.rpc.conversation.getConversation({ peer: toGroup(group) });
-        expect(conversation).toMatchObject({ headSeq: 2, unreadCount: 0 });
-        expect(conversation?.lastMessage).toBeUndefined();
-        expect(await refused(jerry.rpc.history.getMessage({ messageId }))).toMatchObject({ reason: "NOT_FOUND" });
-        const { events } = await eventsAfter(jerry.rpc, cursor);
-        expect(textsOf(events)).toEqual([]);
-      };
-      await gone();
-      await eraseAll(server, clock);
-      await gone();
-      const rows = openRows(server.dataDir);
-      const bytes = [...Buffer.from("secret")].join(",");
-      for (const [table, lines] of rows.all()) expect(lines.join("\n"), table).not.toContain(bytes);
-      rows.close();
-      // A repeat of a send that was in time does nothing again, and what is said now stands behind.
-      expect((await send(tom, toGroup(group), "secret one", { clientMessageId: "k" })).deduplicated).toBe(true);
-      expect((await say(jerry, toGroup(group), "new")).seq).toBe(3);
-      expect(await texts(tom, toGroup(group))).toEqual(["new"]);
-      // The second time there is something to clear again, the third time not.
-      expect(await tom.rpc.history.clearHistory({ peer: toGroup(group) })).toMatchObject({ clearedSeq: 3 });
-      const quiet = await watch(jerry);
-      expect(await tom.rpc.history.clearHistory({ peer: toGroup(group) })).toMatchObject({ clearedSeq: 3 });
-      expect(await quiet()).toEqual([]);
-      await eraseAll(server, clock);
-    },
-  );
+      },
+    ]);
+    const gone = async () => {
+      for (const user of [tom, jerry]) expect(await texts(user, toGroup(group))).toEqual([]);
+      const { conversation } = await jerry.rpc.conversation.getConversation({ peer: toGroup(group) });
+      expect(conversation).toMatchObject({ headSeq: 2, unreadCount: 0 });
+      expect(conversation?.lastMessage).toBeUndefined();
+      expect(await refused(jerry.rpc.history.getMessage({ messageId }))).toMatchObject({ reason: "NOT_FOUND" });
+      const { events } = await eventsAfter(jerry.rpc, cursor);
+      expect(textsOf(events)).toEqual([]);
+    };
+    await gone();
+    await eraseAll(server, clock);
+    await gone();
+    const bytes = [...Buffer.from("secret")].join(",");
+    for (const [table, lines] of await readRows(server.dataDir)) expect(lines.join("\n"), table).not.toContain(bytes);
+    // A repeat of a send that was in time does nothing again, and what is said now stands behind.
+    expect((await send(tom, toGroup(group), "secret one", { clientMessageId: "k" })).deduplicated).toBe(true);
+    expect((await say(jerry, toGroup(group), "new")).seq).toBe(3);
+    expect(await texts(tom, toGroup(group))).toEqual(["new"]);
+    // The second time there is something to clear again, the third time not.
+    expect(await tom.rpc.history.clearHistory({ peer: toGroup(group) })).toMatchObject({ clearedSeq: 3 });
+    const quiet = await watch(jerry);
+    expect(await tom.rpc.history.clearHistory({ peer: toGroup(group) })).toMatchObject({ clearedSeq: 3 });
+    expect(await quiet()).toEqual([]);
+    await eraseAll(server, clock);
+  });
 
   test("is the owner's right, and the backend's; only groups have it", async () => {
     const [tom, jerry] = await newPair(server);

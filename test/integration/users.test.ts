@@ -116,7 +116,7 @@ describe("GetPresence and BatchGetPresence", () => {
     await tom.rpc.friend.addFriend({ userId: jerry.userId });
     const stop = new AbortController();
     const frames = jerry.rpc.message.subscribe({}, { signal: stop.signal })[Symbol.asyncIterator]();
-    await frames.next();
+    for (let frame: string | undefined; frame !== "caughtUp"; ) frame = (await frames.next()).value?.frame.case;
     const { presence } = await tom.rpc.user.getPresence({ userId: jerry.userId });
     expect(presence?.online).toBe(true);
     expect(presence?.lastActiveTime).toBeDefined();

@@ -1,6 +1,6 @@
 import { type Conversation, type Friend, system } from "@parley/client";
 import { decodeCursor } from "../../server/src/store/cursor.js";
-import { learn, peerOf } from "./motions.js";
+import { barrier, learn, peerOf } from "./motions.js";
 import * as places from "./places.js";
 import type { Reference } from "./reference.js";
 import { outcomeOf, type Scene, told } from "./scene.js";
@@ -24,12 +24,21 @@ export async function leap(scene: Scene, ms: number): Promise<void> {
 
 /** Compares everything that these users can ask for with what the model says. */
 export async function checkUsers(scene: Scene, users: readonly string[]): Promise<void> {
-  probe(scene);
+  await probe(scene);
   await sync(scene);
   await leap(scene, GRACE_MS);
   await leap(scene, HUSH_MS);
+  if (scene.host.nodes.length > 1) await letNodesAgree(scene);
   await checkPresence(scene);
   for (const user of users) await checkUser(scene, user);
+}
+
+/** What a node concludes is written, told, and looked at once more after the hush, which begins when it was told. */
+async function letNodesAgree(scene: Scene): Promise<void> {
+  for (let i = 0; i < 2; i++) {
+    await barrier(scene);
+    await leap(scene, HUSH_MS);
+  }
 }
 
 const isOnline = (scene: Scene, user: string): boolean => scene.devices.some((d) => d.user === user && d.live);

@@ -1,42 +1,47 @@
-import { join } from "node:path";
-import Database from "better-sqlite3";
+import { type RawBuilder, sql } from "kysely";
 import type { Scene } from "./scene.js";
 import { messageLine } from "./words.js";
 
-const open = (scene: Scene) => new Database(join(scene.host.server.dataDir, "parley.db"), { readonly: true });
+/** Asks the database beside the server. */
+async function ask<T>(scene: Scene, run: (rows: <R>(query: RawBuilder<R>) => Promise<R[]>) => Promise<T>): Promise<T> {
+  const { db, close } = await scene.host.beside();
+  try {
+    return await run(async (query) => (await query.execute(db)).rows);
+  } finally {
+    await close();
+  }
+}
 
 /** How long the log is, and the messages that are stored by position, sender and key. */
-export function stored(scene: Scene): string {
-  const db = open(scene);
-  try {
-    const log = db.prepare("select pos from app_log where app_id = ?").get(scene.appId) as { pos: number };
-    const messages = db
-      .prepare("select pos, sender, client_message_id as key from message where app_id = ? order by pos")
-      .all(scene.appId) as { pos: number; sender: string; key: string }[];
-    return storedLine(log.pos, messages);
-  } finally {
-    db.close();
-  }
+export async function stored(scene: Scene): Promise<string> {
+  return await ask(scene, async (rows) => {
+    const [log] = await rows(sql<{ pos: number }>`select pos from app_log where app_id = ${scene.appId}`);
+    const messages = await rows(
+      sql<{ pos: number; sender: string; key: string }>`
+        select pos, sender, client_message_id as key from message where app_id = ${scene.appId} order by pos`,
+    );
+    return storedLine(log?.pos ?? 0, messages);
+  });
 }
 
 export const storedLine = (head: number, messages: readonly { pos: number; sender: string; key: string }[]): string =>
   [head, ...messages.map(({ pos, sender, key }) => `${pos}:${sender}:${key}`)].join();
 
 /** Compares what is stored with what the model holds: invariants C1, C2, C3, C6, C7 and C8, read from the database itself. */
-export function checkDatabase(scene: Scene): void {
+export async function checkDatabase(scene: Scene): Promise<void> {
   const { world, appId } = scene;
-  const db = open(scene);
-  const rows = <T>(sql: string): T[] => db.prepare(sql).all(appId) as T[];
-  try {
-    const messages = rows<{
-      conversation_id: string;
-      seq: number;
-      pos: number;
-      message_id: string;
-      sender: string;
-      client_message_id: string;
-    }>(
-      "select conversation_id, seq, pos, message_id, sender, client_message_id from message where app_id = ? order by conversation_id, seq",
+  await ask(scene, async (rows) => {
+    const messages = await rows(
+      sql<{
+        conversation_id: string;
+        seq: number;
+        pos: number;
+        message_id: string;
+        sender: string;
+        client_message_id: string;
+      }>`
+        select conversation_id, seq, pos, message_id, sender, client_message_id
+        from message where app_id = ${appId} order by conversation_id, seq`,
     );
     // C1 and C6: what was acknowledged is there, once, and nothing else.
     same(
@@ -62,16 +67,25 @@ export function checkDatabase(scene: Scene): void {
     }
     same(
       "C3: the log",
-      rows<{ pos: number; audiences: string }>("select pos, audiences from event where app_id = ? order by pos").map(
-        (e) => `${e.pos} ${e.audiences.split("\n").sort()}`,
-      ),
+      (
+        await rows(
+          sql<{
+            pos: number;
+            audiences: string;
+          }>`select pos, audiences from event where app_id = ${appId} order by pos`,
+        )
+      ).map((e) => `${e.pos} ${e.audiences.split("\n").sort()}`),
       world.log.map((event) => `${event.pos} ${[...event.audiences].sort()}`),
     );
     // C7: what membership says of who sees what.
     same(
       "C7: the stays of now",
-      rows<{ place: string; user_id: string; joined_pos: number }>(
-        "select place, user_id, joined_pos from member where app_id = ? and left_pos is null order by place, user_id",
+      (
+        await rows(
+          sql<{ place: string; user_id: string; joined_pos: number }>`
+            select place, user_id, joined_pos
+            from member where app_id = ${appId} and left_pos is null order by place, user_id`,
+        )
       ).map((m) => `${m.place} ${m.user_id} ${m.joined_pos}`),
       Object.keys(world.places)
         .flatMap((name) => world.members(name).map((stay) => `${name} ${stay.user} ${stay.from}`))
@@ -80,8 +94,11 @@ export function checkDatabase(scene: Scene): void {
     // C8: what unread is derived from.
     same(
       "C8: the read markers",
-      rows<{ conversation_id: string; user_id: string; read_seq: number }>(
-        "select conversation_id, user_id, read_seq from participant where app_id = ?",
+      (
+        await rows(
+          sql<{ conversation_id: string; user_id: string; read_seq: number }>`
+            select conversation_id, user_id, read_seq from participant where app_id = ${appId}`,
+        )
       )
         .map((p) => `${p.conversation_id} ${p.user_id} ${p.read_seq}`)
         .sort(),
@@ -89,9 +106,7 @@ export function checkDatabase(scene: Scene): void {
         .flatMap(([id, { read }]) => Object.entries(read).map(([user, seq]) => `${id} ${user} ${seq}`))
         .sort(),
     );
-  } finally {
-    db.close();
-  }
+  });
 }
 
 function same(what: string, is: readonly string[], must: readonly string[]): void {

@@ -1,12 +1,14 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import type { Db } from "../../server/src/store/schema.js";
+import { openBeside } from "../support/database.js";
 import { startTestServer, type TestServer } from "../support/index.js";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.js";
 import { tempFolder } from "../support/temp-store.js";
 import { type LeapingClock, leapingClock } from "./leaping-clock.js";
 
 /** Retention runs as often as the clock leaps; no other timer has this span. */
-const RETENTION_MS = 4_999;
+export const RETENTION_MS = 4_999;
 
 export const HOST_TIMES = {
   retentionIntervalMs: RETENTION_MS,
@@ -17,22 +19,42 @@ export const HOST_TIMES = {
   ackQuietMs: 365 * 86_400_000,
 } as const;
 
-/** A server that can crash and be set back to a backup, behind one network for each device. */
+/** A server, or several nodes, that can crash and be set back to a backup, behind one network for each device. */
 export interface Host {
-  readonly server: TestServer;
+  readonly server: Pick<TestServer, "url" | "operatorToken">;
+  /** The address of each node; one when there is only one. */
+  readonly nodes: readonly string[];
   readonly clock: LeapingClock;
   readonly networks: readonly TcpProxy[];
   /** The way of the app's backend, which always works. */
   readonly backend: TcpProxy;
-  /** The number of starts. */
+  /** The number of histories so far: whether a crash begins another is the database's to say. */
   readonly life: number;
-  /** Copies the data folder as it is this very moment. */
-  backup(): string;
-  /** Ends the server as a crash does, in this very tick, and starts another on a folder: what it had stored, or a backup. No network works until it is let. */
-  crash(folder?: string): Promise<void>;
+  /** Opens what is stored, to look into beside the server. */
+  beside(): Promise<{ db: Db; close(): Promise<void> }>;
+  /** Copies what is stored, as it is this very moment. */
+  backup(): Promise<string>;
+  /** Ends the server as a crash does, in this very tick, and starts another on what it had stored, or on a backup. No network works until it is let. */
+  crash(backup?: string): Promise<void>;
   /** Lets time pass, and what falls due be done. Tells whether retention ran. */
   leap(ms: number): Promise<boolean>;
   close(): Promise<void>;
+}
+
+type Networks = Pick<Host, "networks" | "backend">;
+
+export async function startNetworks(devices: number, url: string): Promise<Networks> {
+  const networks = await Promise.all(Array.from({ length: devices }, () => startTcpProxy(url)));
+  return { networks, backend: await startTcpProxy(url) };
+}
+
+/** Breaks all connections, and lets no device make another. */
+export function goDark({ networks, backend }: Networks): void {
+  backend.cutAll();
+  for (const network of networks) {
+    network.refuse();
+    network.cutAll();
+  }
 }
 
 export async function startHost(devices: number): Promise<Host> {
@@ -47,9 +69,7 @@ export async function startHost(devices: number): Promise<Host> {
   writeFileSync(join(first, "disk-reserve"), "");
   let server = await start(first);
   let life = 1;
-  const networks = await Promise.all(Array.from({ length: devices }, () => startTcpProxy(server.url)));
-
-  const backend = await startTcpProxy(server.url);
+  const { networks, backend } = await startNetworks(devices, server.url);
 
   const copy = (from: string): string => {
     copies += 1;
@@ -65,20 +85,20 @@ export async function startHost(devices: number): Promise<Host> {
     get server() {
       return server;
     },
+    get nodes() {
+      return [server.url];
+    },
     clock,
     networks,
     backend,
     get life() {
       return life;
     },
-    backup: () => copy(server.dataDir),
+    beside: () => openBeside(server.dataDir),
+    backup: async () => copy(server.dataDir),
     async crash(folder = server.dataDir) {
       const left = copy(folder);
-      backend.cutAll();
-      for (const network of networks) {
-        network.refuse();
-        network.cutAll();
-      }
+      goDark({ networks, backend });
       await server.running.close();
       server = await start(left);
       life += 1;

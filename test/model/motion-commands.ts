@@ -117,7 +117,7 @@ export const MOTIONS: Record<string, Kind> = {
     weight: 1,
     can: (scene) => scene.worlds.length === 1,
     async run(scene) {
-      scene.backup = { folder: scene.host.backup(), world: scene.world.clone() };
+      scene.backup = { copy: await scene.host.backup(), world: scene.world.clone() };
     },
   },
   restore: {

@@ -89,7 +89,7 @@ export async function logIn(scene: Scene, device: Device): Promise<void> {
   if (device.held) await device.client.resume().catch(() => undefined);
   device.held = false;
   device.online.clear();
-  probe(scene);
+  await probe(scene);
   if (device.cursor === "") device.place = { pos: scene.world.head, life: scene.world.lifeAt(scene.world.head) };
   await openStream(scene, device, async () => {
     await device.client.login({ bareId: device.user });
@@ -100,7 +100,7 @@ export async function logIn(scene: Scene, device: Device): Promise<void> {
 }
 
 async function openStream(scene: Scene, device: Device, open: () => Promise<unknown>): Promise<void> {
-  probe(scene);
+  await probe(scene);
   device.heard = [];
   device.heardFrom = scene.world.spoken.length;
   const resyncs = device.resyncs.length;
@@ -139,9 +139,25 @@ export async function cut(scene: Scene, device: Device): Promise<void> {
   await barrier(scene);
 }
 
-/** What the server was sent before now is answered before this returns: two writes of its one writer and their way there and back. */
-async function barrier(scene: Scene): Promise<void> {
-  for (let i = 0; i < 2; i++) await scene.service.admin.upsertUsers([{ userId: "barrier" }]);
+/** What the server was sent before now is answered before this returns: two writes of each node's one writer and their way there and back. */
+export async function barrier(scene: Scene): Promise<void> {
+  await Promise.all(
+    scene.host.nodes.map(async (baseUrl) => {
+      const service = createServiceClient({ baseUrl, serviceKey: scene.serviceKey });
+      for (let i = 0; i < 2; i++) await service.admin.upsertUsers([{ userId: "barrier" }]);
+      service.close();
+    }),
+  );
+}
+
+/** Lets every node follow the app, so that it knows what is said and not stored. */
+export async function followEverywhere({ host, serviceKey, users }: Scene): Promise<void> {
+  if (host.nodes.length === 1) return;
+  for (const baseUrl of host.nodes) {
+    const service = createServiceClient({ baseUrl, serviceKey });
+    await service.as(users[0] ?? "").rpc.message.listEvents({});
+    service.close();
+  }
 }
 
 /** Sends that may or may not have been stored before all went dark: as many worlds as there are answers to how many of them were. */
@@ -179,7 +195,7 @@ export async function crash(
   { inFlight, backup }: { inFlight?: { device: Device; sends: Waiting[] }; backup?: Backup | undefined },
 ): Promise<void> {
   const wereLive = scene.devices.filter((device) => device.live);
-  await scene.host.crash(backup?.folder);
+  await scene.host.crash(backup?.copy);
   for (const device of wereLive)
     await device.until("the loss of its stream", () => !["live", "replaying"].includes(device.client.state.name));
   if (inFlight !== undefined) await takeStock(scene, inFlight.device, inFlight.sends);
@@ -187,6 +203,7 @@ export async function crash(
   for (const device of wereLive) endStream(scene, device);
   scene.service.close();
   scene.service = createServiceClient({ baseUrl: scene.host.backend.url, serviceKey: scene.serviceKey });
+  await followEverywhere(scene);
   const { life } = scene.host;
   const nowMs = scene.host.clock.now();
   if (backup !== undefined) scene.worlds = [backup.world.clone()];

@@ -230,12 +230,16 @@ export class Reference {
 
   type(user: string, receiver: string, typing: boolean): void {
     this.mayTalk({ sender: user, receiver });
-    const key = `${user}|${receiver}|${typing}`;
-    if (this.nowMs - (this.typed[key] ?? -1000) < 1000) return;
-    this.typed[key] = this.nowMs;
+    if (!this.mayType(user, receiver, typing)) return;
+    this.typed[`${user}|${receiver}|${typing}`] = this.nowMs;
     const [kind, id] = split(receiver);
     const line = typingLine(kind === "user" ? `user:${user}` : receiver, user, typing);
     this.spoken.push({ line, users: kind === "user" ? [id] : this.usersOf(receiver) });
+  }
+
+  /** Of the same typing one a second is passed on. */
+  mayType(user: string, receiver: string, typing: boolean): boolean {
+    return this.nowMs - (this.typed[`${user}|${receiver}|${typing}`] ?? -1000) >= 1000;
   }
 
   /** A message of the system to everyone who exists now. */

@@ -6,9 +6,9 @@ import { checkUsers } from "./check.js";
 import { KINDS } from "./commands.js";
 import { checkDatabase } from "./database.js";
 import { Device } from "./device.js";
-import { HOST_TIMES, type Host } from "./host.js";
+import { goDark, HOST_TIMES, type Host } from "./host.js";
 import type { Args } from "./kinds.js";
-import { logIn } from "./motions.js";
+import { followEverywhere, logIn } from "./motions.js";
 import { Reference } from "./reference.js";
 import { Scene } from "./scene.js";
 import type { Rules } from "./state.js";
@@ -86,15 +86,11 @@ export async function runCommands(
   try {
     await fc.asyncModelRun(() => ({ model: scene, real: counts }), commands);
     await checkUsers(scene, scene.users);
-    checkDatabase(scene);
+    await checkDatabase(scene);
   } finally {
     for (const device of scene.devices) await device.close();
     scene.service.close();
-    host.backend.cutAll();
-    for (const network of host.networks) {
-      network.refuse();
-      network.cutAll();
-    }
+    goDark(host);
   }
 }
 
@@ -123,6 +119,7 @@ async function openScene(host: Host, rules: Rules): Promise<Scene> {
     (user, at) => new Device(user, must(host.networks[at]), { appId, clientKey: made.clientKey }),
   );
   const scene = new Scene(host, appId, made.serviceKey, service, [world], USERS, devices);
+  await followEverywhere(scene);
   for (const device of devices.slice(0, 3)) {
     device.network.accept();
     await logIn(scene, device);

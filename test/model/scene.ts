@@ -6,7 +6,7 @@ import { Refused } from "./state.js";
 
 /** What is compared after every command. */
 export interface Backup {
-  folder: string;
+  copy: string;
   world: Reference;
 }
 

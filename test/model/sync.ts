@@ -65,9 +65,9 @@ export async function sync(scene: Scene): Promise<void> {
 }
 
 /** Looks which sends were stored, and in which order: that tells the worlds apart. */
-export function probe(scene: Scene): void {
+export async function probe(scene: Scene): Promise<void> {
   if (scene.worlds.length === 1) return;
-  scene.judge("what was stored", `ok ${stored(scene)}`, (world) =>
+  scene.judge("what was stored", `ok ${await stored(scene)}`, (world) =>
     storedLine(
       world.head,
       [...world.messages].sort((a, b) => a.pos - b.pos),

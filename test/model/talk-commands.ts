@@ -82,6 +82,9 @@ export const TALK: Record<string, Kind> = {
   },
   type: {
     weight: 3,
+    // Of several nodes each lets one a second pass.
+    can: (scene, [a, b, c, d]) =>
+      scene.host.nodes.length === 1 || scene.world.mayType(userOf(scene, a), receiverAt(scene, b, c), d % 2 === 0),
     async run(scene, [a, b, c, d]) {
       const [user, receiver, typing] = [userOf(scene, a), receiverAt(scene, b, c), d % 2 === 0];
       const call = scene.as(user).messages.setTyping(peerOf(receiver), typing);
@@ -93,7 +96,7 @@ export const TALK: Record<string, Kind> = {
     async run(scene, [a, b, c]) {
       const words = `notice ${c}`;
       scene.keys += 1;
-      const key = c % 4 === 0 ? "notice" : `k${scene.keys}`;
+      let key = c % 4 === 0 ? "notice" : `k${scene.keys}`;
       const receiver = pick(
         [
           "everyone",
@@ -102,6 +105,8 @@ export const TALK: Record<string, Kind> = {
         ],
         a,
       );
+      // A node that nobody of a room listens on does not know what was said there.
+      if (receiver.startsWith("room:") && scene.host.nodes.length > 1) key = `k${scene.keys}`;
       const notice = c % 2 === 0;
       const content = notice
         ? { case: "notice" as const, value: { text: words } }

@@ -12,8 +12,8 @@ export interface Balancer {
   close(): Promise<void>;
 }
 
-/** Starts a balancer on a port of its own. */
-export async function startBalancer(targets: readonly string[]): Promise<Balancer> {
+/** Starts a balancer, on a free port when none is named. */
+export async function startBalancer(targets: readonly string[], listenPort = 0): Promise<Balancer> {
   const open = new Map<Socket, string>();
   let turn = 0;
 
@@ -52,7 +52,7 @@ export async function startBalancer(targets: readonly string[]): Promise<Balance
   };
 
   const listener = createServer({ noDelay: true, pauseOnConnect: true }, (client) => void join(client));
-  listener.listen(0, "127.0.0.1");
+  listener.listen(listenPort, "127.0.0.1");
   await once(listener, "listening");
   const address = listener.address();
   if (address === null || typeof address === "string") throw new Error("no port");

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { Agent } from "node:http";
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AdminService } from "@parley/proto/parley/v1/admin_service_pb.js";
@@ -14,6 +15,7 @@ import { OperatorService } from "@parley/proto/parley/v1/operator_service_pb.js"
 import { RoomService } from "@parley/proto/parley/v1/room_service_pb.js";
 import { ServerService } from "@parley/proto/parley/v1/server_service_pb.js";
 import { UserService } from "@parley/proto/parley/v1/user_service_pb.js";
+import { NODES } from "./cluster.js";
 import type { TestServer } from "./server.js";
 
 export type Address = Pick<TestServer, "url" | "appId" | "clientKey" | "serviceKey">;
@@ -34,12 +36,21 @@ export interface Headers {
   "parley-acting-user"?: string;
 }
 
+/** On a cluster each call has a connection of its own, so that no two that follow each other go to the same node. */
+const EACH_ITS_OWN = new Agent({ keepAlive: false });
+
 export function transportTo(url: string, headers: Headers = {}, httpVersion: "1.1" | "2" = "1.1"): Transport {
   const addHeaders: Interceptor = (next) => (request) => {
     for (const [name, value] of Object.entries(headers)) request.header.set(name, value);
     return next(request);
   };
-  return createConnectTransport({ baseUrl: url, httpVersion, interceptors: [addHeaders], useBinaryFormat: true });
+  const options = { baseUrl: url, interceptors: [addHeaders], useBinaryFormat: true };
+  if (httpVersion === "2") return createConnectTransport({ ...options, httpVersion });
+  return createConnectTransport({
+    ...options,
+    httpVersion,
+    ...(NODES > 1 && { nodeOptions: { agent: EACH_ITS_OWN } }),
+  });
 }
 
 export function rpcOver(transport: Transport) {

@@ -5,6 +5,7 @@ const LONGEST = [
   "conformance/quiet",
   "model/model",
   "model/model-beside.full",
+  "model/model.cluster",
   "durability/kill",
   // These are long at their full size alone.
   "delivery/stream-cuts",

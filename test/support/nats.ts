@@ -1,21 +1,12 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "./eventually.js";
+import { NATS_ENV } from "./nats-installed.js";
 import { tempFolder } from "./temp-store.js";
 
-// Debian puts it where only the superuser's shell looks.
-const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
-
-/** Whether nats-server is there. When not, it says so aloud; with PARLEY_REQUIRE_ALL it throws instead. */
-export function natsInstalled(suite: string): boolean {
-  if (spawnSync("nats-server", ["--version"], { env, stdio: "ignore" }).status === 0) return true;
-  const advice = "apt-get install -y --no-install-recommends nats-server";
-  if (process.env.PARLEY_REQUIRE_ALL === "1") throw new Error(`${suite} needs: ${advice}`);
-  console.warn(`SKIPPED: ${suite}. It needs: ${advice}`);
-  return false;
-}
+export { natsInstalled } from "./nats-installed.js";
 
 /** A server of NATS of one's own, on this machine alone. */
 export interface NatsServer extends AsyncDisposable {
@@ -39,7 +30,7 @@ export async function startNats(login?: { user: string; password: string }): Pro
     const ports = join(folder.path, `ports-${Date.now()}`);
     mkdirSync(ports);
     writeFileSync(config, `listen: "127.0.0.1:${port}"\nports_file_dir: ${JSON.stringify(ports)}\n${authorization}`);
-    const child = spawn("nats-server", ["-c", config], { env, stdio: "ignore" });
+    const child = spawn("nats-server", ["-c", config], { env: NATS_ENV, stdio: "ignore" });
     const ended = once(child, "close");
     stop = async () => {
       child.kill("SIGKILL");

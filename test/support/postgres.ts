@@ -26,7 +26,7 @@ const PASSWORD = "password";
 export async function startPostgres(settings: readonly string[] = []): Promise<PostgresServer> {
   const databaseDir = mkdtempSync(join(TEMP_PARENT, "parley-postgres-"));
   const port = await freePort();
-  const flags = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=400", ...settings];
+  const flags = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=1000", ...settings];
   const server = new EmbeddedPostgres({
     databaseDir,
     port,

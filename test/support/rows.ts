@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import Database from "better-sqlite3";
+import { sql } from "kysely";
+import { ON_POSTGRES, openBeside } from "./database.js";
 
 /** The rows of a server's database, read beside it. */
 export interface Rows {
@@ -54,6 +56,41 @@ export function openRows(dataDir: string): Rows {
         .digest("hex"),
     close: () => void database.close(),
   };
+}
+
+/** Every row as JSON, as `openRows` reads them, on either database. */
+export async function readRows(dataDir: string, { appId }: { appId?: string } = {}): Promise<Map<string, string[]>> {
+  if (!ON_POSTGRES) {
+    const rows = openRows(dataDir);
+    try {
+      return rows.all(appId === undefined ? {} : { appId });
+    } finally {
+      rows.close();
+    }
+  }
+  const { db, close } = await openBeside(dataDir);
+  try {
+    const columns = await sql<{ name: string; columns: string[] }>`
+      select table_name as name, array_agg(column_name::text order by ordinal_position) as columns
+      from information_schema.columns where table_schema = 'public' group by table_name order by table_name`.execute(
+      db,
+    );
+    const rows = new Map<string, string[]>();
+    for (const { name, columns: names } of columns.rows) {
+      // Leases are renewed all the time.
+      if (name === "lease" || (appId !== undefined && !names.includes("app_id"))) continue;
+      const where = appId === undefined ? sql`` : sql`where app_id = ${appId}`;
+      const order = sql.raw(names.map((_, at) => at + 1).join(", "));
+      const found = await sql<object>`select * from ${sql.table(name)} ${where} order by ${order}`.execute(db);
+      rows.set(
+        name,
+        found.rows.map((row) => JSON.stringify(row)),
+      );
+    }
+    return rows;
+  } finally {
+    await close();
+  }
 }
 
 /** The rows that are in one of two readings only, by table: what was taken away with a minus, what was added with a plus. */

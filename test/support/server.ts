@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Overrides, type RunningServer, type Settings, startServer } from "@parley/server";
+import { NODES, startCluster } from "./cluster.js";
 import { databaseOf, freeDatabase } from "./database.js";
 
-/** A server of a test's own, on a free port and a folder of its own. */
+/** A server of a test's own, on a free port and a folder of its own. It is several nodes where the suites run on a cluster. */
 export interface TestServer {
   url: string;
   appId: string;
@@ -58,7 +59,8 @@ async function start(dataDir: string, options: TestServerOptions): Promise<TestS
   // Clients share this process, so its event loop says nothing of the server's load.
   const limits = { eventLoopBusyMs: 1e9, eventLoopFloodedMs: 1e9, ...options.limits };
   const printed: string[] = [];
-  const running = await startServer(settings, { print: (text) => void printed.push(text), ...options, limits });
+  const overrides = { print: (text: string) => void printed.push(text), ...options, limits };
+  const running = await (NODES > 1 ? startCluster : startServer)(settings, overrides);
   const app = running.developmentApp;
   if (app === undefined) throw new Error("the test server made no development app");
   return {

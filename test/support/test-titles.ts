@@ -38,7 +38,10 @@ function readCall(node: ts.CallExpression): { kind: string; title: string; alway
   let at: ts.Expression = node.expression;
   let always = true;
   for (;;) {
-    if (ts.isCallExpression(at)) at = at.expression;
+    // What is left out where suites run for a second time, on PostgreSQL, has run before.
+    if (ts.isCallExpression(at) && at.getText().endsWith(".skipIf(ON_POSTGRES)"))
+      at = (at.expression as ts.PropertyAccessExpression).expression;
+    else if (ts.isCallExpression(at)) at = at.expression;
     else if (ts.isTaggedTemplateExpression(at)) at = at.tag;
     else if (ts.isPropertyAccessExpression(at)) {
       if (CONDITIONS.has(at.name.text)) always = false;

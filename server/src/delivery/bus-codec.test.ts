@@ -9,6 +9,11 @@ const content = fc.record({
   audiences: fc.array(fc.stringMatching(/^[usgr]:[\w-]{1,20}$/), { minLength: 1, maxLength: 3 }),
   payload: fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes)),
 });
+const named = fc.record({
+  senderId: fc.stringMatching(/^[\w-]{0,20}$/),
+  clientMessageId: fc.stringMatching(/^[\w-]{1,20}$/),
+  hash: fc.stringMatching(/^[0-9a-f]{32}$/),
+});
 const range = fc
   .record({
     generationId: fc.stringMatching(/^[0-9a-f]{16}$/),
@@ -34,9 +39,9 @@ describe("what goes over the bus", () => {
 
   test("a transient event is read as it was written, without what is counted of it", () =>
     fc.assert(
-      fc.property(content, (written) => {
+      fc.property(content, fc.option(named, { nil: undefined }), (written, sent) => {
         const facts = { atMs: 1, senderId: "tom", content: "text", mediaBytes: 0 };
-        const event = { appId: "app", ...written };
+        const event = { appId: "app", ...written, ...(sent !== undefined && { sent }) };
         expect(decode("app", encodeTransient({ ...event, facts }))).toEqual({ form: "transient", event });
       }),
     ));

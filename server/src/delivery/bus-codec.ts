@@ -1,4 +1,4 @@
-import type { Doorbell, LogEvent, LogRange, Signal, TransientEvent } from "../ports.js";
+import type { Doorbell, LogEvent, LogRange, SentTransient, Signal, TransientEvent } from "../ports.js";
 
 /**
  * How nodes write what they publish. Numbers are big-endian.
@@ -6,7 +6,7 @@ import type { Doorbell, LogEvent, LogRange, Signal, TransientEvent } from "../po
  *   message          version u8, form u8, then by its form:
  *   1 range          head, count u32, events
  *   2 doorbell       head, last position u48
- *   3 transient      event
+ *   3 transient      event, and of a message that was named by its sender: hash, sender and name (one to a line)
  *   4 signal         JSON
  *   head             generation 8 bytes, first position of the generation u48, first position u48
  *   event            kind u16, length of the audiences u32, length of the payload u32, audiences (one to a line), payload
@@ -49,9 +49,14 @@ function encodeDoorbell(range: LogRange): Buffer {
 
 export function encodeTransient(event: TransientEvent): Buffer {
   const audiences = linesOf(event);
-  const bytes = Buffer.allocUnsafe(TOP_BYTES + sizeOf(event, audiences));
-  writeEvent(bytes, writeTop(bytes, TRANSIENT), event, audiences);
+  const sent = event.sent === undefined ? Buffer.alloc(0) : bytesOf(event.sent);
+  const bytes = Buffer.allocUnsafe(TOP_BYTES + sizeOf(event, audiences) + sent.length);
+  sent.copy(bytes, writeEvent(bytes, writeTop(bytes, TRANSIENT), event, audiences));
   return bytes;
+}
+
+function bytesOf({ hash, senderId, clientMessageId }: SentTransient): Buffer {
+  return Buffer.from([hash, senderId, clientMessageId].join("\n"));
 }
 
 export function encodeSignal(signal: Signal): Buffer {
@@ -77,8 +82,11 @@ function decodeForm(appId: string, reader: Reader): Message | "malformed" {
     return isSignal(signal) && signal.appId === appId ? { form: "signal", signal } : "malformed";
   }
   if (form === TRANSIENT) {
-    const event = readEvent(reader);
-    return reader.left() === 0 ? { form: "transient", event: { appId, ...event } } : "malformed";
+    const event = { appId, ...readEvent(reader) };
+    if (reader.left() === 0) return { form: "transient", event };
+    const [hash = "", senderId, clientMessageId, ...more] = reader.bytes(reader.left()).toString().split("\n");
+    if (senderId === undefined || clientMessageId === undefined || more.length > 0) return "malformed";
+    return { form: "transient", event: { ...event, sent: { hash, senderId, clientMessageId } } };
   }
   if (form !== RANGE && form !== DOORBELL) return "malformed";
   const generationId = reader.bytes(8).toString("hex");

@@ -7,7 +7,7 @@ import type { Bus, Presence, Tail } from "../ports.js";
 import type { Committer } from "../store/committer.js";
 import type { Leases } from "../store/leases.js";
 import type { Db } from "../store/schema.js";
-import { createHub, type Hub } from "./hub.js";
+import { createHub, type Hub, type HubOptions } from "./hub.js";
 import { createLiveness } from "./liveness.js";
 import { createLogReads } from "./log-reads.js";
 import type { StreamDeps } from "./open-stream.js";
@@ -49,6 +49,7 @@ export interface DeliveryOptions {
   logger: Logger;
   metrics: Metrics;
   sharing: SharingOptions | undefined;
+  isNew: HubOptions["isNew"];
   onPresence: PresenceOptions["onChange"];
   persistAcks(appId: string, acked: ReadonlyMap<string, number>): Promise<void>;
 }

@@ -2,7 +2,7 @@ import type { Limits, Times } from "../limits.js";
 import type { Clock } from "../ops/clock.js";
 import type { Logger } from "../ops/logger.js";
 import type { Metrics } from "../ops/metrics.js";
-import type { Bus } from "../ports.js";
+import type { Bus, TransientEvent } from "../ports.js";
 import { type AppTail, createAppTail } from "./app-tail.js";
 import { startHeadPoll } from "./head-poll.js";
 import { createInOrder, type InOrder } from "./in-order.js";
@@ -37,6 +37,8 @@ export interface HubOptions {
   times: Pick<Times, "repairMs" | "repairRetryMs" | "headPollMs" | "headPollDownMs" | "catchUpMs" | "tailIdleMs">;
   logger: Logger;
   metrics: Metrics;
+  /** Whether a transient event that another node has published is no repeat; everything is new where this is absent. */
+  isNew?: ((event: TransientEvent) => boolean) | undefined;
 }
 
 /** What there is of an app that is used on this node. */
@@ -174,7 +176,9 @@ export function createHub(options: HubOptions): Hub {
   bus.subscribe({
     range: (range) => hear(range.appId, (inOrder) => inOrder.range(range)),
     doorbell: (bell) => hear(bell.appId, (inOrder) => inOrder.doorbell(bell)),
-    transient: (event) => apps.get(event.appId)?.tail.transient(event),
+    transient(event, own) {
+      if (own || (options.isNew?.(event) ?? true)) apps.get(event.appId)?.tail.transient(event);
+    },
   });
   const poll = startHeadPoll({
     ...options,

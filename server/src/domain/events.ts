@@ -1,5 +1,6 @@
-import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { ChatMessageSchema } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { MessageContent } from "@parley/proto/parley/v1/message_content_pb.js";
 import { EventKind, StreamEventSchema } from "@parley/proto/parley/v1/stream_event_pb.js";
 import { fieldHead } from "../ops/wire.js";
@@ -59,6 +60,13 @@ export function newMessageEvent(
 }
 
 let lastHead = { timeMs: -1, kind: -1, bytes: new Uint8Array() };
+
+/** The encoded message of such an event. */
+export function messageIn({ payload }: Pick<NewEvent, "payload">): Uint8Array {
+  const { event } = fromBinary(StreamEventSchema, payload);
+  if (event.case !== "messageCreated" && event.case !== "systemMessage") throw new Error(`no message in ${event.case}`);
+  return toBinary(ChatMessageSchema, event.value.message ?? create(ChatMessageSchema));
+}
 
 /** What stands before an event's own field. The messages of one commit mostly have the same. */
 function headOf(timeMs: number, kind: EventKind): Uint8Array {

@@ -26,11 +26,11 @@ export async function sendTransient(ctx: Ctx, app: AppRecord, caller: UserCaller
 /** Publishes a message once for its key. */
 export async function publishOnce(ctx: Ctx, appId: string, given: Send): Promise<Sent> {
   const send = await withMedia(ctx, appId, given);
-  const key = `${appId}|${send.senderId}|${send.request.clientMessageId}`;
-  const hash = send.hash.toString("hex");
-  const earlier = send.keyed ? ctx.transients.find(key) : undefined;
+  const { senderId, keyed } = send;
+  const sent = { senderId, clientMessageId: send.request.clientMessageId, hash: send.hash.toString("hex") };
+  const earlier = keyed ? ctx.transients.find(appId, sent) : undefined;
   if (earlier !== undefined) {
-    if (earlier.hash === hash) return { payload: earlier.message, deduplicated: true };
+    if (earlier.hash === sent.hash) return { payload: earlier.message, deduplicated: true };
     throw new DomainError(ErrorReason.IDEMPOTENCY_CONFLICT, "this client_message_id was used for another message", {
       field: "client_message_id",
     });
@@ -38,11 +38,13 @@ export async function publishOnce(ctx: Ctx, appId: string, given: Send): Promise
   if (send.refusal !== undefined) throw send.refusal;
   const message = makeMessage(ctx, send);
   const payload = toBinary(ChatMessageSchema, message, { writeUnknownFields: false });
-  if (send.keyed) ctx.transients.keep(key, { hash, message: payload });
-  const kind = send.senderId === "" ? "systemMessage" : "messageCreated";
+  const kind = senderId === "" ? "systemMessage" : "messageCreated";
   const nowMs = ctx.clock.now();
-  const facts = factsOf(nowMs, send.senderId, message.content);
-  ctx.bus.publishTransient({ appId, ...newMessageEvent(nowMs, send.target.audiences, kind, payload, facts) });
+  const facts = factsOf(nowMs, senderId, message.content);
+  const made = newMessageEvent(nowMs, send.target.audiences, kind, payload, facts);
+  const event = { appId, ...made, ...(keyed && { sent }) };
+  ctx.transients.keep(event);
+  ctx.bus.publishTransient(event);
   return { payload, deduplicated: false };
 }
 

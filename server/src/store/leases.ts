@@ -22,7 +22,7 @@ export function createLeases(store: Pick<Store, "aside" | "read" | "dialect">, c
   const now = () => (clock === undefined ? timeOf(store.dialect) : sql<number>`${Math.floor(clock())}`);
   return {
     async take(name, holder, lifeMs) {
-      const expire = sql<number>`${now()} + ${sql.lit(lifeMs)}`;
+      const expire = sql<number>`${now()} + ${lifeMs}`;
       const row = await db
         .insertInto("lease")
         .values({ name, holder, expire_ms: expire })
@@ -39,7 +39,7 @@ export function createLeases(store: Pick<Store, "aside" | "read" | "dialect">, c
     async renew(name, holder, lifeMs) {
       const row = await db
         .updateTable("lease")
-        .set({ expire_ms: sql<number>`${now()} + ${sql.lit(lifeMs)}` })
+        .set({ expire_ms: sql<number>`${now()} + ${lifeMs}` })
         .where("name", "=", name)
         .where("holder", "=", holder)
         .where("expire_ms", ">", now())

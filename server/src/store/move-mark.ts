@@ -34,7 +34,7 @@ export async function refuseUnfinishedCopy(db: Db, name: string): Promise<void> 
 /** Holds off other copies into the same database until the transaction ends. Throws DatabaseFileError when there is one. */
 export async function takeTurn(tx: Db, name: string): Promise<void> {
   // What was cut short a moment ago may not be over for the server yet.
-  await sql`set local lock_timeout = ${sql.lit(TURN_MS)}`.execute(tx);
+  await sql`select set_config('lock_timeout', ${String(TURN_MS)}, true)`.execute(tx);
   await lockByName(tx, "copy").catch((error: unknown) => {
     const taken = error instanceof StoreError && error.kind === "conflict";
     throw taken ? new DatabaseFileError("unusable", `another copy into the database ${name} is under way`) : error;

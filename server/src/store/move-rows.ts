@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import { DatabaseFileError } from "./errors.js";
 import type { Db } from "./schema.js";
 
@@ -25,6 +25,13 @@ export interface Content {
 /** So few that the longest messages need some MiB. */
 const PAGE_ROWS = 250;
 const INTEGER_MOST = 2 ** 31 - 1;
+/** The types of columns, as lists. */
+const LISTS: Readonly<Record<string, RawBuilder<unknown>>> = {
+  text: sql`text[]`,
+  bigint: sql`bigint[]`,
+  integer: sql`integer[]`,
+  bytea: sql`bytea[]`,
+};
 
 /** The shape of a table of a PostgreSQL database. */
 export async function shapeOf(db: Db, table: string, except: readonly string[]): Promise<Shape> {
@@ -62,7 +69,11 @@ export async function readTable(
 export async function insertPage(db: Db, { table, columns }: Shape, page: readonly Values[]): Promise<void> {
   if (page.length === 0) return;
   // A parameter for each column, whatever the number of rows.
-  const lists = columns.map(({ type }, at) => sql`${page.map((row) => row[at])}::${sql.raw(type)}[]`);
+  const lists = columns.map(({ name, type }, at) => {
+    const list = LISTS[type];
+    if (list === undefined) throw new Error(`${table}.${name} is of a type that cannot be copied: ${type}`);
+    return sql`${page.map((row) => row[at])}::${list}`;
+  });
   await sql`
     insert into ${sql.table(table)} (${sql.join(columns.map(({ name }) => sql.ref(name)))})
     select * from unnest(${sql.join(lists)})`.execute(db);
@@ -100,7 +111,7 @@ async function readPage(db: Db, shape: Shape, after: Values | undefined): Promis
   const passed = except.length === 0 ? sql`` : sql`and ${first} not in (${sql.join(except)})`;
   const { rows } = await sql<Record<string, Value>>`
     select ${sql.join(columns.map(({ name }) => sql.ref(name)))} from ${sql.table(table)}
-    where 1 = 1 ${behind} ${passed} order by ${sql.join(names)} limit ${sql.lit(PAGE_ROWS)}`.execute(db);
+    where 1 = 1 ${behind} ${passed} order by ${sql.join(names)} limit ${PAGE_ROWS}`.execute(db);
   return rows.map((row) => columns.map(({ name }) => row[name] ?? null));
 }
 
