@@ -86,12 +86,9 @@ describe("SearchUsers", () => {
     const guest = await newGuest(server, { page: tag });
     const { users } = await backend(server).user.searchUsers({ filters: [equals("page", tag)] });
     expect(users.map(({ userId }) => userId)).toEqual([guest.userId]);
-    for (const call of [
-      guest.rpc.user.searchUsers({}),
-      guest.rpc.group.searchGroups({}),
-      guest.rpc.room.searchRooms({}),
-    ])
-      expect(await refused(call)).toMatchObject({ reason: "ROLE_TOO_LOW" });
+    const calls = [guest.rpc.user.searchUsers({}), guest.rpc.group.searchGroups({}), guest.rpc.room.searchRooms({})];
+    for (const refusal of await Promise.all(calls.map(refused)))
+      expect(refusal).toMatchObject({ reason: "ROLE_TOO_LOW" });
   });
 
   test("an app may keep it to its backend, and finds none of another app", async () => {
