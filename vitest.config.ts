@@ -43,7 +43,7 @@ const CLUSTER = {
   test: {
     name: "cluster",
     include: [
-      TIER_2 ? "test/integration/**/*.test.ts" : "test/integration/{attachments,list-events,transient,users}.test.ts",
+      TIER_2 ? "test/integration/**/*.test.ts" : "test/integration/{attachments,transient,users}.test.ts",
       "test/**/*.cluster.test.ts",
     ],
     exclude: [
