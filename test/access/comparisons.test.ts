@@ -42,7 +42,7 @@ const NO_SECRETS: Record<string, string> = {
     "a length, at the start",
   "domain/send-system-message.ts: if (hash.equals(earlier.request_hash)) return { payload: earlier.response, deduplicated: true };":
     "the app's own request",
-  "domain/send-transient.ts: if (earlier.hash === hash) return { payload: earlier.message, deduplicated: true };":
+  "domain/send-transient.ts: if (earlier.hash === sent.hash) return { payload: earlier.message, deduplicated: true };":
     "the caller's own request",
   "domain/store-sends.ts: if (!send.hash.equals(stored.hash))": "the caller's own request",
   "domain/tokens.ts: return withSum(token.slice(0, -SUM_LETTERS)) === token;": "a sum that anybody can make",

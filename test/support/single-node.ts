@@ -18,6 +18,10 @@ export const SINGLE_NODE: Readonly<Record<string, Readonly<Record<string, string
       "an upload that hangs is cut by a later one to the same node; at others by its time-out alone (ADR 33)",
   },
   attachments: { "rate: 50 at once, then one in 1.2 s": RATE },
+  drain: {
+    "waits for a client that does not read no longer than the grace":
+      "a balancer reads, and holds what its client does not take",
+  },
   exports: { "is refused when as many of the app are under way as may be; one that is left makes room": RATE },
   limits: { "the app's backend sends so many a second, imports among them": RATE },
   load: { "puts new streams off, then logins too, with a delay; what is under way goes on; and it recovers": METRICS },
