@@ -307,7 +307,8 @@ describe("a store that is copied to PostgreSQL", () => {
     expect(tables.filter(({ rows }) => rows === 0)).toEqual([]);
     const db = openPool(target);
     const names = (await db.selectFrom("meta").select("name").orderBy("name").execute()).map(({ name }) => name);
-    expect(names).toEqual(["first_app", "retention_last_run_ms", "secret_key_mark", TEXT]);
+    // Whether retention had run before the server was stopped is a matter of moments.
+    expect(names.filter((name) => name !== "retention_last_run_ms")).toEqual(["first_app", "secret_key_mark", TEXT]);
     const { rows } = await sql`select display_name, avatar_url from "user" where app_id = ${TEXT}`.execute(db);
     expect(rows).toEqual([{ display_name: TEXT, avatar_url: TEXT }]);
     await db.destroy();
