@@ -77,7 +77,9 @@ function makeCluster({ initdb, as }: PostgresPrograms): string {
 
 async function startProgram({ postgres, as }: PostgresPrograms, args: readonly string[]): Promise<ChildProcess> {
   const child = spawn(postgres, args, { ...as, cwd: "/", stdio: ["ignore", "ignore", "pipe"] });
-  process.once("exit", () => child.kill("SIGQUIT"));
+  const kill = () => void child.kill("SIGQUIT");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
   const said: string[] = [];
   const ready = new Promise<void>((resolve) => {
     createInterface({ input: child.stderr }).on("line", (line) => {
