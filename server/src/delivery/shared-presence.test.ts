@@ -268,6 +268,72 @@ test("what could not be written is written a second later, as it is by then", as
   expect([told, await rows()]).toEqual([["tom on"], ["1 A 11 receiving"]]);
 });
 
+test("a second stream that is lost before it was written keeps its session here for the grace, as the first did", async () => {
+  await using temp = await tempStore();
+  const { clock, told, addNode, rows } = await createWorld(temp);
+  const a = addNode("A");
+  a.open("1");
+  await settle();
+  const submit = a.committer.submit;
+  a.committer.submit = () => Promise.reject(new Error("busy"));
+  const lose = a.open("1");
+  await settle();
+  lose();
+  await settle();
+  a.committer.submit = submit;
+  clock.advance(1_000);
+  await settle();
+  expect([told, await rows()]).toEqual([["tom on"], ["1 A 01 awaited"]]);
+  clock.advance(GRACE_MS);
+  await settle();
+  expect([told, await rows()]).toEqual([["tom on", "tom off"], []]);
+});
+
+test("and takes nothing from a stream that the session has elsewhere by then", async () => {
+  await using temp = await tempStore();
+  const { clock, told, addNode, rows } = await createWorld(temp);
+  const [a, b] = [addNode("A"), addNode("B")];
+  a.open("1");
+  await settle();
+  const submit = a.committer.submit;
+  a.committer.submit = () => Promise.reject(new Error("busy"));
+  const lose = a.open("1");
+  await settle();
+  lose();
+  b.open("1");
+  await settle();
+  a.committer.submit = submit;
+  clock.advance(1_000);
+  await settle();
+  expect([told, await rows()]).toEqual([["tom on"], ["1 B 11 receiving"]]);
+  clock.advance(60_000);
+  await settle();
+  expect([told, await rows(), b.endings]).toEqual([["tom on"], ["1 B 11 receiving"], []]);
+});
+
+test("what may have been written by a commit without an answer does not stay behind", async () => {
+  await using temp = await tempStore();
+  const { clock, told, addNode, rows } = await createWorld(temp);
+  const a = addNode("A");
+  const submit = a.committer.submit;
+  // As when the connection is lost while it commits: it is stored, nothing that was to follow is done, and nobody knows.
+  a.committer.submit = async (appId, handler, item) => {
+    await temp.committer.submit(appId, (tx, items) => handler({ ...tx, afterCommit: () => undefined }, items), item);
+    throw new Error("busy");
+  };
+  const lose = a.open("1");
+  await settle();
+  expect(await rows()).toEqual(["1 A 11 receiving"]);
+  lose();
+  a.committer.submit = submit;
+  clock.advance(1_000);
+  await settle();
+  expect(await rows()).toEqual(["1 A 01 awaited"]);
+  clock.advance(GRACE_MS);
+  await settle();
+  expect([told.at(-1), await rows()]).toEqual(["tom off", []]);
+});
+
 test("what stood under a name that is no more is left to the keeper", async () => {
   await using temp = await tempStore();
   const { clock, told, addNode, rows } = await createWorld(temp);

@@ -9,6 +9,7 @@ import {
   type PresenceEdge,
   putLiveSessions,
   removeLiveSessions,
+  type SaidSession,
   type StreamEnd,
   settlePresence,
 } from "../store/live-sessions.js";
@@ -56,6 +57,13 @@ type StreamEndSignal = {
   readonly reason: number;
 };
 
+interface Stored {
+  /** Nobody knows what became of a write that had no answer. */
+  isSure: boolean;
+  /** The streams under which the session may be stored. */
+  streams: readonly string[];
+}
+
 interface Item {
   appId: string;
   userId: string;
@@ -70,8 +78,8 @@ export function createSharedPresence(options: SharedPresenceOptions): SharedPres
   /** The sessions of which something is still to be written. */
   const waiting = new Set<string>();
   const writing = new Map<string, Promise<void>>();
-  /** The streams that are stored, by session. */
-  const stored = new Map<string, string>();
+  /** What this node has stored of each session. */
+  const stored = new Map<string, Stored>();
   let closed = false;
 
   const endHere = (ends: readonly StreamEnd[]) => {
@@ -88,27 +96,30 @@ export function createSharedPresence(options: SharedPresenceOptions): SharedPres
   const write = async (tx: Tx, items: readonly Item[]): Promise<Outcome<void>[]> => {
     const node = options.node();
     if (node === undefined) throw new Error("this node may hold no streams just now");
-    const here: { session: LiveSession; arrives: boolean }[] = [];
+    const here: SaidSession[] = [];
     const gone: { key: string; user_id: string; stream: string }[] = [];
     for (const { appId, userId, sessionId } of items) {
       const key = keyOf(appId, sessionId);
       // As of now: what changes from here on is written next.
       waiting.delete(key);
       const [known, before] = [liveness.session(appId, sessionId), stored.get(key)];
-      if (before !== undefined && known?.stream !== before) gone.push({ key, user_id: userId, stream: before });
-      // Who came and was lost before it was written was not here for anybody.
-      if (known !== undefined && (known.open || known.stream === before))
-        here.push({ session: rowOf(sessionId, known), arrives: known.stream !== before });
+      const streams = before?.streams ?? [];
+      if (known === undefined) gone.push(...streams.map((stream) => ({ key, user_id: userId, stream })));
+      // Who came and was lost before anything of it was written was not here for anybody.
+      if (known === undefined || (!known.open && streams.length === 0)) continue;
+      const isStored = before?.isSure === true && streams.includes(known.stream);
+      here.push({ session: rowOf(sessionId, known), arrives: known.open && !isStored, insteadOf: streams });
+      // Until it is known what became of this write, each of them may be the one.
+      if (!isStored) stored.set(key, { isSure: false, streams: [...new Set([...streams, known.stream])] });
     }
-    // One that was replaced here is replaced in its row too.
-    const left = gone.filter(({ key }) => !here.some(({ session }) => keyOf(tx.appId, session.session_id) === key));
     const rules = { most: options.streamsPerUser, reasons: REASONS };
     const { ends, edges } = await putLiveSessions(tx, node, here, rules);
-    edges.push(...(await removeLiveSessions(tx, left)));
+    edges.push(...(await removeLiveSessions(tx, gone)));
     tx.afterCommit(() => {
       if (options.node() !== node) return;
       for (const { key } of gone) stored.delete(key);
-      for (const { session } of here) stored.set(keyOf(tx.appId, session.session_id), session.stream);
+      for (const { session } of here)
+        stored.set(keyOf(tx.appId, session.session_id), { isSure: true, streams: [session.stream] });
     });
     follow(tx, { ends, edges });
     return items.map(() => ({ ok: true, value: undefined }));

@@ -31,7 +31,7 @@ async function createWorld() {
     temp.committer.run("a", async (tx) => {
       const session = { session_id, user_id, stream, open: 1, visible: 1, client: "awaited" as const };
       const rules = { most: 10, reasons: { replaced: 1, tooMany: 2 } };
-      await putLiveSessions(tx, node, [{ session, arrives: true }], rules);
+      await putLiveSessions(tx, node, [{ session, arrives: true, insteadOf: [] }], rules);
     });
   const start = (ageMs = BOOT_MS) => {
     const beganMs = clock.mono() - ageMs;

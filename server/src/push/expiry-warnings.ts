@@ -1,6 +1,7 @@
 import type { Times } from "../limits.js";
-import type { Clock, Timer } from "../ops/clock.js";
+import type { Clock } from "../ops/clock.js";
 import type { Logger } from "../ops/logger.js";
+import { type Rounds, startRounds } from "../ops/rounds.js";
 import { listExpiringPushCredentials } from "../store/push-credentials.js";
 import type { Db } from "../store/schema.js";
 
@@ -10,12 +11,9 @@ export function startExpiryWarnings(options: {
   clock: Clock;
   logger: Logger;
   times: Pick<Times, "credentialExpiryWarningMs" | "credentialCheckMs">;
-}): { close(): void } {
+}): Rounds {
   const { read, clock, logger, times } = options;
-  let over = false;
-  let timer: Timer | undefined;
-
-  const look = async () => {
+  const round = async () => {
     const nowMs = clock.now();
     for (const { app_id, topic, environment, expire_ms } of await listExpiringPushCredentials(
       read,
@@ -26,15 +24,10 @@ export function startExpiryWarnings(options: {
       else logger.warn(facts, "a push certificate expires soon");
     }
   };
-  const tick = async () => {
-    await look().catch((error: unknown) => logger.warn({ err: error }, "the push certificates were not looked at"));
-    if (!over) timer = clock.setTimer(() => void tick(), times.credentialCheckMs);
-  };
-  void tick();
-  return {
-    close() {
-      over = true;
-      timer?.cancel();
-    },
-  };
+  return startRounds({
+    clock,
+    everyMs: times.credentialCheckMs,
+    round,
+    onError: (error) => logger.warn({ err: error }, "the push certificates were not looked at"),
+  });
 }

@@ -1,5 +1,6 @@
-import type { Clock, Timer } from "../ops/clock.js";
+import type { Clock } from "../ops/clock.js";
 import type { Logger } from "../ops/logger.js";
+import { type Rounds, startRounds } from "../ops/rounds.js";
 
 /** Has a sender take over, again and again, what other processes have changed of the push credentials. `onSet` is told of each app that has another. */
 export function startRenewals(options: {
@@ -8,23 +9,15 @@ export function startRenewals(options: {
   clock: Clock;
   everyMs: number;
   logger: Logger;
-}): { close(): void } {
-  const { clock, logger, everyMs } = options;
-  let over = false;
-  let timer: Timer | undefined;
-  const look = async () => {
-    try {
+}): Rounds {
+  const { clock, everyMs } = options;
+  return startRounds({
+    clock,
+    firstMs: everyMs,
+    everyMs,
+    async round() {
       for (const appId of await options.renew()) options.onSet(appId);
-    } catch (error) {
-      logger.debug({ err: error }, "the push credentials could not be looked at");
-    }
-    if (!over) timer = clock.setTimer(() => void look(), everyMs);
-  };
-  timer = clock.setTimer(() => void look(), everyMs);
-  return {
-    close() {
-      over = true;
-      timer?.cancel();
     },
-  };
+    onError: (error) => options.logger.debug({ err: error }, "the push credentials could not be looked at"),
+  });
 }

@@ -5,6 +5,15 @@ import type { Db, Row } from "./schema.js";
 /** A session with a stream on a node, or that lost it less than the grace ago, as its node knows it. */
 export type LiveSession = Omit<Row<"live_session">, "app_id" | "node" | "begin_ms">;
 
+/** What a node says of a session of its own. */
+export interface SaidSession {
+  session: LiveSession;
+  /** Its stream has come just now, and takes the place of whatever is stored. */
+  arrives: boolean;
+  /** Streams of the same node whose place it takes in any case. */
+  insteadOf: readonly string[];
+}
+
 /** A stream that is to end, wherever it is. */
 export type StreamEnd = Row<"stream_end">;
 
@@ -41,16 +50,16 @@ const upsert = bulkInsert(
 export async function putLiveSessions(
   tx: Tx,
   node: string,
-  said: readonly { session: LiveSession; arrives: boolean }[],
+  said: readonly SaidSession[],
   { most, reasons }: { most: number; reasons: EndReasons },
 ): Promise<Consequences> {
   const userIds = [...new Set(said.map(({ session }) => session.user_id))];
   const rows = new Map((await listOfUsers(tx.db, tx.appId, userIds)).map((row) => [row.session_id, row]));
   const ends: StreamEnd[] = [];
   const changed = new Set<string>();
-  for (const { session, arrives } of said) {
+  for (const { session, arrives, insteadOf } of said) {
     const before = rows.get(session.session_id);
-    if (!arrives && before?.stream !== session.stream) {
+    if (!arrives && (before === undefined || ![session.stream, ...insteadOf].includes(before.stream))) {
       // The session was ended, or is elsewhere by now.
       if (session.open === 1) ends.push(endOf(tx, { ...session, node }, reasons.replaced));
       continue;

@@ -1,5 +1,6 @@
 import type { Times } from "../../limits.js";
-import type { Clock, Timer } from "../../ops/clock.js";
+import type { Clock } from "../../ops/clock.js";
+import { type Rounds, startRounds } from "../../ops/rounds.js";
 import type { Tx } from "../../store/committer.js";
 import { readHeads } from "../../store/log.js";
 import { dayOf, findCounted, readCounted } from "../../store/statistics.js";
@@ -7,11 +8,6 @@ import { countOnlineUsers, listOnlineIds } from "../../store/users.js";
 import { nextTurn } from "../next-turn.js";
 import { type CountingDeps, countLog, writeTally } from "./count-log.js";
 import { markActive, newTally, reachPeak } from "./tally.js";
-
-export interface CountingForAll {
-  /** Ends the round under way at its next step, and begins no other. */
-  close(): Promise<void>;
-}
 
 interface CountingForAllDeps extends CountingDeps {
   clock: Clock;
@@ -21,33 +17,31 @@ interface CountingForAllDeps extends CountingDeps {
 const STEP_USERS = 500;
 
 /** Counts for all nodes that share a store, on one of them at a time: the messages of the logs, and how many users are online. */
-export function startCountingForAll(ctx: CountingForAllDeps, onError: (error: unknown) => void): CountingForAll {
+export function startCountingForAll(ctx: CountingForAllDeps, onError: (error: unknown) => void): Rounds {
   const { read, clock } = ctx;
-  const over = new AbortController();
   /** How far each log was looked at: what holds nothing to count is not written. */
   const reached = new Map<string, number>();
   /** The day on which those who are online were marked as active. */
   const days = new Map<string, number>();
-  let timer: Timer | undefined;
 
-  const notCounted = async (tx: Tx, atPos: number): Promise<void> => {
+  const unlessCounted = (signal: AbortSignal) => async (tx: Tx, atPos: number) => {
     // Two may think for a moment that it is theirs to count.
-    if (over.signal.aborted || (await findCounted(tx.db, tx.appId)) > atPos)
+    if (signal.aborted || (await findCounted(tx.db, tx.appId)) > atPos)
       throw new Error("these messages are counted elsewhere");
   };
-  const countApp = async (appId: string, head: number, counted: number): Promise<void> => {
+  const countApp = async (appId: string, head: number, counted: number, signal: AbortSignal): Promise<void> => {
     const fromPos = Math.max(counted, reached.get(appId) ?? 0);
-    if (fromPos < head) await countLog(ctx, appId, { fromPos, toPos: head }, notCounted);
+    if (fromPos < head) await countLog(ctx, appId, { fromPos, toPos: head }, unlessCounted(signal));
     reached.set(appId, head);
   };
-  const countOnline = async (appId: string): Promise<void> => {
+  const countOnline = async (appId: string, signal: AbortSignal): Promise<void> => {
     const nowMs = clock.now();
     const online = await countOnlineUsers(read, appId);
     if (online === 0) return;
     const tally = newTally();
     reachPeak(tally, nowMs, online);
     if (days.get(appId) !== dayOf(nowMs))
-      for (let after = "", more = true; more && !over.signal.aborted; await nextTurn()) {
+      for (let after = "", more = true; more && !signal.aborted; await nextTurn()) {
         const users = await listOnlineIds(read, appId, after, STEP_USERS);
         for (const userId of users) markActive(tally, dayOf(nowMs), userId);
         after = users.at(-1) ?? after;
@@ -56,29 +50,13 @@ export function startCountingForAll(ctx: CountingForAllDeps, onError: (error: un
     await writeTally(ctx, appId, tally);
     days.set(appId, dayOf(nowMs));
   };
-  const round = async (): Promise<void> => {
+  const round = async (signal: AbortSignal): Promise<void> => {
     const counted = await readCounted(read);
     for (const { appId, head } of await readHeads(read)) {
-      if (over.signal.aborted) return;
-      await countApp(appId, head, counted.get(appId) ?? 0).catch(onError);
-      await countOnline(appId).catch(onError);
+      if (signal.aborted) return;
+      await countApp(appId, head, counted.get(appId) ?? 0, signal).catch(onError);
+      await countOnline(appId, signal).catch(onError);
     }
   };
-  const tick = async () => {
-    await round().catch((error: unknown) => !over.signal.aborted && onError(error));
-    if (!over.signal.aborted) timer = clock.setTimer(begin, ctx.times.countsPersistMs);
-  };
-  let running: Promise<void> = Promise.resolve();
-  const begin = () => {
-    running = tick();
-  };
-  begin();
-
-  return {
-    async close() {
-      over.abort();
-      timer?.cancel();
-      await running;
-    },
-  };
+  return startRounds({ clock, everyMs: ctx.times.countsPersistMs, round, onError });
 }
