@@ -57,16 +57,20 @@ module.exports = {
     },
     {
       name: "nobody-imports-the-top",
-      comment: "Rooms get settings and parts as arguments; only app, index and main know who wires them.",
+      comment:
+        "Rooms get settings and parts as arguments; only app with its parts (backends, keeper, node), index and main know who wires them.",
       severity: "error",
-      from: { path: "^server/src/", pathNot: "^server/src/((app|index|main|config)(\\.test)?\\.ts$|cli/)" },
-      to: { path: "^server/src/(app|index|main|config|s3-settings)\\.ts$" },
+      from: {
+        path: "^server/src/",
+        pathNot: "^server/src/((app|backends|keeper|node|index|main|config)(\\.test)?\\.ts$|cli/)",
+      },
+      to: { path: "^server/src/(app|backends|keeper|node|index|main|config|(s3|nats)-settings)\\.ts$" },
     },
     {
       name: "config-and-limits-are-leaves",
       severity: "error",
-      from: { path: "^server/src/(config|s3-settings|limits)\\.ts$" },
-      to: { path: "^(server|client|web|test|gen)/", pathNot: "^server/src/s3-settings\\.ts$" },
+      from: { path: "^server/src/(config|(s3|nats)-settings|limits)\\.ts$" },
+      to: { path: "^(server|client|web|test|gen)/", pathNot: "^server/src/(s3|nats)-settings\\.ts$" },
     },
     onlyIn("connect-only-in-rpc", "@connectrpc", "^server/src/(rpc/|cli/|app\\.ts$)"),
     onlyIn("sql-only-in-store", "kysely|better-sqlite3|pg", "^server/src/store/"),

@@ -1,13 +1,11 @@
-import { hkdfSync } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { cors } from "@connectrpc/connect";
 import { v7 as uuidv7 } from "uuid";
+import { createBus, openBlobs } from "./backends.js";
 import type { Settings } from "./config.js";
 import { createDelivery, type Delivery } from "./delivery/delivery.js";
 import { createKeeping } from "./delivery/keeping.js";
-import { createMemoryBus } from "./delivery/memory-bus.js";
-import { createNatsBus, type NatsBusOptions } from "./delivery/nats-bus.js";
-import { createNodeLease, type NodeLease } from "./delivery/node-lease.js";
+import type { NodeLease } from "./delivery/node-lease.js";
 import { createAppCache } from "./domain/apps.js";
 import { createHeardAttachments } from "./domain/attachments/heard.js";
 import { ATTACHMENTS_PATH, createSignedUrls } from "./domain/attachments/signed-urls.js";
@@ -35,14 +33,15 @@ import { createNotFound, createRouter } from "./http/router.js";
 import { loadStaticFiles } from "./http/static-files.js";
 import { createDuties } from "./keeper.js";
 import { LIMITS, type Limits, SHARED_TIMES, TIMES, type Times } from "./limits.js";
-import { type Clock, systemClock } from "./ops/clock.js";
+import { createNode } from "./node.js";
+import type { Clock } from "./ops/clock.js";
 import { createImageReader } from "./ops/images.js";
 import { createLoad } from "./ops/load.js";
 import type { Logger } from "./ops/logger.js";
 import { createMetrics, type Metrics } from "./ops/metrics.js";
 import { createSafeFetch } from "./ops/safe-fetch.js";
 import { createStamps } from "./ops/stamps.js";
-import type { BlobStore, Bus, PortErrors, PushSender } from "./ports.js";
+import type { PortErrors, PushSender } from "./ports.js";
 import { createPushing } from "./push/pushing.js";
 import { startRenewals } from "./push/renewals.js";
 import { createPushSender } from "./push/sender.js";
@@ -58,11 +57,8 @@ import { createSubscribe } from "./rpc/subscribe.js";
 import { createTransferErrors } from "./rpc/transfer-errors.js";
 import { persistAckedPositions } from "./store/acks.js";
 import { createCommitter } from "./store/committer.js";
-import { createDiskBlobs } from "./store/disk-blobs.js";
 import type { StoreError } from "./store/errors.js";
 import { createLeases } from "./store/leases.js";
-import { takeStreamEnds } from "./store/live-sessions.js";
-import { openS3Blobs } from "./store/open-s3-blobs.js";
 import { probe } from "./store/probe.js";
 import type { Store } from "./store/store.js";
 import { listOnlineUsers } from "./store/users.js";
@@ -111,7 +107,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   // SQLite is one process's own; nodes share PostgreSQL, be it that there is only one of them.
   const shared = store.dialect === "postgres";
   const times: Times = { ...TIMES, ...(shared && SHARED_TIMES), ...options.times };
-  const blobs = await openBlobs(options, times, shared);
+  const secrets = createSecretBox(options.secretKey);
+  const blobs = await openBlobs(settings, { shared, secrets, times, logger });
   const metrics = createMetrics();
   const bus = createBus(settings, { rangeBytes: limits.busRangeBytes, clock, logger, metrics });
   const committer = createCommitter({
@@ -153,7 +150,6 @@ export async function createApp(options: AppOptions): Promise<App> {
     onPresence,
     persistAcks: (appId, acked) => committer.run(appId, (tx) => persistAckedPositions(tx, acked)),
   });
-  const secrets = createSecretBox(options.secretKey);
   const ownSender = await createPushSender({
     read: store.read,
     unseal: secrets.open,
@@ -346,28 +342,15 @@ export async function createApp(options: AppOptions): Promise<App> {
       })
     : undefined;
   if (shared) {
-    lease = createNodeLease({
+    lease = createNode({
       leases,
-      // Not one that a test moves: the database has a clock of its own.
-      clock: systemClock,
+      store,
       times,
-      newId: uuidv7,
-      onFenced() {
-        logger.error("the store has not been reached for too long: streams are sent away until it is");
-        health.setServing(false);
-        delivery.shared?.abandon();
-        delivery.sendAway();
-      },
-      async onRenewed(node) {
-        health.setServing(serving && !draining);
-        delivery.shared?.endHere(await takeStreamEnds(store.aside, node));
-      },
-      onKeeping(keeps) {
-        logger.info(keeps ? "this node is the keeper" : "this node is no longer the keeper");
-        metrics.keeper.set(keeps ? 1 : 0);
-        keeping.set(keeps);
-      },
-      onError: (error) => logger.warn({ err: error }, "the node's lease could not be renewed yet"),
+      logger,
+      metrics,
+      delivery,
+      keeping,
+      setServing: (may) => health.setServing(may && serving && !draining),
     });
     await lease.start();
   } else {
@@ -404,32 +387,4 @@ export async function createApp(options: AppOptions): Promise<App> {
       await bus.close();
     },
   };
-}
-
-function createBus({ nats, databaseUrl }: Settings, options: Omit<NatsBusOptions, "address">): Bus {
-  if (nats !== undefined) return createNatsBus({ ...options, address: nats });
-  return createMemoryBus(databaseUrl === undefined ? "alone" : "down");
-}
-
-/** The bytes of attachments: in the bucket of the settings, or on this machine's disk. */
-async function openBlobs(
-  { settings, secretKey, logger }: AppOptions,
-  times: Times,
-  shared: boolean,
-): Promise<BlobStore> {
-  const { s3, dataDir } = settings;
-  if (s3 === undefined && shared)
-    logger.warn(
-      "attachments lie on this node's disk, where no other node finds them: with more nodes than one, set PARLEY_S3_ENDPOINT",
-    );
-  if (s3 === undefined) return createDiskBlobs(dataDir);
-  return await openS3Blobs({
-    ...s3,
-    dataDir,
-    mark: Buffer.from(hkdfSync("sha256", secretKey, "", "owner of a bucket", 32)).toString("hex"),
-    timeoutMs: times.blobStoreMs,
-    stallMs: times.downloadStallMs,
-    spareMs: 2 * times.uploadMs,
-    logger,
-  });
 }

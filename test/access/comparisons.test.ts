@@ -18,8 +18,6 @@ const NO_SECRETS: Record<string, string> = {
   "domain/login/limits.ts: if (app?.clientKey !== clientKey)": "a client key is public",
   'domain/login/oauth/oidc.ts: if (nonce !== raw && nonce !== createHash("sha256").update(raw).digest("hex")) throw wrongProof();':
     "both are the caller's own",
-  "delivery/shared-presence.ts: const left = gone.filter(({ key }) => !here.some(({ session }) => keyOf(tx.appId, session.session_id) === key));":
-    "the place of a session in memory",
   "store/open-s3-blobs.ts: if (!found.includes(key) || (await textOf(objects, key)) !== key)":
     "the name of an object that was just written, to see whether it is read again",
   "domain/admin/import-messages.ts: if (send.hash.equals(hash)) return false;": "the app's own request",
