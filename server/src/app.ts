@@ -92,6 +92,8 @@ export interface App {
   metrics: Metrics;
   /** How the port tells errors of its own. */
   portErrors: PortErrors;
+  /** Whether clients are served here, and not better by another node. */
+  mayServe(): boolean;
   /** Tells health checks that the server takes calls. */
   ready(): void;
   /** Sends streams away and tells health checks so. */
@@ -362,6 +364,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     handler,
     metrics,
     portErrors,
+    mayServe: delivery.streams.mayOpen,
     ready() {
       serving = true;
       health.setServing(true);

@@ -91,6 +91,8 @@ export async function startServer(settings: Settings, overrides: Overrides = {})
       tls: settings.tls,
       limits: httpLimits(settings, { ...LIMITS, ...overrides.limits }, times),
       errors: app.portErrors,
+      // A balancer does not lead a connection that it has led here to another node.
+      sendsAway: () => !app.mayServe(),
       exempt: (address) => isLoopback(address) || isProxy(address),
       onRefused: (reason) => app.metrics.connectionsRefused.inc({ reason }),
       log: logger,

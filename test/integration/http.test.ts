@@ -24,6 +24,8 @@ import {
   raw,
 } from "./http-story.js";
 
+const get = (path: string, more = "") => `GET ${path} HTTP/1.1\r\nhost: x\r\n${more}\r\n`;
+
 describe("one port", () => {
   test("speaks HTTP/1.1 and HTTP/2 on one cleartext port", async () => {
     const port = await listen(echo);
@@ -47,7 +49,6 @@ describe("one port", () => {
 
   test("requests on one kept-alive connection and a pipelined pair are all answered", async () => {
     const port = await listen(echo);
-    const get = (path: string, more = "") => `GET ${path} HTTP/1.1\r\nhost: x\r\n${more}\r\n`;
     const { closed } = raw(port, get("/1") + get("/2", "connection: close\r\n"));
     expect((await closed).text).toMatch(/GET \/1 0.*GET \/2 0/s);
   });
@@ -64,6 +65,32 @@ describe("one port", () => {
     expect((await h2(session, "/")).status).toBe(200);
     await raw(port).closed;
     expect((await h2(session, "/")).status).toBe(200);
+  });
+
+  test("a server that sends its clients away ends each connection with its answer, and not while something is open", async () => {
+    let away = false;
+    const pending: (() => void)[] = [];
+    const port = await listen(
+      (req, res) => (req.url === "/later" ? pending.push(() => res.end("late")) : echo(req, res)),
+      {},
+      { sendsAway: () => away },
+    );
+    const kept = raw(port, get("/1"));
+    const session = connectH2(port);
+    const ended = once(session, "close");
+    const later = h2(session, "/later");
+    await expect.poll(() => pending.length).toBe(1);
+    away = true;
+    kept.socket.write(get("/2"));
+    expect((await kept.closed).text).toMatch(/ GET \/1 0.*connection: close.* GET \/2 0/is);
+    expect((await h2(session, "/3")).body).toBe("2.0 GET /3 0");
+    for (const finish of pending) finish();
+    expect((await later).body).toBe("late");
+    await ended;
+    // Whoever comes all the same is answered.
+    expect(await h1(port, "/4")).toMatchObject({ status: 200, headers: { connection: "close" } });
+    away = false;
+    expect((await h2(connectH2(port), "/5")).body).toBe("2.0 GET /5 0");
   });
 
   test("a handler that throws costs its own request only", async () => {

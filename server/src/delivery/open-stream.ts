@@ -7,8 +7,7 @@ import type { Metrics } from "../ops/metrics.js";
 import { EVERYONE, sessionAudience, userAudience } from "../store/audience.js";
 import { readStays, readVisible } from "../store/log.js";
 import type { Db } from "../store/schema.js";
-import { findSession } from "../store/sessions.js";
-import { findUser } from "../store/users.js";
+import { findShown } from "../store/sessions.js";
 import type { AppTail } from "./app-tail.js";
 import type { Codec, EncodedEvent } from "./frames.js";
 import type { Liveness } from "./liveness.js";
@@ -87,10 +86,10 @@ export async function openStream(
       const audiences = [EVERYONE, userAudience(userId), sessionAudience(sessionId)];
       await tail.add(subscription, audiences, () => readStays(read, tail.appId, userId, head));
       // The session may have ended after the call was let in; from here on the stream hears of it.
-      if ((await findSession(read, tail.appId, sessionId)) === undefined)
-        subscription.end({ reason: GoodbyeReason.SESSION_REVOKED, reconnect: false });
+      const shown = await findShown(read, tail.appId, sessionId);
+      if (shown === undefined) return subscription.end({ reason: GoodbyeReason.SESSION_REVOKED, reconnect: false });
       // Nor did it hear how the user wants to be shown, if that was changed meanwhile.
-      const hidden = (await findUser(read, tail.appId, userId))?.invisible === 1;
+      const hidden = shown.invisible === 1;
       if (hidden !== request.hidden) deps.liveness.hide(tail.appId, userId, hidden);
     },
     async onlineFriends() {

@@ -59,21 +59,22 @@ function abort(req: HttpRequest): void {
 
 export interface GuardOptions {
   readonly limits: HttpLimits;
-  readonly draining: () => boolean;
+  /** Whether every client is to go on elsewhere: its connection ends with the answer it waits for. */
+  readonly sendsAway: () => boolean;
   readonly errors: PortErrors;
   readonly log: Logger | undefined;
 }
 
 /** Wraps the application's handler in what holds for every request of either protocol. */
-export function guardRequests(handler: HttpHandler, { limits, draining, errors, log }: GuardOptions): HttpHandler {
+export function guardRequests(handler: HttpHandler, { limits, sendsAway, errors, log }: GuardOptions): HttpHandler {
   return (req, res) => {
     // Writing to a response whose client has gone emits an error that, unheard, would end the process.
     res.on("error", () => {});
     if (!isH2(req)) {
-      if (draining()) res.setHeader("connection", "close");
-      // A request that was under way when draining began has announced a keep-alive that is now void.
-      res.once("finish", () => draining() && req.socket.destroySoon());
-    }
+      if (sendsAway()) res.setHeader("connection", "close");
+      // A request that was under way when that began has announced a keep-alive that is now void.
+      res.once("finish", () => sendsAway() && req.socket.destroySoon());
+    } else if (sendsAway()) req.stream.session?.close();
     if (hasBody(req)) limitBody(req, res, limits.requestTimeoutMs, errors);
     if (!namesHost(req)) {
       answerError(req, res, errors, "malformed");

@@ -21,6 +21,8 @@ export interface OnePortOptions {
   readonly tls?: Credentials | undefined;
   readonly limits: HttpLimits;
   readonly errors: PortErrors;
+  /** Whether clients are to go on elsewhere for now: connections are taken, and end with their first answer. */
+  readonly sendsAway?: (() => boolean) | undefined;
   /** Addresses that the limits on one address do not hold for. */
   readonly exempt?: AdmissionOptions["exempt"] | undefined;
   /** Told of each connection that was refused, and why. */
@@ -47,7 +49,8 @@ export async function listenOnePort(handler: HttpHandler, options: OnePortOption
   const sessions = new Set<ServerHttp2Session>();
   let closing: Promise<void> | undefined;
 
-  const guarded = guardRequests(handler, { limits, draining: () => closing !== undefined, errors, log: options.log });
+  const sendsAway = (): boolean => closing !== undefined || options.sendsAway?.() === true;
+  const guarded = guardRequests(handler, { limits, sendsAway, errors, log: options.log });
   const h1 = createH1(
     {
       headersTimeout: limits.headersTimeoutMs,

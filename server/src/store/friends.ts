@@ -1,4 +1,5 @@
 import type { Tx } from "./committer.js";
+import { compiledQuery } from "./compiled.js";
 import { readableMessages } from "./readable.js";
 import type { Db } from "./schema.js";
 
@@ -16,17 +17,20 @@ export async function findFriend(db: Db, appId: string, userId: string, friendId
     .executeTakeFirst();
 }
 
-/** The friends of a user by rising id, after an id; all of them without a limit. */
-export async function listFriends(db: Db, appId: string, userId: string, after = "", limit?: number) {
-  let query = db
+const friendsOf = compiledQuery((db) =>
+  db
     .selectFrom("friend")
     .select(["friend_id", "create_ms"])
-    .where("app_id", "=", appId)
-    .where("user_id", "=", userId)
-    .where("friend_id", ">", after)
-    .orderBy("friend_id");
-  if (limit !== undefined) query = query.limit(limit);
-  return await query.execute();
+    .where("app_id", "=", "")
+    .where("user_id", "=", "")
+    .where("friend_id", ">", "")
+    .orderBy("friend_id")
+    .limit(0),
+);
+
+/** The friends of a user by rising id, after an id; all of them without a limit. */
+export async function listFriends(db: Db, appId: string, userId: string, after = "", limit = Number.MAX_SAFE_INTEGER) {
+  return await friendsOf(db, [appId, userId, after, limit]);
 }
 
 /** Those of these users who are friends of a user, by rising id. */

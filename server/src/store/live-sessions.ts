@@ -1,6 +1,8 @@
 import { bulkInsert } from "./bulk.js";
 import type { Tx } from "./committer.js";
+import { compiledQuery } from "./compiled.js";
 import type { Db, Row } from "./schema.js";
+import { listShown } from "./users.js";
 
 /** A session with a stream on a node, or that lost it less than the grace ago, as its node knows it. */
 export type LiveSession = Omit<Row<"live_session">, "app_id" | "node" | "begin_ms">;
@@ -138,22 +140,9 @@ export async function removeSessionsOfNode(tx: Tx, node: string, most: number) {
 
 /** Draws for each of these users the conclusion from its sessions, and gives the changes. */
 export async function settlePresence(tx: Tx, userIds: readonly string[]): Promise<PresenceEdge[]> {
-  if (userIds.length === 0) return [];
-  const here = await tx.db
-    .selectFrom("live_session")
-    .select("user_id")
-    .distinct()
-    .where("app_id", "=", tx.appId)
-    .where("user_id", "in", userIds)
-    .where("visible", "=", 1)
-    .execute();
-  const visible = new Set(here.map(({ user_id }) => user_id));
-  const users = await tx.db
-    .selectFrom("user")
-    .select(["user_id", "online", "invisible"])
-    .where("app_id", "=", tx.appId)
-    .where("user_id", "in", userIds)
-    .execute();
+  const here = await listOfUsers(tx.db, tx.appId, userIds);
+  const visible = new Set(here.filter((row) => row.visible === 1).map(({ user_id }) => user_id));
+  const users = await listShown(tx.db, tx.appId, userIds);
   const edges: PresenceEdge[] = [];
   for (const { user_id: userId, online: before, invisible } of users) {
     const online = visible.has(userId) && invisible === 0;
@@ -196,15 +185,17 @@ export async function listLeftOnline(db: Db, appId: string, limit: number): Prom
   return rows.map(({ user_id }) => user_id);
 }
 
-/** The live sessions of these users. */
-export async function listOfUsers(db: Db, appId: string, userIds: readonly string[]): Promise<Row<"live_session">[]> {
-  if (userIds.length === 0) return [];
-  return await db
+const ofUsers = compiledQuery((db, userIds) =>
+  db
     .selectFrom("live_session")
     .selectAll()
-    .where("app_id", "=", appId)
-    .where("user_id", "in", userIds)
-    .execute();
+    .where("app_id", "=", "")
+    .where("user_id", "in", userIds as string[]),
+);
+
+/** The live sessions of these users. */
+export async function listOfUsers(db: Db, appId: string, userIds: readonly string[]): Promise<Row<"live_session">[]> {
+  return await ofUsers(db, [appId, userIds]);
 }
 
 /** The number of sessions of an app with an open stream. */

@@ -1,4 +1,5 @@
 import type { Tx } from "./committer.js";
+import { compiledQuery } from "./compiled.js";
 import type { Db, Row } from "./schema.js";
 
 export type SessionRow = Row<"session">;
@@ -6,17 +7,25 @@ export type SessionRow = Row<"session">;
 /** A session, and whether it has an open stream where several nodes keep that in the store. */
 export type ListedSession = SessionRow & { open: number | null };
 
-/** The session of a token, of whatever app, with the kind of its user. */
-export async function findSessionByHash(db: Db, tokenHash: string) {
-  return await db
-    .selectFrom("session")
-    .innerJoin("user", (on) =>
-      on.onRef("user.app_id", "=", "session.app_id").onRef("user.user_id", "=", "session.user_id"),
-    )
+const byHash = compiledQuery((db) =>
+  withUser(db)
     .select(["session.app_id", "session.session_id", "session.user_id", "session.used_ms", "session.expire_ms"])
     .select("user.kind as user_kind")
-    .where("session.token_hash", "=", tokenHash)
-    .executeTakeFirst();
+    .where("session.token_hash", "=", ""),
+);
+
+/** The session of a token, of whatever app, with the kind of its user. */
+export async function findSessionByHash(db: Db, tokenHash: string) {
+  return (await byHash(db, [tokenHash]))[0];
+}
+
+const shownBy = compiledQuery((db) =>
+  withUser(db).select("user.invisible").where("session.app_id", "=", "").where("session.session_id", "=", ""),
+);
+
+/** How the user of a session wants to be shown; undefined when the session has ended. */
+export async function findShown(db: Db, appId: string, sessionId: string) {
+  return (await shownBy(db, [appId, sessionId]))[0];
 }
 
 export async function findSession(db: Db, appId: string, sessionId: string): Promise<SessionRow | undefined> {
@@ -26,6 +35,14 @@ export async function findSession(db: Db, appId: string, sessionId: string): Pro
     .where("app_id", "=", appId)
     .where("session_id", "=", sessionId)
     .executeTakeFirst();
+}
+
+function withUser(db: Db) {
+  return db
+    .selectFrom("session")
+    .innerJoin("user", (on) =>
+      on.onRef("user.app_id", "=", "session.app_id").onRef("user.user_id", "=", "session.user_id"),
+    );
 }
 
 /** The sessions of a user, newest first, before a session of that order. */

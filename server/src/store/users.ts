@@ -92,26 +92,37 @@ export async function setPresence(tx: Tx, userId: string, online: boolean, atMs:
     .execute();
 }
 
+const onlineOf = compiledQuery((db, userIds) =>
+  db
+    .selectFrom("user")
+    .select(["user_id as userId", "last_active_ms"])
+    .where("app_id", "=", "")
+    .where("online", "=", 1)
+    .where("invisible", "=", 0)
+    .where("user_id", "in", userIds as string[]),
+);
+
 /** Those of these users who are online, with when they came. */
 export async function listOnlineAmong(
   db: Db,
   appId: string,
   userIds: readonly string[],
 ): Promise<{ userId: string; lastActiveMs: number | undefined }[]> {
-  const online: { userId: string; lastActiveMs: number | undefined }[] = [];
-  for (let at = 0; at < userIds.length; at += 500) {
-    const rows = await db
-      .selectFrom("user")
-      .select(["user_id", "last_active_ms"])
-      .where("app_id", "=", appId)
-      .where("online", "=", 1)
-      .where("invisible", "=", 0)
-      .where("user_id", "in", userIds.slice(at, at + 500))
-      .execute();
-    for (const { user_id: userId, last_active_ms } of rows)
-      online.push({ userId, lastActiveMs: last_active_ms ?? undefined });
-  }
-  return online;
+  const rows = await onlineOf(db, [appId, 1, 0, userIds]);
+  return rows.map(({ userId, last_active_ms }) => ({ userId, lastActiveMs: last_active_ms ?? undefined }));
+}
+
+const shownOf = compiledQuery((db, userIds) =>
+  db
+    .selectFrom("user")
+    .select(["user_id", "online", "invisible"])
+    .where("app_id", "=", "")
+    .where("user_id", "in", userIds as string[]),
+);
+
+/** How these users are shown, and want to be. */
+export async function listShown(db: Db, appId: string, userIds: readonly string[]) {
+  return await shownOf(db, [appId, userIds]);
 }
 
 /** The ids of users of an app who are online, after one of that order. */
