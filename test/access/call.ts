@@ -1,6 +1,7 @@
 import { type DescMethod, fromBinary, type JsonObject } from "@bufbuild/protobuf";
 import { ErrorDetailSchema, ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
 import { SERVICES } from "../../server/src/rpc/router.js";
+import { envelope, envelopes } from "../support/envelopes.js";
 
 /** Who makes a call: the headers that prove it. */
 export type Credentials = Readonly<Record<string, string>>;
@@ -43,7 +44,7 @@ export async function call(
   const response = await fetch(`${url}/${method.parent.typeName}/${method.name}`, {
     method: "POST",
     headers: { "content-type": streaming ? "application/connect+json" : "application/json", ...headers },
-    body: new Uint8Array(streaming ? enveloped(text) : text),
+    body: new Uint8Array(streaming ? envelope(text) : text),
     signal: abort.signal,
   });
   if (!streaming) return response.ok ? ofOne(await response.json()) : refusalOf(await response.json());
@@ -97,19 +98,7 @@ async function firstFrame(response: Response, ends: boolean): Promise<Answer> {
 }
 
 function framesOf(bytes: Buffer): JsonObject[] {
-  const frames: JsonObject[] = [];
-  for (let at = 0; bytes.length >= at + 5 && bytes.length >= at + 5 + bytes.readUInt32BE(at + 1); ) {
-    const end = at + 5 + bytes.readUInt32BE(at + 1);
-    frames.push(JSON.parse(bytes.subarray(at + 5, end).toString()) as JsonObject);
-    at = end;
-  }
-  return frames;
-}
-
-function enveloped(message: Buffer): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
+  return envelopes(bytes).map(({ data }) => JSON.parse(data.toString()) as JsonObject);
 }
 
 function refusalOf(json: unknown): Answer {

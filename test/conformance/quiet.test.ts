@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { envelope, envelopes } from "../support/envelopes.js";
 import { eventually, newUser, startTestServer, type TestServer, type TestUser } from "../support/index.js";
 import { bearer, loadGrpc, subscribeGrpc, textOf } from "./grpc.js";
 import { buf, indentedValues, installed, start } from "./programs.js";
 import { generatePython, type PythonLine, pythonInstalled, startPython } from "./python.js";
-import { envelope, envelopes } from "./wire.js";
 
 const QUIET_MS = 180_000;
 const HEARTBEAT_MS = 20_000;

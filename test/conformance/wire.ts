@@ -5,6 +5,7 @@ import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { AnySchema, anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { type ErrorDetail, ErrorDetailSchema, ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
+import { envelope, envelopes } from "../support/envelopes.js";
 
 /** The ways to make a unary call, byte by byte. */
 export const protocols = ["connect", "grpc", "grpc-web"] as const;
@@ -36,27 +37,6 @@ export interface WireCall {
 const DEADLINE_MS = 10_000;
 
 export type Wire = (call: WireCall) => Promise<Answer>;
-
-/** One message in the envelope of gRPC, gRPC-Web and Connect streams. */
-export function envelope(message: Uint8Array | string, flags = 0): Buffer {
-  const data = Buffer.from(message);
-  const head = Buffer.alloc(5);
-  head.writeUInt8(flags);
-  head.writeUInt32BE(data.length, 1);
-  return Buffer.concat([head, data]);
-}
-
-/** The envelopes that are complete in a run of bytes. */
-export function envelopes(bytes: Buffer): { flags: number; data: Buffer }[] {
-  const found: { flags: number; data: Buffer }[] = [];
-  for (let at = 0; at + 5 <= bytes.length; ) {
-    const end = at + 5 + bytes.readUInt32BE(at + 1);
-    if (end > bytes.length) break;
-    found.push({ flags: bytes.readUInt8(at), data: bytes.subarray(at + 5, end) });
-    at = end;
-  }
-  return found;
-}
 
 export const wires: Record<Protocol, Wire> = {
   async connect(call) {

@@ -9,12 +9,12 @@ import {
   type Answer,
   type Codec,
   connectStream,
-  envelope,
   type Protocol,
   protocols,
   type WireCall,
   wires,
 } from "../conformance/wire.js";
+import { envelope } from "../support/envelopes.js";
 import { type Address, newUser, startTestServer } from "../support/index.js";
 import { TIER_2 } from "../support/proofs/tier.js";
 import { Findings, lengthDelimited, poison, postWith, stringFieldOf, withBadText } from "./malformed.js";

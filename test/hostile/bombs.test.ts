@@ -1,6 +1,7 @@
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
-import { type Answer, envelope, type Protocol, protocols, wires } from "../conformance/wire.js";
+import { type Answer, type Protocol, protocols, wires } from "../conformance/wire.js";
+import { envelope } from "../support/envelopes.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
 import { lengthDelimited } from "./malformed.js";

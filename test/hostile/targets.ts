@@ -1,6 +1,7 @@
 import http from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { type Answer, type Codec, connectError, envelope, envelopes } from "../conformance/wire.js";
+import { type Answer, type Codec, connectError } from "../conformance/wire.js";
+import { envelope, envelopes } from "../support/envelopes.js";
 import { newUser, type TestServer, type TestUser } from "../support/index.js";
 import { newDevice, newGroup, newRoom, otherApp } from "../support/messaging.js";
 import { sized } from "../support/proofs/tier.js";

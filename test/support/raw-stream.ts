@@ -7,6 +7,7 @@ import {
   SubscribeResponseSchema,
 } from "@parley/proto/parley/v1/message_service_pb.js";
 import type { TestUser } from "./clients.js";
+import { END_OF_STREAM, envelope, envelopeReader } from "./envelopes.js";
 
 export type Frame = SubscribeResponse["frame"];
 type Holder = Pick<TestUser, "token">;
@@ -72,24 +73,16 @@ export const subscribeHeaders = ({ token }: Holder) => ({
 
 /** The one message of a Subscribe in Connect's envelope. */
 export function subscribeBody(cursor: string): Buffer {
-  const body = toBinary(SubscribeRequestSchema, create(SubscribeRequestSchema, { cursor }));
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(body.length, 1);
-  return Buffer.concat([head, body]);
+  return envelope(toBinary(SubscribeRequestSchema, create(SubscribeRequestSchema, { cursor })));
 }
 
 /** Puts chunks together to frames; `onEnd` is told Connect's own end of the stream, as JSON. */
 export function frameReader(onFrame: (frame: Frame) => void, onEnd?: (json: string) => void): (chunk: Buffer) => void {
-  let rest: Buffer = Buffer.alloc(0);
+  const read = envelopeReader();
   return (chunk) => {
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    while (rest.length >= 5 && rest.length >= 5 + rest.readUInt32BE(1)) {
-      const end = 5 + rest.readUInt32BE(1);
-      const message = rest.subarray(5, end);
-      // Flag 2 marks Connect's own end of the stream.
-      if (rest[0] === 0) onFrame(fromBinary(SubscribeResponseSchema, message).frame);
-      else onEnd?.(message.toString());
-      rest = rest.subarray(end);
+    for (const { flags, data } of read(chunk)) {
+      if (flags !== END_OF_STREAM) onFrame(fromBinary(SubscribeResponseSchema, data).frame);
+      else onEnd?.(data.toString());
     }
   };
 }

@@ -30,6 +30,8 @@ export interface StreamDeps {
 
 /** Who opens a stream, and from where on. */
 export interface StreamRequest {
+  /** Names the call in the log. */
+  requestId: string;
   userId: string;
   sessionId: string;
   /** The head of the log when the user came to be. */
@@ -98,7 +100,7 @@ export async function openStream(
       return await onlineFriends();
     },
     onFellBehind: () => deps.metrics.liveToReading.inc(),
-    onError: (error) => deps.logger.error({ err: error, sessionId }, "a stream failed"),
+    onError: (error) => deps.logger.error({ err: error, sessionId, requestId: request.requestId }, "a stream failed"),
     async read(from, to) {
       if (from < tail.state().floor) return "expired";
       const whole = await readVisible(read, tail.appId, reader, from, to, limits.streamChunkEvents);

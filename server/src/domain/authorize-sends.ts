@@ -5,7 +5,7 @@ import { findMessage } from "../store/messages.js";
 import { findUserKinds } from "../store/users.js";
 import { DomainError, ErrorReason, notFound } from "./errors.js";
 import type { Send, SendRules } from "./send.js";
-import { visibleAfter } from "./visibility.js";
+import { viewOf } from "./visibility.js";
 
 interface Checked {
   send: Send;
@@ -76,6 +76,6 @@ async function checkReply(tx: Tx, send: Send, refusals: Map<Send, DomainError>):
   const replied = await findMessage(tx.db, tx.appId, send.request.replyToMessageId);
   const visible =
     replied?.conversation_id === conversationId &&
-    (send.senderId === "" || replied.pos > (await visibleAfter(tx.db, tx.appId, send.senderId, conversationId)));
+    (send.senderId === "" || replied.pos > (await viewOf(tx.db, tx.appId, send.senderId, conversationId)).afterPos);
   if (!visible) refusals.set(send, notFound("message", "reply_to_message_id"));
 }

@@ -2,12 +2,7 @@ import { create, fromBinary } from "@bufbuild/protobuf";
 import { ChatMessageSchema } from "@parley/proto/parley/v1/chat_message_pb.js";
 import { type Conversation, ConversationSchema } from "@parley/proto/parley/v1/conversation_pb.js";
 import { type Peer, PeerSchema } from "@parley/proto/parley/v1/peer_pb.js";
-import {
-  findConversation,
-  findOwnView,
-  listConversations as listRows,
-  listUnreadConversations,
-} from "../store/conversations.js";
+import { listConversations as listRows, listUnreadConversations } from "../store/conversations.js";
 import { readLogState } from "../store/log.js";
 import { countUnread, listGoneSenders, listMessages } from "../store/messages.js";
 import type { Db } from "../store/schema.js";
@@ -19,7 +14,7 @@ import { DomainError, ErrorReason, invalidField } from "./errors.js";
 import { cursorAt } from "./list-events.js";
 import { nextTurn } from "./next-turn.js";
 import { nextPage, pageLimit, readPageToken } from "./page.js";
-import { visibleAfter } from "./visibility.js";
+import { viewOf } from "./visibility.js";
 
 /** The conversation that a peer names for a user. */
 export function conversationOf(userId: string, peer: Peer | undefined): string {
@@ -88,11 +83,9 @@ async function sumUnread(db: Db, reader: Reader, rows: readonly Row[], lane: Lan
 export async function getConversation(ctx: Ctx, caller: UserCaller, peer: Peer | undefined): Promise<Conversation> {
   const conversationId = conversationOf(caller.userId, peer);
   return await counting(ctx, async (db, lane) => {
-    await visibleAfter(db, caller.appId, caller.userId, conversationId);
-    const found = await findConversation(db, caller.appId, conversationId);
-    const own = await findOwnView(db, caller.appId, caller.userId, conversationId);
+    const { own, conversation } = await viewOf(db, caller.appId, caller.userId, conversationId);
     const { read_seq, unlisted_pos } = own ?? { read_seq: 0, unlisted_pos: 0 };
-    const { head_seq, floor_seq } = found ?? { head_seq: 0, floor_seq: 0 };
+    const { head_seq, floor_seq } = conversation ?? { head_seq: 0, floor_seq: 0 };
     const row = { conversation_id: conversationId, head_seq, floor_seq, read_seq, unlisted_pos };
     return lane.isTooLong([row]) ? undefined : await conversationView(db, caller, row, lane);
   });
@@ -113,7 +106,7 @@ export async function countUnreadTotal(
 }
 
 async function conversationView(db: Db, caller: UserCaller, row: Row, lane: Lane): Promise<Conversation> {
-  const afterPos = await visibleAfter(db, caller.appId, caller.userId, row.conversation_id);
+  const { afterPos } = await viewOf(db, caller.appId, caller.userId, row.conversation_id);
   const range = { afterSeq: row.floor_seq, beforeSeq: undefined, beforeMs: undefined, afterPos };
   const [newest] = await listMessages(db, caller.appId, row.conversation_id, range, "newest", 1);
   const view = create(ConversationSchema, {
@@ -135,9 +128,9 @@ export async function unreadOf(
   lane: Lane,
 ): Promise<number> {
   if (row.read_seq >= row.head_seq) return 0;
-  const visiblePos = await visibleAfter(db, caller.appId, caller.userId, row.conversation_id);
+  const view = await viewOf(db, caller.appId, caller.userId, row.conversation_id);
   // What stood in it when it was taken off the list counts no longer.
-  const afterPos = Math.max(visiblePos, row.unlisted_pos);
+  const afterPos = Math.max(view.afterPos, row.unlisted_pos);
   const gone = await listGoneSenders(db, caller.appId);
   let count = 0;
   for (let afterSeq = Math.max(row.read_seq, row.floor_seq); afterSeq < row.head_seq; afterSeq += COUNT_STEP) {

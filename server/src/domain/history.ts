@@ -1,14 +1,19 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ListMessagesRequest } from "@parley/proto/parley/v1/history_service_pb.js";
-import { findConversation } from "../store/conversations.js";
-import { findMessage, findSeqSince, listMessages as listRows, type MessageRange } from "../store/messages.js";
+import {
+  findMessage,
+  findOldestSeq,
+  findSeqSince,
+  listMessages as listRows,
+  type MessageRange,
+} from "../store/messages.js";
 import { snapshot } from "../store/snapshot.js";
 import type { UserCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
 import { conversationOf } from "./conversations.js";
 import { notFound } from "./errors.js";
 import { pageLimit, pageToken, readPageToken } from "./page.js";
-import { mayRead, visibleAfter } from "./visibility.js";
+import { mayRead, viewOf } from "./visibility.js";
 
 interface Page {
   rows: { seq: number; payload: Uint8Array }[];
@@ -20,22 +25,17 @@ export async function listMessages(ctx: Ctx, caller: UserCaller, request: ListMe
   const conversationId = conversationOf(caller.userId, request.peer);
   const limit = pageLimit(ctx, request.pageSize);
   return await snapshot(ctx.read, async (db) => {
-    const afterPos = await visibleAfter(db, caller.appId, caller.userId, conversationId);
-    const conversation = await findConversation(db, caller.appId, conversationId);
-    const whole: MessageRange = {
-      afterSeq: conversation?.floor_seq ?? 0,
-      afterPos,
-    };
+    const { afterPos, conversation } = await viewOf(db, caller.appId, caller.userId, conversationId);
+    const whole: MessageRange = { afterSeq: conversation?.floor_seq ?? 0, afterPos };
     const list = (change: Partial<MessageRange>, end: "newest" | "oldest", most: number) =>
       listRows(db, caller.appId, conversationId, { ...whole, ...change }, end, most);
     const span = { floorSeq: whole.afterSeq, headSeq: conversation?.head_seq ?? 0 };
     const seqSince = (ms: number) => findSeqSince(db, caller.appId, conversationId, { ...span, ms });
     const page = await readPage(request, limit, whole.afterSeq, list, seqSince);
-    const [oldest] = await list({}, "oldest", 1);
     return {
       payloads: page.rows.map((row) => row.payload),
       nextPageToken: page.nextPageToken,
-      oldestAvailableSeq: oldest?.seq ?? 0,
+      oldestAvailableSeq: (await findOldestSeq(db, caller.appId, conversationId, whole)) ?? 0,
       headSeq: conversation?.head_seq ?? 0,
     };
   });

@@ -1,22 +1,20 @@
 import type { Peer } from "@parley/proto/parley/v1/peer_pb.js";
 import { userAudience } from "../store/audience.js";
-import { addParticipants, findConversation, findOwnView, setReadSeq } from "../store/conversations.js";
+import { addParticipants, setReadSeq } from "../store/conversations.js";
 import type { UserCaller } from "./caller.js";
 import type { Ctx } from "./context.js";
 import { directUsers } from "./conversation-id.js";
 import { conversationOf, counting, unreadOf } from "./conversations.js";
 import { newEvent } from "./events.js";
-import { visibleAfter } from "./visibility.js";
+import { viewOf } from "./visibility.js";
 
 /** Moves the caller's read marker forward; see ConversationService.MarkRead. */
 export async function markRead(ctx: Ctx, caller: UserCaller, peer: Peer | undefined, readSeq: number) {
   const conversationId = conversationOf(caller.userId, peer);
   const row = await ctx.committer.run(caller.appId, async (tx) => {
     const { appId, userId } = caller;
-    await visibleAfter(tx.db, appId, userId, conversationId);
-    const found = await findConversation(tx.db, appId, conversationId);
+    const { own, conversation: found } = await viewOf(tx.db, appId, userId, conversationId);
     if (found === undefined) return undefined;
-    const own = await findOwnView(tx.db, appId, userId, conversationId);
     const before = own?.read_seq;
     const wanted = readSeq === 0 ? found.head_seq : Math.min(readSeq, found.head_seq);
     const marker = Math.max(wanted, before ?? 0);

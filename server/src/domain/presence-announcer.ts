@@ -1,3 +1,4 @@
+import { systemClock } from "../ops/clock.js";
 import { EVERYONE, userAudience } from "../store/audience.js";
 import { listFriends } from "../store/friends.js";
 import { findUser, setPresence } from "../store/users.js";
@@ -14,6 +15,8 @@ export interface PresenceAnnouncer {
 
 /** What is done between two turns of the event loop, and in one transaction. */
 const STEP_USERS = 100;
+/** What follows a write waits so long for more: after an outage users come back one by one. */
+const GATHER_MS = 200;
 
 /**
  * Thousands come and go in one moment: when a network fails, or when the grace of a start is over. So they are told in steps,
@@ -27,6 +30,8 @@ export function createPresenceAnnouncer(
   const unkept = new Map<string, PresenceChange>();
   let telling: Promise<void> | undefined;
   let keeping: Promise<void> | undefined;
+  let hurry: () => void = () => undefined;
+  let hurried = false;
 
   const tell = async () => {
     for (let step = untold.splice(0, STEP_USERS); step.length > 0; step = untold.splice(0, STEP_USERS)) {
@@ -49,9 +54,18 @@ export function createPresenceAnnouncer(
         for (const [, { userId, online, atMs }] of step) await setPresence(tx, userId, online, atMs);
       });
       await write.catch(onError);
+      await gather();
     }
     keeping = undefined;
   };
+
+  /** Not by a clock that a test moves: it is about the disk. */
+  const gather = () =>
+    new Promise<void>((resolve) => {
+      hurry = resolve;
+      if (hurried || unkept.size >= STEP_USERS) resolve();
+      else systemClock.setTimer(resolve, GATHER_MS);
+    });
 
   return {
     announce(change) {
@@ -59,6 +73,8 @@ export function createPresenceAnnouncer(
       telling ??= tell();
     },
     async settled() {
+      hurried = true;
+      hurry();
       while (telling !== undefined || keeping !== undefined) await (telling ?? keeping);
     },
   };

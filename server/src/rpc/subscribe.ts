@@ -59,7 +59,6 @@ export function createSubscribe(deps: SubscribeDeps): Subscribe {
           retryDelayMs: ctx.times.drainMs,
         });
       const self = await findSelf(ctx, caller);
-      const logger = streams.logger.child({ requestId: call.requestId });
       const tail = await hub.tail(caller.appId);
       const start = await startOf(streams.read, hub, tail, request.cursor);
       const [older] = tail.ofSession(caller.sessionId);
@@ -67,7 +66,6 @@ export function createSubscribe(deps: SubscribeDeps): Subscribe {
       return {
         caller,
         requestId: call.requestId,
-        logger,
         createdPos: self.created_pos,
         hidden: self.invisible === 1,
         tail,
@@ -79,7 +77,7 @@ export function createSubscribe(deps: SubscribeDeps): Subscribe {
   };
 
   return async function* subscribe(request, facts, { response, codec }) {
-    const { caller, requestId, logger, createdPos, hidden, tail, start } = await admit(request, facts);
+    const { caller, requestId, createdPos, hidden, tail, start } = await admit(request, facts);
     if (start.resync === ResyncReason.HISTORY_CHANGED) funnel.tellLostHistory(method, requestId);
     yield {
       frame: {
@@ -95,9 +93,10 @@ export function createSubscribe(deps: SubscribeDeps): Subscribe {
     };
     if (start.resync !== undefined) yield { frame: { case: "resyncRequired", value: { reason: start.resync } } };
     const ending = await openStream(
-      { ...streams, logger },
+      streams,
       tail,
       {
+        requestId,
         userId: caller.userId,
         sessionId: caller.sessionId,
         createdPos,

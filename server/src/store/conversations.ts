@@ -1,7 +1,7 @@
 import { bulkInsert } from "./bulk.js";
 import type { Tx } from "./committer.js";
 import { compiledQuery } from "./compiled.js";
-import type { Db } from "./schema.js";
+import type { Db, Row } from "./schema.js";
 
 /** How much a run of sends adds to one conversation. */
 export interface ConversationGrowth {
@@ -134,18 +134,53 @@ export async function setReadSeq(tx: Tx, userId: string, conversationId: string,
     .execute();
 }
 
-const ownViewOf = compiledQuery((db) =>
+/** What a user keeps of a conversation for itself. */
+export type OwnView = Pick<Row<"participant">, "read_seq" | "hidden_pos" | "unlisted_pos">;
+
+/** A user beside a conversation. */
+export interface UserAndConversation {
+  createdPos: number;
+  /** Undefined when the user cannot list it. */
+  own: OwnView | undefined;
+  /** Undefined when nothing was said yet. */
+  conversation: Pick<Row<"conversation">, "head_seq" | "floor_seq" | "last_pos"> | undefined;
+}
+
+const besideOf = compiledQuery((db) =>
   db
-    .selectFrom("participant")
-    .select(["read_seq", "hidden_pos", "unlisted_pos"])
-    .where("app_id", "=", "")
-    .where("user_id", "=", "")
-    .where("conversation_id", "=", ""),
+    .selectFrom("user")
+    .leftJoin("participant", (on) =>
+      on
+        .onRef("participant.app_id", "=", "user.app_id")
+        .onRef("participant.user_id", "=", "user.user_id")
+        .on("participant.conversation_id", "=", ""),
+    )
+    .leftJoin("conversation", (on) =>
+      on.onRef("conversation.app_id", "=", "user.app_id").on("conversation.conversation_id", "=", ""),
+    )
+    .select(["user.created_pos", "participant.read_seq", "participant.hidden_pos", "participant.unlisted_pos"])
+    .select(["conversation.head_seq", "conversation.floor_seq", "conversation.last_pos"])
+    .where("user.app_id", "=", "")
+    .where("user.user_id", "=", ""),
 );
 
-/** What a user keeps of a conversation for itself, or undefined when it cannot list it. */
-export async function findOwnView(db: Db, appId: string, userId: string, conversationId: string) {
-  return (await ownViewOf(db, [appId, userId, conversationId]))[0];
+/** A user and a conversation by one look; undefined when there is no such user. */
+export async function findBeside(
+  db: Db,
+  appId: string,
+  userId: string,
+  conversationId: string,
+): Promise<UserAndConversation | undefined> {
+  const [row] = await besideOf(db, [conversationId, conversationId, appId, userId]);
+  if (row === undefined) return undefined;
+  const { created_pos: createdPos, read_seq, hidden_pos, unlisted_pos, head_seq, floor_seq, last_pos } = row;
+  const own = read_seq === null || hidden_pos === null || unlisted_pos === null;
+  const conversation = head_seq === null || floor_seq === null || last_pos === null;
+  return {
+    createdPos,
+    own: own ? undefined : { read_seq, hidden_pos, unlisted_pos },
+    conversation: conversation ? undefined : { head_seq, floor_seq, last_pos },
+  };
 }
 
 /** Hides messages up to a position from a user, or takes the conversation off its list until one after a position. */

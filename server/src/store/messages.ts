@@ -115,6 +115,28 @@ export async function listMessages(
   return end === "newest" ? rows.reverse() : rows;
 }
 
+const oldestOf = compiledQuery((db) =>
+  db
+    .selectFrom("message")
+    .select("seq")
+    .where("app_id", "=", "")
+    .where("conversation_id", "=", "")
+    .where("seq", ">", 0)
+    .where("pos", ">", 0)
+    .orderBy("seq")
+    .limit(1),
+);
+
+/** The lowest seq of a range that has no upper bounds; undefined when it is empty. */
+export async function findOldestSeq(
+  db: Db,
+  appId: string,
+  conversationId: string,
+  { afterSeq, afterPos }: Pick<MessageRange, "afterSeq" | "afterPos">,
+): Promise<number | undefined> {
+  return (await oldestOf(db, [appId, conversationId, afterSeq, afterPos, 1]))[0]?.seq;
+}
+
 const timeAt = (seq: RawBuilder<unknown>) =>
   sql`(select create_ms from message where app_id = ${""} and conversation_id = ${""} and seq >= ${seq} order by seq limit 1)`;
 

@@ -11,6 +11,8 @@ export const contestants: readonly Contestant[] = [
   socketio,
   grpcJs,
   ...(ejabberdMissing() === undefined ? [ejabberd] : []),
+  parleyRpc("plain-h1", "single"),
+  parleyRpc("plain-h1", "batched"),
   parleyRpc("connect-h2", "single"),
   parleyRpc("connect-h1", "single"),
   parleyRpc("grpc-h2", "single"),

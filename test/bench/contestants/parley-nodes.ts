@@ -16,7 +16,7 @@ export function nodesMissing(): string | undefined {
 
 /** So many nodes behind a plain balancer. Whatever they consist of counts as the server. */
 export function parleyNodes(nodes: number): readonly Contestant[] {
-  const rows = (["single", "batched"] as const).map((sending) => parleyRpc("connect-h1", sending));
+  const rows = (["single", "batched"] as const).map((sending) => parleyRpc("plain-h1", sending));
   return rows.map((row) => ({
     ...row,
     name: `${row.name}, PostgreSQL × ${nodes}`,

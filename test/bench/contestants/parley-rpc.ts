@@ -30,7 +30,8 @@ function suits(protocol: Protocol, sending: Sending, workload: Workload): boolea
       // One in flight leaves nothing to batch; of the single senders one shows what batching is worth.
       return workload.inFlight === 1 ? plain : !plain || (protocol === "connect-h2" && workload.channels <= 50);
     case "idle":
-      return plain && protocol !== "grpc-h2";
+      // Its sessions speak plainly whatever the row.
+      return plain && protocol !== "grpc-h2" && protocol !== "plain-h1";
     case "catch-up":
     case "pages":
       return plain;

@@ -2,7 +2,6 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { type ChatMessage, ChatMessageSchema } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { ExportHistoryRequest } from "@parley/proto/parley/v1/history_service_pb.js";
-import { findConversation } from "../../store/conversations.js";
 import { readLogState } from "../../store/log.js";
 import { findSeqSince, listMessages } from "../../store/messages.js";
 import { snapshot } from "../../store/snapshot.js";
@@ -11,7 +10,7 @@ import type { Ctx } from "../context.js";
 import { conversationOf } from "../conversations.js";
 import { nextTurn } from "../next-turn.js";
 import { pageToken, readPageToken } from "../page.js";
-import { visibleAfter } from "../visibility.js";
+import { viewOf } from "../visibility.js";
 
 /** The messages read at once: what an export holds in memory, whatever its size. */
 export const STEP_MESSAGES = 50;
@@ -32,8 +31,7 @@ export async function* exportHistory(
   for (;;) {
     // Each step asks anew whether the caller may still read it.
     const rows = await snapshot(ctx.read, async (db) => {
-      const afterPos = await visibleAfter(db, appId, userId, conversationId);
-      const conversation = await findConversation(db, appId, conversationId);
+      const { afterPos, conversation } = await viewOf(db, appId, userId, conversationId);
       const [floorSeq, headSeq] = [conversation?.floor_seq ?? 0, conversation?.head_seq ?? 0];
       const beforeSeq =
         beforeMs === undefined

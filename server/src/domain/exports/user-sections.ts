@@ -3,7 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ChatMessageSchema } from "@parley/proto/parley/v1/chat_message_pb.js";
 import type { UserExportItemSchema } from "@parley/proto/parley/v1/user_export_pb.js";
 import { idOf, isGroupPlace } from "../../store/audience.js";
-import { findConversation, findOwnView } from "../../store/conversations.js";
+import { findBeside } from "../../store/conversations.js";
 import {
   findConversationAfter,
   findOtherGroupAfter,
@@ -21,7 +21,7 @@ import { wirePeer } from "../conversations.js";
 import { notFound } from "../errors.js";
 import { sessionOf } from "../login/list-sessions.js";
 import { userOf } from "../user.js";
-import { visibleAfter } from "../visibility.js";
+import { viewOf } from "../visibility.js";
 import { STEP_MESSAGES } from "./export-history.js";
 
 export type ExportItem = NonNullable<MessageInitShape<typeof UserExportItemSchema>["item"]>;
@@ -148,9 +148,9 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
 
 async function messagesOf(db: Db, { appId, userId, upToPos }: ExportOf, at: SectionPlace) {
   // The user may have left a group since the export was cut in it.
-  if ((await findOwnView(db, appId, userId, at.key)) === undefined) return [];
-  const afterPos = await visibleAfter(db, appId, userId, at.key);
-  const floorSeq = (await findConversation(db, appId, at.key))?.floor_seq ?? 0;
+  if ((await findBeside(db, appId, userId, at.key))?.own === undefined) return [];
+  const { afterPos, conversation } = await viewOf(db, appId, userId, at.key);
+  const floorSeq = conversation?.floor_seq ?? 0;
   const range = { afterSeq: Math.max(at.seq, floorSeq), afterPos, upToPos };
   const rows = await listMessages(db, appId, at.key, range, "oldest", STEP_MESSAGES);
   return rows.map((row) => messageItem(at.key, row));
