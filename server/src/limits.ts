@@ -36,6 +36,8 @@ export const LIMITS = {
   presenceSettingsBurst: 5,
   sessionsPerUser: 100,
   streams: 20_000,
+  /** What the others wait for meanwhile, in the order in which they came. */
+  streamsOpening: 32,
   streamsPerAddress: 2000,
   streamsPerUser: 10,
   streamQueueBytes: 256 * 1024,

@@ -44,6 +44,10 @@ const TRIED: Readonly<Record<keyof typeof LIMITS, readonly [file: string, title:
   friendsPerUser: ["test/integration/friends.test.ts", "friendsPerUser"],
   sessionsPerUser: ["test/integration/sessions.test.ts", "beyond the limit end the oldest"],
   streams: ["test/hostile/streams.test.ts", "of the node: SERVER_BUSY with a delay"],
+  streamsOpening: [
+    "server/src/rpc/subscribe.test.ts",
+    "so many streams are let in at once, and the others in the order in which they came",
+  ],
   streamsPerAddress: ["test/hostile/streams.test.ts", "of one address, its users however many"],
   streamsPerUser: ["test/hostile/streams.test.ts", "of one user: the oldest is told TOO_MANY_STREAMS"],
   streamQueueBytes: [

@@ -87,7 +87,7 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
     let encoded: EncodedEvent | undefined;
     routes.route(event, (subscription) => {
       // A stream that is reading will find the event in the log.
-      if (!subscription.isLive) return;
+      if (!subscription.isLive) return subscription.miss();
       encoded ??= encode(event);
       touched.add(subscription);
       handOver(subscription, encoded, "push");

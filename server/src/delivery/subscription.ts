@@ -13,15 +13,18 @@ import type { Sink } from "./sink.js";
  *      └───────────────────────────────────────────────────────────┘
  *              the consumer does not drain
  *
- * Nothing is queued while reading, so registration needs no care; a slow consumer costs a position, not memory.
+ * Nothing is queued while reading, so registration needs no care; a slow consumer costs a position, not memory. What is not for the stream is
+ * not looked for either: in a busy app it would have to run after the watermark.
  */
 export interface Subscription {
   readonly userId: string;
   readonly sessionId: string;
   /** Starts reading. Resolves when the stream is over, whatever ends it. */
   run(signal: AbortSignal): Promise<Ending>;
-  /** Hands over a durable event; ignored while reading, which will find it in the log. */
+  /** Hands over a durable event; ignored while reading. */
   push(event: EncodedEvent): void;
+  /** Says, while reading, that there is an event to find in the log. */
+  miss(): void;
   /** Hands over a transient event; dropped when the consumer is slow. */
   pushTransient(event: EncodedEvent): void;
   /** Writes what was pushed; `from` is the watermark before the first of it. */
@@ -80,6 +83,8 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   let named = false;
   let pending: Buffer[] = [];
   let pendingBytes = 0;
+  /** A position, of those that are being read up to, since which no event was missed: what came after it need not be looked for. */
+  let quietFrom: number | undefined;
   /** An event had no room: those from it on are read from the log. */
   let fellBehind = false;
   let lastWriteMs = clock.mono();
@@ -142,6 +147,8 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   const readToWatermark = async () => {
     while (!over.signal.aborted) {
       const to = options.watermark();
+      if (quietFrom !== undefined && quietFrom <= pos) pos = to;
+      quietFrom ??= to;
       if (pos >= to && named) {
         if (!caughtUp) {
           caughtUp = true;
@@ -149,6 +156,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
         }
         // No await stands between the test above and this: nothing can slip between.
         live = true;
+        quietFrom = undefined;
         return;
       }
       // First the room, then the reading: who does not read holds no chunk.
@@ -195,6 +203,9 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       pending.push(frame);
       pendingBytes += frame.length;
       pos = event.pos;
+    },
+    miss() {
+      quietFrom = undefined;
     },
     pushTransient(event) {
       if (over.signal.aborted || !wanted(event) || sink.queuedBytes() > halfBytes) return;

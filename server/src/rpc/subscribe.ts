@@ -16,6 +16,7 @@ import { startOf } from "../delivery/start.js";
 import { asSession } from "../domain/caller.js";
 import type { Ctx } from "../domain/context.js";
 import { DomainError, ErrorReason } from "../domain/errors.js";
+import { createGate } from "../domain/gate.js";
 import { presenceSnapshot } from "../domain/presence-events.js";
 import { findSelf } from "../domain/self.js";
 import { isWireError, toConnectError } from "./errors.js";
@@ -49,6 +50,13 @@ export type Subscribe = (request: SubscribeRequest, facts: CallFacts, way: Way) 
 export function createSubscribe(deps: SubscribeDeps): Subscribe {
   const { ctx, funnel, hub, streams, places } = deps;
   const method = MessageService.method.subscribe;
+  // Thousands come at once when a node dies. Were all let in step by step together, the first would be in no sooner than the last.
+  const inTurn = createGate({
+    atOnce: ctx.limits.streamsOpening,
+    // As many as there are connections.
+    queue: Number.POSITIVE_INFINITY,
+    retryDelayMs: ctx.times.drainMs,
+  });
 
   const admit = async (request: SubscribeRequest, facts: CallFacts) => {
     const call = await funnel.admit(method, request, facts);
@@ -77,7 +85,7 @@ export function createSubscribe(deps: SubscribeDeps): Subscribe {
   };
 
   return async function* subscribe(request, facts, { response, codec }) {
-    const { caller, requestId, createdPos, hidden, tail, start } = await admit(request, facts);
+    const { caller, requestId, createdPos, hidden, tail, start } = await inTurn(() => admit(request, facts));
     if (start.resync === ResyncReason.HISTORY_CHANGED) funnel.tellLostHistory(method, requestId);
     yield {
       frame: {

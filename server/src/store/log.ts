@@ -145,11 +145,15 @@ export async function readVisible(
   const stays = await readStays(db, appId, reader.userId, from);
   const audiences = [EVERYONE, userAudience(reader.userId), ...new Set(stays.map((stay) => stay.place))];
   if (reader.sessionId !== undefined) audiences.push(sessionAudience(reader.sessionId));
-  const beyond = await rowsBeyond(db, [appId, audiences, from, end, 1, limit]);
-  const whole = Math.min(end, ...beyond.map((row) => row.pos));
-  const rows = (await audienceRows(db, [appId, audiences, from, whole])).sort((a, b) => a.pos - b.pos);
+  // More than one event has, so that the last of them always brings the reader farther.
+  const most = Math.max(limit, audiences.length) + 1;
+  const rows = (await audienceRows(db, [appId, audiences, from, end, most])).sort((a, b) => a.pos - b.pos);
+  // Where the database may have stopped, also when it was asked in parts; of that event something may be missing.
+  const stop = rows[most - 1];
+  const whole = stop === undefined ? end : stop.pos - 1;
   const positions = new Set<number>();
   for (const { audience, pos } of rows) {
+    if (pos > whole) break;
     const seen = stays.filter((stay) => stay.place === audience);
     if (seen.length === 0 || seen.some((s) => s.joinedPos <= pos && (s.leftPos === null || pos < s.leftPos)))
       positions.add(pos);
@@ -169,21 +173,8 @@ const audienceRows = compiledQuery((db, audiences) =>
     .where("audience", "in", audiences as string[])
     .where("pos", ">", 0)
     .where("pos", "<=", 0)
-    .orderBy("pos"),
-);
-
-/** Where so many rows lie behind: what comes later need not be looked at. */
-const rowsBeyond = compiledQuery((db, audiences) =>
-  db
-    .selectFrom("audience")
-    .select("pos")
-    .where("app_id", "=", "")
-    .where("audience", "in", audiences as string[])
-    .where("pos", ">", 0)
-    .where("pos", "<=", 0)
     .orderBy("pos")
-    .limit(1)
-    .offset(0),
+    .limit(0),
 );
 
 const eventRows = compiledQuery((db, positions) =>
