@@ -18,7 +18,7 @@ export function fakeClock(startMs = Date.UTC(2030, 0, 1)): FakeClock {
     monoMs += ms;
   };
   return {
-    now: () => wallMs,
+    now: () => Math.floor(wallMs),
     mono: () => monoMs,
     setTimer(fn, ms) {
       const timer = { atMs: monoMs + Math.max(0, ms), fn };
