@@ -42,13 +42,13 @@ export function overHttp2(server: ProcessServer, user: TestUser): TestUser {
   return { ...user, rpc: rpcOver(transportTo(server.url, { authorization: `Bearer ${user.token}` }, "2")) };
 }
 
-/** A bare client: one send at a time, each repeated with the same key until it is answered. */
+/** A bare client: one send at a time, each repeated with the same key until it is answered, with a pause after it. */
 export async function sendWhile(
   running: () => boolean,
   user: TestUser,
   groupId: string,
   onAck: (key: string, ack: Ack) => void,
-  text = "bare",
+  { text = "bare", pauseMs = 0 } = {},
 ): Promise<void> {
   while (running()) {
     const clientMessageId = randomUUID();
@@ -57,6 +57,7 @@ export async function sendWhile(
         const { message, deduplicated } = await send(user, toGroup(groupId), text, { clientMessageId });
         const { messageId, seq } = must(message);
         onAck(clientMessageId, { messageId, seq, retried: tries > 1, deduplicated });
+        if (pauseMs > 0) await delay(pauseMs);
         break;
       } catch {
         await delay(RETRY_MS);

@@ -92,7 +92,9 @@ describe.skipIf(!hasShim("D3"))("D3: power loss", () => {
     const sendMore = async (more: number, senders = users) => {
       const total = acks.size + more;
       const onAck = (key: string, ack: Ack) => void acks.set(key, { ...ack, at: at() });
-      await Promise.all(senders.map((user) => sendWhile(() => acks.size < total, user, groupId, onAck, TEXT)));
+      await Promise.all(
+        senders.map((user) => sendWhile(() => acks.size < total, user, groupId, onAck, { text: TEXT })),
+      );
     };
     // The first checkpoint cannot be synced: the server ends by it, or ends without it, and the next one must do it all again.
     const fail = { file: "db" as const, sync: 1 };
