@@ -90,8 +90,8 @@ export default defineConfig({
           exclude: [...exclude, "test/integration/presence*.test.ts"],
           env: { PARLEY_TEST_DATABASE: "postgres" },
           pool: "forks",
-          // Last, by fewer processes: each has to load the server, which is a good part of the work.
-          maxWorkers: 2,
+          // Last, by fewer processes: each has to load the server, which is a good part of the work. The second tier measures.
+          maxWorkers: TIER_2 ? 1 : 2,
           globalSetup: ["./test/support/one-file.ts", "./test/support/postgres-setup.ts"],
           sequence: { groupOrder: 2, sequencer: LongestFirst },
           testTimeout: 60_000,

@@ -25,10 +25,9 @@ export async function startOf(read: Db, hub: Hub, tail: AppTail, cursor: string)
   if (place === undefined) return atHead(ResyncReason.INVALID);
   let refusal = refusalOf(tail.state(), place);
   // The client may come from a node that is farther: what is so is what the store says.
-  if (refusal === "history_changed") {
-    refusal = refusalOf(await readLogState(read, tail.appId), place);
-    if (refusal === undefined && !(await hub.catchUp(tail, place.pos))) throw new StoreError("busy");
-  }
+  if (refusal === "history_changed") refusal = refusalOf(await readLogState(read, tail.appId), place);
+  if (refusal === undefined && place.pos > tail.watermark() && !(await hub.catchUp(tail, place.pos)))
+    throw new StoreError("busy");
   if (refusal === undefined) return { pos: place.pos, cursor, resync: undefined };
   return atHead(refusal === "expired" ? ResyncReason.EXPIRED : ResyncReason.HISTORY_CHANGED);
 }

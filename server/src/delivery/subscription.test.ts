@@ -223,7 +223,7 @@ function choices(world: World, events: number, ticks: readonly number[] = []): M
 describe("subscription", () => {
   test.each([
     { name: "no room", events: 4, start: 0, queueFrames: 0, ticks: [] },
-    { name: "room for two events", events: 5, start: 0, queueFrames: 2, ticks: [] },
+    { name: "room for two events", events: 4, start: 0, queueFrames: 2, ticks: [] },
     { name: "a backlog", events: 5, start: 3, queueFrames: 0, ticks: [] },
     { name: "commits in the middle", events: 4, start: 2, queueFrames: 0, ticks: [0, 1, 2, 3, 4, 5, 6, 7] },
   ])(
@@ -248,7 +248,7 @@ describe("subscription", () => {
         const { log, undrained, waitsForRoom, frames, subscription, reads } = world;
         // Paths that cannot be told apart go on alike.
         const audiences = log.map((event) => event.audiences);
-        const state = [audiences, undrained, waitsForRoom, subscription.isLive, frames, reads.at(-1), next].join("|");
+        const state = [audiences, undrained, waitsForRoom, subscription.isLive, frames, reads, next].join("|");
         if (known.has(state)) continue;
         known.add(state);
         visited++;

@@ -147,7 +147,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   const readToWatermark = async () => {
     while (!over.signal.aborted) {
       const to = options.watermark();
-      if (quietFrom !== undefined && quietFrom <= pos) pos = to;
+      if (quietFrom !== undefined && quietFrom <= pos) pos = Math.max(pos, to);
       quietFrom ??= to;
       if (pos >= to && named) {
         if (!caughtUp) {

@@ -46,24 +46,31 @@ export function createPresenceAnnouncer(
   };
 
   const keep = async () => {
-    for (let [first] = unkept.values(); first !== undefined; [first] = unkept.values()) {
-      const { appId } = first;
-      const step = [...unkept].filter(([, change]) => change.appId === appId).slice(0, STEP_USERS);
-      for (const [key] of step) unkept.delete(key);
-      const write = ctx.committer.run(appId, async (tx) => {
-        for (const [, { userId, online, atMs }] of step) await setPresence(tx, userId, online, atMs);
-      });
-      await write.catch(onError);
+    while (unkept.size > 0) {
+      const byApp = new Map<string, PresenceChange[]>();
+      for (const change of unkept.values()) byApp.set(change.appId, [...(byApp.get(change.appId) ?? []), change]);
+      unkept.clear();
+      for (const [appId, changes] of byApp) await write(appId, changes);
       await gather();
     }
     keeping = undefined;
+  };
+
+  const write = async (appId: string, changes: readonly PresenceChange[]) => {
+    for (let at = 0; at < changes.length; at += STEP_USERS) {
+      const step = changes.slice(at, at + STEP_USERS);
+      const written = ctx.committer.run(appId, async (tx) => {
+        for (const { userId, online, atMs } of step) await setPresence(tx, userId, online, atMs);
+      });
+      await written.catch(onError);
+    }
   };
 
   /** Not by a clock that a test moves: it is about the disk. */
   const gather = () =>
     new Promise<void>((resolve) => {
       hurry = resolve;
-      if (hurried || unkept.size >= STEP_USERS) resolve();
+      if (hurried) resolve();
       else systemClock.setTimer(resolve, GATHER_MS);
     });
 

@@ -53,39 +53,48 @@ export function createSubscribe(deps: SubscribeDeps): Subscribe {
   // Thousands come at once when a node dies. Were all let in step by step together, the first would be in no sooner than the last.
   const inTurn = createGate({
     atOnce: ctx.limits.streamsOpening,
-    // As many as there are connections.
-    queue: Number.POSITIVE_INFINITY,
+    queue: ctx.limits.streams,
     retryDelayMs: ctx.times.drainMs,
   });
 
-  const admit = async (request: SubscribeRequest, facts: CallFacts) => {
+  const mustServe = () => {
+    if (streams.mayOpen()) return;
+    const retryDelayMs = ctx.times.drainMs;
+    throw new DomainError(ErrorReason.SERVER_BUSY, "this server cannot reach its store just now", { retryDelayMs });
+  };
+
+  /** What is asked of the store for each stream. Nothing here may wait for anything else, for others wait for their turn. */
+  const enter = async (request: SubscribeRequest, facts: CallFacts) => {
+    mustServe();
+    if (facts.signal.aborted) throw new DomainError(ErrorReason.CANCELED, "the call was cancelled");
     const call = await funnel.admit(method, request, facts);
+    const caller = asSession(call.caller);
+    return { call, caller, self: await findSelf(ctx, caller) };
+  };
+
+  const admit = async (request: SubscribeRequest, facts: CallFacts) => {
     try {
-      const caller = asSession(call.caller);
-      if (!streams.mayOpen())
-        throw new DomainError(ErrorReason.SERVER_BUSY, "this server cannot reach its store just now", {
-          retryDelayMs: ctx.times.drainMs,
-        });
-      const self = await findSelf(ctx, caller);
+      mustServe();
+      const { call, caller, self } = await inTurn(() => enter(request, facts));
       const tail = await hub.tail(caller.appId);
       const start = await startOf(streams.read, hub, tail, request.cursor);
       const [older] = tail.ofSession(caller.sessionId);
       places.take(call.address, older !== undefined, facts.signal);
       return {
         caller,
-        requestId: call.requestId,
         createdPos: self.created_pos,
         hidden: self.invisible === 1,
         tail,
         start,
       };
     } catch (error) {
-      throw funnel.fail(method, error, call.requestId);
+      throw isWireError(error) ? error : funnel.fail(method, error, facts.requestId);
     }
   };
 
   return async function* subscribe(request, facts, { response, codec }) {
-    const { caller, requestId, createdPos, hidden, tail, start } = await inTurn(() => admit(request, facts));
+    const { requestId } = facts;
+    const { caller, createdPos, hidden, tail, start } = await admit(request, facts);
     if (start.resync === ResyncReason.HISTORY_CHANGED) funnel.tellLostHistory(method, requestId);
     yield {
       frame: {

@@ -21,7 +21,7 @@ describe("look-ups", () => {
     expect(await plan(repeats)).toContain("message_client_id (app_id=? AND client_message_id=? AND sender=?)");
     const users = sql`select kind from "user" where app_id = 'a' and user_id in (${keys})`;
     expect(await plan(users)).toContain("(app_id=? AND user_id=?)");
-    const audiences = sql`select pos from audience where app_id = 'a' and audience in (${keys}) and pos > 1 and pos <= 9`;
+    const audiences = sql`select pos from audience where app_id = 'a' and audience in (${keys}) and pos > 1 and pos <= 9 order by pos limit 9`;
     expect(await plan(audiences)).toContain("(app_id=? AND audience=? AND pos>? AND pos<?)");
     const members = sql`select role from member where app_id = 'a' and place in (${keys}) and user_id in (${keys})`;
     expect(await plan(members)).toContain("(app_id=? AND place=? AND user_id=?)");

@@ -69,6 +69,32 @@ describe("readVisible", () => {
     );
   });
 
+  test("a reader in more places than one statement asks for misses nothing either", async () => {
+    await using temp = await tempStore();
+    const places = Array.from({ length: 600 }, (_, at) => `g:${at}`);
+    const expected: number[] = [];
+    await temp.committer.run("a", async (tx) => {
+      for (const place of places) await insertMembers(tx, place, 0, [{ userId: "tom", role: 1 }]);
+      // Runs of one part of the places after the other, and events for many of them at once.
+      for (let at = 0; at < 400; at++) {
+        const mine = [places[(at * 7) % 300], places[300 + ((at * 11) % 300)], ...(at % 50 === 0 ? places : [])];
+        const audiences = at % 3 === 0 ? ["g:other"] : [...new Set(mine)].map(String);
+        const pos = emit(tx, audiences);
+        if (at % 3 !== 0) expected.push(pos);
+      }
+    });
+    const reader = { userId: "tom", sessionId: "1", createdPos: 0 };
+    const read: number[] = [];
+    for (let pos = 0; pos < 400; ) {
+      const chunk = await readVisible(temp.store.read, "a", reader, pos, 400, 5);
+      if (chunk === "expired") return expect.fail("expired");
+      expect(chunk.upTo).toBeGreaterThan(pos);
+      read.push(...chunk.events.map((event) => event.pos));
+      pos = chunk.upTo;
+    }
+    expect(read).toEqual(expected);
+  });
+
   test("looks at a bounded window of positions, so that a quiet reader of a busy app is no burden", async () => {
     await using temp = await tempStore();
     await temp.committer.run("a", async (tx) => {
