@@ -2,6 +2,7 @@ import type { LogEvent, LogState } from "../ports.js";
 import { EVERYONE, sessionAudience, userAudience } from "./audience.js";
 import { compiledQuery } from "./compiled.js";
 import type { LogPlace } from "./cursor.js";
+import { readErasures } from "./erasure.js";
 import { readableEvents } from "./readable.js";
 import type { Db } from "./schema.js";
 
@@ -160,7 +161,7 @@ export async function readVisible(
   }
   const wanted = [...positions].slice(0, limit);
   const upTo = positions.size > limit ? (wanted.at(-1) ?? whole) : whole;
-  const events = await readableEvents(db, appId, await eventRows(db, [appId, wanted]));
+  const events = await eventsAt(db, appId, wanted);
   // Last of all: retention may have passed while the rest was read.
   return (await readFloor(db, appId)) > fromPos ? "expired" : { events, upTo };
 }
@@ -177,14 +178,26 @@ const audienceRows = compiledQuery((db, audiences) =>
     .limit(0),
 );
 
-const eventRows = compiledQuery((db, positions) =>
-  db
+/** The events at these positions as they may be read. For whom they are is asked only while something is being erased. */
+async function eventsAt(db: Db, appId: string, positions: readonly number[]): Promise<StoredEvent[]> {
+  const events = await eventRows(db, [appId, positions]);
+  // After the events: what was erased by then may be among them.
+  if (events.length === 0 || (await readErasures(db, appId)).size === 0) return events;
+  return await readableEvents(db, appId, await wholeRows(db, [appId, positions]));
+}
+
+const eventRows = compiledQuery((db, positions) => rowsAt(db, positions).select(["pos", "kind", "payload"]));
+const wholeRows = compiledQuery((db, positions) =>
+  rowsAt(db, positions).select(["pos", "kind", "audiences", "payload"]),
+);
+
+function rowsAt(db: Db, positions: readonly unknown[]) {
+  return db
     .selectFrom("event")
-    .select(["pos", "kind", "audiences", "payload"])
     .where("app_id", "=", "")
     .where("pos", "in", positions as number[])
-    .orderBy("pos"),
-);
+    .orderBy("pos");
+}
 
 const floorOf = compiledQuery((db) => db.selectFrom("app_log").select("floor_pos").where("app_id", "=", ""));
 
