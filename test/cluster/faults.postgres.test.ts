@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { GoodbyeReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   expectWhole,
@@ -10,7 +11,7 @@ import {
   type Witness,
 } from "../durability/load.js";
 import { CALM } from "../support/chaos-bus.js";
-import { backend, eventually, login, type TestUser } from "../support/index.js";
+import { backend, eventually, login, subscribe, type TestUser } from "../support/index.js";
 import { count, must } from "../support/messaging.js";
 import { natsInstalled } from "../support/nats.js";
 import { figure } from "../support/proofs/figure.js";
@@ -193,9 +194,12 @@ describe.skipIf(!can)("three nodes under load", () => {
     async (context) => {
       const { witness, offline } = await under(async (witness) => {
         const { database, url } = must(cluster.nodes[1]);
+        const stream = await subscribe(await login({ ...cluster, url }, "cut-off"));
         database.freeze();
         await delay(CUT_MS);
         // It has sent its streams away and takes no call that needs the store, and the others go on.
+        expect(await stream.frame("goodbye")).toMatchObject({ reason: GoodbyeReason.DRAIN, reconnect: true });
+        await stream.ended;
         await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(503), 5_000);
         await written(witness);
         database.thaw();

@@ -4,8 +4,18 @@ import { join } from "node:path";
 import { sql } from "kysely";
 import { afterEach, describe, expect, it } from "vitest";
 import { CALM, startChaosBus } from "../support/chaos-bus.js";
+import { rpcOver } from "../support/clients.js";
 import { databaseOf } from "../support/database.js";
-import { eventually, login, startTestServer, subscribe, type TestServer, type TestUser } from "../support/index.js";
+import {
+  eventually,
+  login,
+  refusal,
+  startTestServer,
+  subscribe,
+  type TestServer,
+  type TestUser,
+  transportTo,
+} from "../support/index.js";
 import { count, metric, must, newRoom, say, says, send, text, textsOf, toRoom, toUser } from "../support/messaging.js";
 import { natsInstalled, startNats } from "../support/nats.js";
 import { openPool } from "../support/postgres.js";
@@ -116,6 +126,19 @@ describe("two nodes on one database", () => {
     const world = await startTalk(await startNodes());
     expect(await talk(world, "looked")).toBeLessThan(1_000);
     expectWhole(world, "looked");
+  });
+
+  it("refuse a session that was ended on another, which they know and nobody tells them of", async () => {
+    const [one, two] = await startNodes();
+    const tom = await login(one, "tom");
+    const there = rpcOver(transportTo(two.url, { authorization: `Bearer ${tom.token}` }));
+    await there.message.listEvents({});
+    await tom.rpc.auth.logout({});
+    // 2 s are promised; the rest is for a busy machine.
+    await eventually(
+      async () => expect(await refusal(there.message.listEvents({}))).toMatchObject({ reason: "SESSION_REVOKED" }),
+      5_000,
+    );
   });
 
   describe.skipIf(!natsInstalled("two nodes and a bus"))("and a bus", () => {

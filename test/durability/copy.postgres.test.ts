@@ -220,6 +220,24 @@ describe("a store that is copied to PostgreSQL", () => {
     expect(await run("select name from meta", "moved")).toEqual([]);
   });
 
+  it("keeps nothing when a row is another one over there than it was here", async () => {
+    const moved = new URL(url).pathname.slice(1);
+    // The tables are there since the copies that were refused.
+    await run(
+      `create function spoil() returns trigger language plpgsql as
+         'begin new.display_name = new.display_name || ''!''; return new; end';
+       create trigger spoil before insert on "user" for each row execute function spoil()`,
+      moved,
+    );
+    const { code, stderr } = await copy(dataDir, url);
+    await run("drop function spoil cascade", moved);
+    expect([code, stderr]).toEqual([
+      70,
+      expect.stringMatching(/the table user differs after the copy: nothing of it was kept/),
+    ]);
+    expect(await run('select user_id from "user"', moved)).toEqual([]);
+  });
+
   it("begins anew when it was cut short, and no node starts meanwhile", async () => {
     const child = await killedInTheMiddle(dataDir, url);
     expect(child.signalCode).toBe("SIGKILL");
