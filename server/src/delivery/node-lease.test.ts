@@ -86,6 +86,18 @@ test("a node that was frozen has lost all before it does anything more", async (
   for (const { lease } of [a, b]) await lease.close();
 });
 
+test("a node that thaws has lost all before the first of its timers fires", async () => {
+  await using temp = await tempStore();
+  const clock = fakeClock();
+  let sleptMs = 0;
+  const thawed: FakeClock = { ...clock, mono: () => clock.mono() + sleptMs };
+  const { lease } = await startNode(temp.store, thawed, "a");
+  expect([lease.node(), lease.keeps()]).toEqual(["a1", true]);
+  sleptMs = 15_000;
+  expect([lease.node(), lease.keeps()]).toEqual([undefined, false]);
+  await lease.close();
+});
+
 test("when the keeper dies another keeps within 13 s; when it stops, with the next renewal", async () => {
   await using temp = await tempStore();
   const clock = fakeClock();
