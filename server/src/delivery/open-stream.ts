@@ -5,9 +5,9 @@ import type { Clock } from "../ops/clock.js";
 import type { Logger } from "../ops/logger.js";
 import type { Metrics } from "../ops/metrics.js";
 import { EVERYONE, sessionAudience, userAudience } from "../store/audience.js";
-import { readStays, readVisible } from "../store/log.js";
+import { readVisible } from "../store/log.js";
 import type { Db } from "../store/schema.js";
-import { findShown } from "../store/sessions.js";
+import { findOpening, type Opening } from "../store/sessions.js";
 import type { AppTail } from "./app-tail.js";
 import type { Codec, EncodedEvent } from "./frames.js";
 import type { Liveness } from "./liveness.js";
@@ -86,13 +86,15 @@ export async function openStream(
       // The stream hears live events only once it knows its places as of the watermark.
       const head = tail.state().head;
       const audiences = [EVERYONE, userAudience(userId), sessionAudience(sessionId)];
-      await tail.add(subscription, audiences, () => readStays(read, tail.appId, userId, head));
+      let opening: Opening | undefined;
+      await tail.add(subscription, audiences, async () => {
+        opening = await findOpening(read, tail.appId, sessionId, head);
+        return opening?.stays ?? [];
+      });
       // The session may have ended after the call was let in; from here on the stream hears of it.
-      const shown = await findShown(read, tail.appId, sessionId);
-      if (shown === undefined) return subscription.end({ reason: GoodbyeReason.SESSION_REVOKED, reconnect: false });
+      if (opening === undefined) return subscription.end({ reason: GoodbyeReason.SESSION_REVOKED, reconnect: false });
       // Nor did it hear how the user wants to be shown, if that was changed meanwhile.
-      const hidden = shown.invisible === 1;
-      if (hidden !== request.hidden) deps.liveness.hide(tail.appId, userId, hidden);
+      if (opening.hidden !== request.hidden) deps.liveness.hide(tail.appId, userId, opening.hidden);
     },
     async onlineFriends() {
       // Whoever is told that it has caught up is here for everybody.

@@ -1,5 +1,6 @@
 import type { Tx } from "./committer.js";
 import { compiledQuery } from "./compiled.js";
+import type { Stay } from "./log.js";
 import type { Db, Row } from "./schema.js";
 
 export type SessionRow = Row<"session">;
@@ -19,13 +20,42 @@ export async function findSessionByHash(db: Db, tokenHash: string) {
   return (await byHash(db, [tokenHash]))[0];
 }
 
-const shownBy = compiledQuery((db) =>
-  withUser(db).select("user.invisible").where("session.app_id", "=", "").where("session.session_id", "=", ""),
+const openingOf = compiledQuery((db) =>
+  withUser(db)
+    .leftJoin("member", (on) =>
+      on
+        .onRef("member.app_id", "=", "user.app_id")
+        .onRef("member.user_id", "=", "user.user_id")
+        .on((e) => e.or([e("member.left_pos", "is", null), e("member.left_pos", ">", 0)])),
+    )
+    .select("user.invisible")
+    .select(["member.place", "member.joined_pos as joinedPos", "member.left_pos as leftPos"])
+    .where("session.app_id", "=", "")
+    .where("session.session_id", "=", ""),
 );
 
-/** How the user of a session wants to be shown; undefined when the session has ended. */
-export async function findShown(db: Db, appId: string, sessionId: string) {
-  return (await shownBy(db, [appId, sessionId]))[0];
+/** The user of a session as a stream needs to know it. */
+export interface Opening {
+  /** Whether the user wants to be shown as offline. */
+  hidden: boolean;
+  /** The user's stays that can matter after a position. */
+  stays: Stay[];
+}
+
+/** What a stream must know of the user of its session, by one look; undefined when the session has ended. */
+export async function findOpening(
+  db: Db,
+  appId: string,
+  sessionId: string,
+  afterPos: number,
+): Promise<Opening | undefined> {
+  const rows = await openingOf(db, [afterPos, appId, sessionId]);
+  const [first] = rows;
+  if (first === undefined) return undefined;
+  const stays = rows.flatMap(({ place, joinedPos, leftPos }) =>
+    place === null || joinedPos === null ? [] : [{ place, joinedPos, leftPos }],
+  );
+  return { hidden: first.invisible === 1, stays };
 }
 
 export async function findSession(db: Db, appId: string, sessionId: string): Promise<SessionRow | undefined> {
