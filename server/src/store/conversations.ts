@@ -135,7 +135,7 @@ export async function setReadSeq(tx: Tx, userId: string, conversationId: string,
 }
 
 /** What a user keeps of a conversation for itself. */
-export type OwnView = Pick<Row<"participant">, "read_seq" | "hidden_pos" | "unlisted_pos">;
+type OwnView = Pick<Row<"participant">, "read_seq" | "hidden_pos" | "unlisted_pos">;
 
 /** A user beside a conversation. */
 export interface UserAndConversation {

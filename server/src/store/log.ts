@@ -115,7 +115,7 @@ export function generationAt(state: LogState, pos: number): string {
 }
 
 /** The stays of a user that can matter after a position. */
-export async function readStays(db: Db, appId: string, userId: string, afterPos: number): Promise<Stay[]> {
+async function readStays(db: Db, appId: string, userId: string, afterPos: number): Promise<Stay[]> {
   return await staysOf(db, [appId, userId, afterPos]);
 }
 
