@@ -94,6 +94,15 @@ async function createWorld(temp: TempStore, { streamsPerUser = 10, bus = createM
   return { clock, told, addNode, rows };
 }
 
+/** Nothing that a node writes is stored until the function given back is called. */
+function loseStore({ committer }: { committer: Committer }): () => void {
+  const { submit } = committer;
+  committer.submit = () => Promise.reject(new Error("busy"));
+  return () => {
+    committer.submit = submit;
+  };
+}
+
 test("a user is online while any of its sessions is here, on whatever node, and that is told once", async () => {
   await using temp = await tempStore();
   const { clock, told, addNode, rows } = await createWorld(temp);
@@ -254,13 +263,12 @@ test("what could not be written is written a second later, as it is by then", as
   await using temp = await tempStore();
   const { clock, told, addNode, rows } = await createWorld(temp);
   const a = addNode("A");
-  const submit = a.committer.submit;
-  a.committer.submit = () => Promise.reject(new Error("busy"));
+  const recover = loseStore(a);
   a.open("1");
   const lose = a.open("2", { userId: "jerry" });
   await a.shared.written("a", "1");
   lose("once");
-  a.committer.submit = submit;
+  recover();
   await settle();
   expect(await rows()).toEqual([]);
   clock.advance(1_000);
@@ -274,13 +282,12 @@ test("a second stream that is lost before it was written keeps its session here 
   const a = addNode("A");
   a.open("1");
   await settle();
-  const submit = a.committer.submit;
-  a.committer.submit = () => Promise.reject(new Error("busy"));
+  const recover = loseStore(a);
   const lose = a.open("1");
   await settle();
   lose();
   await settle();
-  a.committer.submit = submit;
+  recover();
   clock.advance(1_000);
   await settle();
   expect([told, await rows()]).toEqual([["tom on"], ["1 A 01 awaited"]]);
@@ -295,14 +302,13 @@ test("and takes nothing from a stream that the session has elsewhere by then", a
   const [a, b] = [addNode("A"), addNode("B")];
   a.open("1");
   await settle();
-  const submit = a.committer.submit;
-  a.committer.submit = () => Promise.reject(new Error("busy"));
+  const recover = loseStore(a);
   const lose = a.open("1");
   await settle();
   lose();
   b.open("1");
   await settle();
-  a.committer.submit = submit;
+  recover();
   clock.advance(1_000);
   await settle();
   expect([told, await rows()]).toEqual([["tom on"], ["1 B 11 receiving"]]);

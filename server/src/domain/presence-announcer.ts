@@ -2,6 +2,7 @@ import { systemClock } from "../ops/clock.js";
 import { EVERYONE, userAudience } from "../store/audience.js";
 import { listFriends } from "../store/friends.js";
 import { findUser, setPresence } from "../store/users.js";
+import { groupedByApp } from "./by-app.js";
 import type { Ctx } from "./context.js";
 import { nextTurn } from "./next-turn.js";
 import { type PresenceChange, publishPresence, tellsEveryone } from "./presence-events.js";
@@ -47,8 +48,7 @@ export function createPresenceAnnouncer(
 
   const keep = async () => {
     while (unkept.size > 0) {
-      const byApp = new Map<string, PresenceChange[]>();
-      for (const change of unkept.values()) byApp.set(change.appId, [...(byApp.get(change.appId) ?? []), change]);
+      const byApp = groupedByApp(unkept.values());
       unkept.clear();
       for (const [appId, changes] of byApp) await write(appId, changes);
       await gather();

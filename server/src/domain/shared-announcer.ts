@@ -1,6 +1,7 @@
 import type { Times } from "../limits.js";
 import type { Timer } from "../ops/clock.js";
 import { findUser, findUsers, type UserRow } from "../store/users.js";
+import { groupedByApp } from "./by-app.js";
 import type { Ctx } from "./context.js";
 import { nextTurn } from "./next-turn.js";
 import { type PresenceAnnouncer, tellOthers } from "./presence-announcer.js";
@@ -108,14 +109,4 @@ const keyOf = ({ appId, userId }: { appId: string; userId: string }): string => 
 function changeOf(user: UserRow): PresenceChange {
   const online = user.online === 1 && user.invisible === 0;
   return { appId: user.app_id, userId: user.user_id, online, atMs: user.last_active_ms ?? 0 };
-}
-
-function groupedByApp(ones: readonly Told[]): Map<string, Told[]> {
-  const groups = new Map<string, Told[]>();
-  for (const one of ones) {
-    const group = groups.get(one.appId);
-    if (group === undefined) groups.set(one.appId, [one]);
-    else group.push(one);
-  }
-  return groups;
 }
