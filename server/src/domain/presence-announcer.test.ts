@@ -1,45 +1,64 @@
-import { expect, test } from "vitest";
-import { fakeClock } from "../../../test/support/fake-clock.js";
-import { tempStore } from "../../../test/support/temp-store.js";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { type TempStore, tempStore } from "../../../test/support/temp-store.js";
 import type { Bus } from "../ports.js";
 import { insertUser, listOnlineUsers } from "../store/users.js";
 import { createPresenceAnnouncer } from "./presence-announcer.js";
 
-test("the first change is written at once, those that follow are written together, and a stop writes what waits", async () => {
-  await using temp = await tempStore();
-  const clock = fakeClock();
-  const apps = ["a", "b"];
-  const users = Array.from({ length: 250 }, (_, at) => ({ appId: apps[at % 2] as string, userId: `u${at}` }));
-  for (const appId of apps)
-    await temp.committer.run(appId, async (tx) => {
-      for (const user of users.filter((one) => one.appId === appId))
-        await insertUser(tx, { user_id: user.userId, kind: 1, display_name: "", avatar_url: "", attributes: null });
-    });
-  let writes = 0;
-  const committer: typeof temp.committer = {
-    ...temp.committer,
-    run: (...work) => {
-      writes += 1;
-      return temp.committer.run(...work);
+const APPS = ["a", "b"];
+const USERS = 40;
+
+// The pause between two writes is over when the test says so.
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+afterEach(() => void vi.useRealTimers());
+
+const settle = async () => {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+/** An announcer over a store with users, who come one after the other. */
+async function createWorld({ store, committer }: TempStore) {
+  const user = (at: number) => ({ appId: APPS[at % APPS.length] as string, userId: `u${at}` });
+  for (let at = 0; at < USERS; at++) {
+    const { appId, userId } = user(at);
+    const row = { user_id: userId, kind: 1, display_name: "", avatar_url: "", attributes: null };
+    await committer.run(appId, (tx) => insertUser(tx, row));
+  }
+  const writes: string[] = [];
+  const counted: typeof committer = {
+    ...committer,
+    run(appId, ...rest) {
+      writes.push(appId);
+      return committer.run(appId, ...rest);
     },
   };
-  const errors: string[] = [];
   const bus = { publishTransient: () => undefined } as unknown as Bus;
-  const ctx = { read: temp.store.read, bus, committer, apps: { find: async () => undefined } };
-  const announcer = createPresenceAnnouncer(ctx as never, (error) => errors.push(String(error)));
-  const online = async () => (await listOnlineUsers(temp.store.read)).length;
-  const come = (from: number, to: number) => {
-    for (const user of users.slice(from, to)) announcer.announce({ ...user, online: true, atMs: clock.now() });
+  const ctx = { read: store.read, bus, committer: counted, apps: { find: async () => undefined } };
+  const announcer = createPresenceAnnouncer(ctx as never, (error) => expect.fail(String(error)));
+  const come = async (from: number, to: number) => {
+    for (let at = from; at < to; at++) {
+      announcer.announce({ ...user(at), online: true, atMs: 1 });
+      await settle();
+    }
   };
-  come(0, 1);
-  await expect.poll(online).toBe(1);
-  // One after the other, as after an outage.
-  for (let at = 1; at < users.length; at++) {
-    come(at, at + 1);
-    if (at % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
-  }
+  return { announcer, writes, come, online: async () => (await listOnlineUsers(store.read)).length };
+}
+
+test("the first who comes is written at once, and who comes within the pause after it together, whatever the app", async () => {
+  await using temp = await tempStore();
+  const { writes, come, online } = await createWorld(temp);
+  await come(0, 1);
+  expect([await online(), writes]).toEqual([1, ["a"]]);
+  await come(1, USERS);
+  expect([await online(), writes]).toEqual([1, ["a"]]);
+  vi.advanceTimersByTime(200);
+  await settle();
+  expect([await online(), writes]).toEqual([USERS, ["a", "b", "a"]]);
+});
+
+test("a stop writes what waits, without the pause", async () => {
+  await using temp = await tempStore();
+  const { announcer, come, online } = await createWorld(temp);
+  await come(0, 5);
   await announcer.settled();
-  expect([await online(), errors]).toEqual([users.length, []]);
-  // The first alone, and of each app a hundred at a time, over at most two rounds.
-  expect(writes).toBeLessThanOrEqual(1 + 2 * 2 * 2);
+  expect(await online()).toBe(5);
 });
