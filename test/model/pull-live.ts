@@ -10,8 +10,10 @@ export interface PullLive {
   doing: "prelude" | "room" | "reading" | "naming" | "turning" | "live";
   pos: number;
   caughtUp: boolean;
-  /** Whether the friends that are online were named after the last read; every event of the model is of a friendship. */
+  /** Whether the friends that are online were named after the last change of a friendship. */
   named: boolean;
+  /** What came while reading since the watermark was at `from`; undefined when some of it had no room. */
+  kept: { from: number; events: number[] } | undefined;
   /** What a read that is under way asks up to. */
   upTo: number;
   /** The bytes that the consumer has not taken. */
@@ -26,7 +28,13 @@ export type PullLiveFault =
   | "live once friends are named"
   | "reads from its own position"
   | "position kept on overflow"
-  | "falls back to the watermark";
+  | "falls back to the watermark"
+  | "forgets that what it kept is not all"
+  | "takes what it kept before all else is read"
+  | "takes what it has read once more";
+
+/** Whether an event is of a friendship: after those that were read, the friends that are online are named. */
+export const isOfFriend = (pos: number): boolean => pos % 2 === 1;
 
 /** The bytes of an event's frame, of the frames that carry none, and of the queue. */
 export interface Sizes {
@@ -40,11 +48,15 @@ const EVENTS = 4;
 /** The events that one read may bring. */
 export const CHUNK = 2;
 /** One event fits beside another, a third does not. */
-const SMALL: Sizes = { event: 1, caughtUp: 1, resync: 1, queue: 2 };
+export const SMALL: Sizes = { event: 1, caughtUp: 1, resync: 1, queue: 2 };
+/** Two events are kept while it reads. */
+export const ROOMY: Sizes = { ...SMALL, queue: 4 };
 
 export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive> {
   /** What a stream does from one await to the next. */
   const goOn = (s: PullLive) => {
+    takeKept(s);
+    s.kept ??= { from: s.mark, events: [] };
     if (s.pos < s.mark || !s.named) {
       // A read asks up to the watermark of its beginning, and begins when half of the queue is free.
       s.upTo = s.mark;
@@ -58,7 +70,27 @@ export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive
     s.doing = s.pos < s.upTo ? "reading" : "naming";
   };
 
+  const takeKept = (s: PullLive) => {
+    if (s.kept === undefined || (s.kept.from > s.pos && fault !== "takes what it kept before all else is read")) return;
+    writeRead(
+      s,
+      s.kept.events.filter((pos) => pos > s.pos || fault === "takes what it has read once more"),
+    );
+    s.pos = Math.max(s.pos, s.mark);
+    s.kept = undefined;
+  };
+
+  const keep = (s: PullLive, told: number[]) => {
+    for (const pos of told) {
+      if (s.kept === undefined) return;
+      const fits = (s.kept.events.length + 1) * sizes.event + s.queued <= sizes.queue / 2;
+      if (fits) s.kept.events.push(pos);
+      else if (fault !== "forgets that what it kept is not all") s.kept = undefined;
+    }
+  };
+
   const turnLive = (s: PullLive) => {
+    s.kept = undefined;
     if (!s.caughtUp) s.queued += sizes.caughtUp;
     s.caughtUp = true;
     s.doing = fault === "await before live" ? "turning" : "live";
@@ -67,6 +99,11 @@ export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive
   const writeEvents = (s: PullLive, events: number[]) => {
     s.got.push(...events);
     s.queued += events.length * sizes.event;
+  };
+
+  const writeRead = (s: PullLive, events: number[]) => {
+    writeEvents(s, events);
+    if (events.some(isOfFriend)) s.named = false;
   };
 
   const takeRead = (s: PullLive) => {
@@ -78,18 +115,17 @@ export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive
     }
     const from = fault === "reads from its own position" ? Math.max(0, s.pos - 1) : s.pos;
     const chunk = range(from + 1, s.upTo).slice(0, CHUNK);
-    writeEvents(s, chunk);
+    writeRead(s, chunk);
     // A read of as much as it may is complete to its last event, another to all that was asked for.
     s.pos = chunk.length === CHUNK ? (chunk.at(-1) as number) : s.upTo;
-    s.named = false;
     goOn(s);
   };
 
   const tell = (s: PullLive, count: number) => {
     const before = s.mark;
     s.mark += count;
-    if (s.doing !== "live") return;
     const told = range(before + 1, s.mark);
+    if (s.doing !== "live") return keep(s, told);
     // One event goes into an empty queue however large it is.
     const fits = told.findIndex((_, at) => {
       const waiting = s.queued + at * sizes.event;
@@ -151,6 +187,7 @@ export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive
       pos: 0,
       caughtUp: false,
       named: false,
+      kept: undefined,
       upTo: 0,
       queued: 0,
       got: [],

@@ -86,7 +86,6 @@ function realNode(state: BusState, log: () => readonly LogEvent[]) {
       userId: "tom",
       sessionId: "s1",
       isLive: true,
-      miss: () => undefined,
       push: (event) => void pending.push(event.pos),
       flush: () => void got.push(...pending.splice(0)),
       end() {

@@ -86,8 +86,6 @@ export function createAppTail(appId: string, initial: LogState, options: AppTail
     if (event.payload.length === 0) return;
     let encoded: EncodedEvent | undefined;
     routes.route(event, (subscription) => {
-      // A stream that is reading will find the event in the log.
-      if (!subscription.isLive) return subscription.miss();
       encoded ??= encode(event);
       touched.add(subscription);
       handOver(subscription, encoded, "push");

@@ -49,7 +49,6 @@ async function listen(
     userId: "tom",
     sessionId: `s-${Math.random()}`,
     isLive: true,
-    miss: () => undefined,
     push: (event) => void heard.got.push(event.pos),
     pushTransient: (event) => void heard.got.push(-event.kind),
     flush: () => undefined,

@@ -61,7 +61,6 @@ function createWorld({ mark = 0, heldEvents = 1000 }: Options = {}) {
     userId: "tom",
     sessionId: "s1",
     isLive: true,
-    miss: () => undefined,
     push: (event) => void got.push(event.pos),
     pushTransient: () => undefined,
     flush: () => undefined,

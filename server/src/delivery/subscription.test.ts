@@ -16,6 +16,8 @@ const GENERATION = { generationId: "0000000000000001", firstPos: 0 };
 const [MINE, OTHERS] = ["u:tom", "u:jerry"];
 const isMine = ({ audiences }: LogEvent) => audiences.includes(MINE);
 const payload = toBinary(StreamEventSchema, create(StreamEventSchema, { kind: EventKind.FRIEND_CHANGED }));
+/** Half of the events are of a friendship: after those that were read, the friends that are online are named. */
+const kindOf = (pos: number) => (pos % 2 === 1 ? EventKind.FRIEND_CHANGED : EventKind.MESSAGE_CREATED);
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 /** One stream on one app's tail, with everything it waits for in the test's hand: each await ends when a step says so. */
@@ -39,7 +41,7 @@ function createWorld(options: { queueFrames: number; start?: number }) {
   const emit = (count: number, audience = MINE) => {
     const events = Array.from({ length: count }, (_, at): LogEvent => {
       const pos = log.length + at + 1;
-      return { pos, kind: EventKind.FRIEND_CHANGED, payload, audiences: [audience] };
+      return { pos, kind: kindOf(pos), payload, audiences: [audience] };
     });
     log.push(...events);
     return events;
@@ -224,6 +226,7 @@ describe("subscription", () => {
   test.each([
     { name: "no room", events: 4, start: 0, queueFrames: 0, ticks: [] },
     { name: "room for two events", events: 4, start: 0, queueFrames: 2, ticks: [] },
+    { name: "room to keep two events", events: 5, start: 1, queueFrames: 4, ticks: [] },
     { name: "a backlog", events: 5, start: 3, queueFrames: 0, ticks: [] },
     { name: "commits in the middle", events: 4, start: 2, queueFrames: 0, ticks: [0, 1, 2, 3, 4, 5, 6, 7] },
   ])(
@@ -315,6 +318,38 @@ describe("subscription", () => {
     }
     expect(world.reads).toEqual(["0-4"]);
     expect([world.subscription.isLive, world.frames]).toEqual([true, ["1", "caughtUp"]]);
+  });
+
+  test("what comes for it with every read is kept: in however busy an app it goes live", async () => {
+    const world = createWorld({ queueFrames: 20, start: 1 });
+    await settle();
+    world.steps.get("prelude")?.();
+    await settle();
+    const during: [step: string, commits: number][] = [
+      ["read", 3],
+      // The fifth event is of a friendship.
+      ["friends", 1],
+      ["friends", 1],
+    ];
+    for (const [step, commits] of during) {
+      world.commit(commits);
+      world.steps.get(step)?.();
+      await settle();
+    }
+    expect(world.reads).toEqual(["0-1"]);
+    expect([world.subscription.isLive, world.frames]).toEqual([true, [...upTo(6).map(String), "caughtUp"]]);
+  });
+
+  test("what it keeps has half of the queue, with what waits there: the rest is read", async () => {
+    const world = createWorld({ queueFrames: 8, start: 1 });
+    await settle();
+    world.steps.get("prelude")?.();
+    world.commit(4);
+    await settle();
+    world.commit(1);
+    await world.finish();
+    expect(eventsOf(world.frames)).toEqual(upTo(6));
+    expect(world.most).toBeLessThanOrEqual(9);
   });
 
   test("a peer that takes nothing for as long as a write may stall is sent away, and cut when it takes not even that", async () => {

@@ -13,18 +13,16 @@ import type { Sink } from "./sink.js";
  *      └───────────────────────────────────────────────────────────┘
  *              the consumer does not drain
  *
- * Nothing is queued while reading, so registration needs no care; a slow consumer costs a position, not memory. What is not for the stream is
- * not looked for either: in a busy app it would have to run after the watermark.
+ * What comes for it while it reads is kept for its last step, so that it need not run after the watermark, but only in what room there is: a slow
+ * consumer costs a position, not memory.
  */
 export interface Subscription {
   readonly userId: string;
   readonly sessionId: string;
   /** Starts reading. Resolves when the stream is over, whatever ends it. */
   run(signal: AbortSignal): Promise<Ending>;
-  /** Hands over a durable event; ignored while reading. */
+  /** Hands over a durable event. */
   push(event: EncodedEvent): void;
-  /** Says, while reading, that there is an event to find in the log. */
-  miss(): void;
   /** Hands over a transient event; dropped when the consumer is slow. */
   pushTransient(event: EncodedEvent): void;
   /** Writes what was pushed; `from` is the watermark before the first of it. */
@@ -83,8 +81,8 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   let named = false;
   let pending: Buffer[] = [];
   let pendingBytes = 0;
-  /** A position, of those that are being read up to, since which no event was missed: what came after it need not be looked for. */
-  let quietFrom: number | undefined;
+  /** All that came while reading since the watermark was at `from`; undefined when some of it had no room and has to be read. */
+  let kept: { from: number; events: EncodedEvent[]; bytes: number } | undefined;
   /** An event had no room: those from it on are read from the log. */
   let fellBehind = false;
   let lastWriteMs = clock.mono();
@@ -142,13 +140,36 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     }
   };
 
-  const tell = (events: readonly EncodedEvent[]) => write(events.filter(wanted).map((event) => event.frame(codec)));
+  const tell = (events: readonly EncodedEvent[]) => {
+    write(events.filter(wanted).map((event) => event.frame(codec)));
+    // Who was lost as a friend and won back is forgotten with the loss, which may be older than what was told of its presence.
+    if (events.some((event) => event.kind === EventKind.FRIEND_CHANGED)) named = false;
+  };
+
+  const keep = (event: EncodedEvent) => {
+    if (kept === undefined) return;
+    const { length } = event.frame(codec);
+    if (kept.bytes + sink.queuedBytes() + length > halfBytes) {
+      kept = undefined;
+      return;
+    }
+    kept.events.push(event);
+    kept.bytes += length;
+  };
+
+  /** Goes on to the watermark by what was kept, once all before that is read. */
+  const takeKept = () => {
+    if (kept === undefined || kept.from > pos) return;
+    tell(kept.events.filter((event) => event.pos > pos));
+    pos = Math.max(pos, options.watermark());
+    kept = undefined;
+  };
 
   const readToWatermark = async () => {
     while (!over.signal.aborted) {
+      takeKept();
       const to = options.watermark();
-      if (quietFrom !== undefined && quietFrom <= pos) pos = Math.max(pos, to);
-      quietFrom ??= to;
+      kept ??= { from: to, events: [], bytes: 0 };
       if (pos >= to && named) {
         if (!caughtUp) {
           caughtUp = true;
@@ -156,7 +177,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
         }
         // No await stands between the test above and this: nothing can slip between.
         live = true;
-        quietFrom = undefined;
+        kept = undefined;
         return;
       }
       // First the room, then the reading: who does not read holds no chunk.
@@ -174,8 +195,6 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
         continue;
       }
       tell(chunk.events);
-      // Who was lost as a friend and won back is forgotten with the loss, which may be older than what was told of its presence.
-      if (chunk.events.some((event) => event.kind === EventKind.FRIEND_CHANGED)) named = false;
       pos = chunk.upTo;
     }
   };
@@ -192,7 +211,8 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       return await ended;
     },
     push(event) {
-      if (!live || !wanted(event)) return;
+      if (!wanted(event)) return;
+      if (!live) return keep(event);
       const frame = event.frame(codec);
       const waiting = pendingBytes + sink.queuedBytes();
       if (waiting > 0 && waiting + frame.length > queueBytes) {
@@ -203,9 +223,6 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       pending.push(frame);
       pendingBytes += frame.length;
       pos = event.pos;
-    },
-    miss() {
-      quietFrom = undefined;
     },
     pushTransient(event) {
       if (over.signal.aborted || !wanted(event) || sink.queuedBytes() > halfBytes) return;
