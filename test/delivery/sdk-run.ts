@@ -87,61 +87,64 @@ export async function storeAt(lane: Lane, cursor: string): Promise<KeyValueStore
   return store;
 }
 
-/** What a run of a client over a lane came to. */
-export interface RunEnd {
+/** What a client does over a lane: from which cursor, up to how many events, and after how many bytes of what it is sent each of its connections breaks. */
+export interface CutPlan {
+  from: string;
+  events: number;
+  /** The byte for the first connection. */
+  first: number;
+  /** That for the next one, when one has broken after so many. */
+  afterCut(byte: number): number;
+  /** That for the one on which the event after this is awaited, when this was handed over by one that broke after so many; undefined: as it would be anyway. */
+  afterEvent(byte: number, event: string): number | undefined;
+}
+
+/** What it came to. */
+export interface CutEnd {
   events: string[];
   complaints: string[];
   store: [string, string | undefined][];
-  /** Whether the connection broke as it was to. */
-  cut: boolean;
+  cuts: number;
 }
 
-/** What a run does: from which cursor, up to how many events, and after how many bytes of what it is sent its connection breaks. */
-export interface RunPlan {
-  from: string;
-  events: number;
-  cutAt?: number;
-  how?: "reset" | "close";
-}
-
-/** A client catches up with the log from a cursor, over a connection that breaks. */
+/** A client catches up with the log from a cursor, over connections that break one after the other. */
 export async function catchUp(
   server: Pick<TestServer, "appId" | "clientKey">,
   lane: Lane,
-  { from, events: most, cutAt, how }: RunPlan,
-): Promise<RunEnd> {
+  { from, events: most, first, afterCut, afterEvent }: CutPlan,
+): Promise<CutEnd> {
   const { proxy } = lane;
   const store = await storeAt(lane, from);
   const watched = watchedClient(server, { ...lane, store });
-  let cut = false;
-  if (cutAt !== undefined) void proxy.cutAfter("down", cutAt, how).then(() => (cut = true));
+  const { client, events, complaints } = watched;
+  let [cuts, broken] = [0, 0];
+  const breakAfter = (byte: number) => {
+    void proxy.cutAfter("down", byte, howAt(byte)).then(() => {
+      cuts++;
+      broken = byte;
+      breakAfter(afterCut(byte));
+    });
+  };
   const enough = new Promise<void>((resolve) => {
-    watched.client.on("event", () => {
+    client.on("event", () => {
+      // The client has not yet seen that the connection which brought this is broken.
+      const next = afterEvent(broken, events.at(-1) ?? "");
+      if (next !== undefined) breakAfter(next);
       // It counts as applied once this has returned.
-      if (watched.events.length >= most) setImmediate(resolve);
+      if (events.length >= most) setImmediate(resolve);
     });
   });
-  await watched.client.restore(lane.userId);
+  breakAfter(first);
+  await client.restore(lane.userId);
   await enough;
-  await watched.client.close();
+  void proxy.cutAfter("down", Number.POSITIVE_INFINITY);
+  await client.close();
   proxy.cutAll();
-  const { events, complaints } = watched;
-  return { events, complaints, store: await contentOf(store), cut };
+  return { events, complaints, store: await contentOf(store), cuts };
 }
 
-/** Runs tasks by number, as many at a time as there are lanes. */
-export async function overLanes(
-  lanes: readonly Lane[],
-  tasks: readonly number[],
-  run: (lane: Lane, task: number) => Promise<void>,
-) {
-  const left = [...tasks].reverse();
-  await Promise.all(
-    lanes.map(async (lane) => {
-      for (let task = left.pop(); task !== undefined; task = left.pop()) await run(lane, task);
-    }),
-  );
-}
+/** How a connection breaks at a byte: both ways are tried at neighbouring ones. */
+export const howAt = (byte: number) => (byte % 2 === 0 ? "reset" : "close");
 
 /** Waits until a client was handed so many events. */
 export async function handed(watched: WatchedClient, events: number): Promise<void> {

@@ -377,4 +377,10 @@ describe.each([
       code: "ok",
     });
   });
+
+  test("H9: told to end, it does not wait for bodies that were left half sent", async () => {
+    const began = performance.now();
+    await server.stop();
+    expect(performance.now() - began).toBeLessThan(10_000);
+  });
 });

@@ -1,19 +1,23 @@
-import { readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "vite";
+import { build, type Rolldown } from "vite";
 import { TIER_2 } from "./proofs/tier.js";
+import { TEMP_PARENT } from "./temp-parent.js";
 
 /*
- * The built server with its dependencies in a few files. A start of what is shipped reads 1,400 files, which takes twice the time of all else that it
- * does, and the suites start a hundred servers in processes of their own. In the second tier, and wherever the start itself is tested, they start what is shipped.
+ * The built server with its dependencies in one script, beside the code that V8 made of it. A start of what is shipped reads and compiles 1,400 files, which
+ * takes three times the work of all else that it does, and the suites start more than a hundred servers in processes of their own. In the second tier, and
+ * wherever the start itself is tested, they start what is shipped.
  */
 const root = fileURLToPath(new URL("../../", import.meta.url));
 // Beside dist, because the server finds its package.json and the web client from where its code is.
 const folder = join(root, "server/.one-file");
 
 /** The program that suites start as `parley`. */
-export const parleyMain: string = join(root, TIER_2 ? "server/bin/parley.js" : "server/.one-file/main.js");
+export const parleyMain: string = join(root, TIER_2 ? "server/bin/parley.js" : "server/.one-file/main.cjs");
 /** What programs of suites import as `@parley/server`. */
 export const serverModule: string = TIER_2 ? "@parley/server" : join(folder, "index.js");
 
@@ -26,30 +30,40 @@ export default async function makeOneFile(): Promise<void> {
   )
     return;
   const made = `${folder}-${process.pid}`;
-  const dist = join(root, "server/dist");
+  cpSync(join(import.meta.dirname, "one-file"), made, { recursive: true });
+  const entry = join(made, "entry.js");
+  writeFileSync(entry, `export * from "../dist/index.js";\nexport { program } from "../dist/cli/program.js";\n`);
+  await bundle(made, entry, { format: "cjs", codeSplitting: false, entryFileNames: "server.cjs" });
+  // The worker is started by its name.
+  await bundle(made, join(root, "server/dist/ops/read-p12-worker.js"), { entryFileNames: "[name].js" });
+  await keepCode(made);
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(made, folder);
+}
+
+/** Starts a server once, so that what a start needs is compiled. */
+async function keepCode(made: string): Promise<void> {
+  const dataDir = mkdtempSync(join(TEMP_PARENT, "parley-test-"));
+  const args = ["serve", "--port", "0", "--data-dir", dataDir, "--json-ready"];
+  const child = spawn(process.execPath, [join(made, "keep-code.cjs"), ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, PARLEY_LOG_LEVEL: "error" },
+  });
+  await once(child.stdout, "data");
+  child.kill("SIGTERM");
+  await once(child, "exit");
+  rmSync(dataDir, { recursive: true, force: true });
+}
+
+async function bundle(outDir: string, input: string, output: Rolldown.OutputOptions): Promise<void> {
   await build({
     configFile: false,
     logLevel: "error",
     root: join(root, "server"),
     // What has a part in machine code finds it from where it is.
     ssr: { noExternal: true, external: ["@node-rs/argon2", "better-sqlite3", "pg", "sharp"] },
-    build: {
-      ssr: true,
-      outDir: made,
-      minify: false,
-      rolldownOptions: {
-        // The worker is started by its name.
-        input: {
-          main: join(dist, "main.js"),
-          index: join(dist, "index.js"),
-          "read-p12-worker": join(dist, "ops/read-p12-worker.js"),
-        },
-        output: { entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" },
-      },
-    },
+    build: { ssr: true, outDir, emptyOutDir: false, minify: false, rolldownOptions: { input, output } },
   });
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(made, folder);
 }
 
 /** When a file of a folder was last written. */

@@ -42,10 +42,11 @@ function cut(req: HttpRequest, res: HttpResponse, errors: PortErrors): void {
 
 /** Node's own requestTimeout exists for HTTP/1.1 only and cannot be longer for one request. */
 function limitBody(req: HttpRequest, res: HttpResponse, ms: number, errors: PortErrors): void {
-  let timer = setTimeout(cut, ms, req, res, errors);
+  // Unreferenced: of an answered request whose connection is lost nothing is told, and the process must not wait for its deadline.
+  let timer = setTimeout(cut, ms, req, res, errors).unref();
   deadlines.set(req, (next) => {
     clearTimeout(timer);
-    if (!req.complete) timer = setTimeout(cut, next, req, res, errors);
+    if (!req.complete) timer = setTimeout(cut, next, req, res, errors).unref();
   });
   const stop = (): void => clearTimeout(timer);
   req.once("end", stop);

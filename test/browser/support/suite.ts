@@ -6,7 +6,7 @@ import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { eventually } from "../../support/index.js";
 
-const executablePath = "/usr/bin/chromium";
+const executablePath = "/usr/bin/chromium-headless-shell";
 const root = join(import.meta.dirname, "../../..");
 const flags = [
   "--headless",
@@ -37,7 +37,7 @@ export function describeInBrowser(name: string, body: (browser: () => Browser) =
 }
 
 function withoutBrowser(name: string, body: () => void): void {
-  const advice = "apt-get install -y --no-install-recommends chromium";
+  const advice = "apt-get install -y --no-install-recommends chromium-headless-shell";
   if (process.env.PARLEY_REQUIRE_ALL === "1") {
     test(name, () => Promise.reject(new Error(`needs: ${advice}`)));
     return;

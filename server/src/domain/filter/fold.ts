@@ -20,8 +20,8 @@ const JOINS = -2;
 const LONG = -3;
 
 const PLACES = new Int32Array(65_536);
-const simplified = new Map<string, string>();
-for (const [at, character] of [...TRADITIONAL].entries()) simplified.set(character, [...SIMPLIFIED][at] ?? character);
+const plainer = [...SIMPLIFIED];
+const simplified = new Map([...TRADITIONAL].map((character, at) => [character, plainer[at] ?? character]));
 
 // Characters without width and control characters, but for those that part words.
 const isInvisible = (text: string) => /^(\p{Default_Ignorable_Code_Point}|(?!\s)\p{Cc})$/u.test(text);
