@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from "vitest";
 import { eventually, startTestServer, type TestServer } from "../support/index.js";
 import { freePort, spawnServer } from "../support/process-server.js";
 import { startTcpProxy } from "../support/tcp-proxy.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 import { accidents, type ChatWindow, openWindow } from "./support/chat-window.js";
 import { describeInBrowser } from "./support/suite.js";
 
@@ -82,7 +82,7 @@ describeInBrowser("lost networks and servers in the browser", (browser) => {
   });
 
   test("the server is killed in the middle of a conversation", async () => {
-    const place = { dataDir: mkdtempSync(join(tmpdir(), "parley-test-killed-")), port: await freePort() };
+    const place = { dataDir: mkdtempSync(join(TEMP_PARENT, "parley-test-killed-")), port: await freePort() };
     let own = await spawnServer(place);
     onTestFinished(async () => {
       await own.kill();

@@ -1,8 +1,8 @@
 import { copyFileSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { databaseOf } from "../support/database.js";
 import { startTestServer, type TestServer, type TestServerOptions } from "../support/server.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 
 /** What nodes that share a database must have alike. */
 export const SHARED_FILES = ["secret-key", "operator-token", "development-app.json"];
@@ -17,7 +17,7 @@ export async function startNodes(
   const databaseUrl = await databaseOf(one.dataDir);
   const nodes = [one];
   while (nodes.length < count) {
-    const dataDir = mkdtempSync(join(tmpdir(), "parley-test-"));
+    const dataDir = mkdtempSync(join(TEMP_PARENT, "parley-test-"));
     for (const file of SHARED_FILES) copyFileSync(join(one.dataDir, file), join(dataDir, file));
     nodes.push(await startTestServer({ ...options, settings: { ...options.settings, dataDir, databaseUrl } }));
   }

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Balancer, startBalancer } from "../support/balancer.js";
 import { type ChaosBus, startChaosBus } from "../support/chaos-bus.js";
@@ -9,6 +8,7 @@ import { type NatsServer, startNats } from "../support/nats.js";
 import { type PostgresServer, startPostgres } from "../support/postgres.js";
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 
 /** One node, in a process of its own, with a way of its own to the database and to the bus. */
 export interface ProcessNode {
@@ -39,7 +39,7 @@ export async function startCluster(count: number, env: Record<string, string> = 
   const postgres = await startPostgres();
   await postgres.run("create database parley template template0 encoding 'UTF8'");
   const nats = await startNats();
-  const folders = mkdtempSync(join(tmpdir(), "parley-cluster-"));
+  const folders = mkdtempSync(join(TEMP_PARENT, "parley-cluster-"));
   const shared = {
     PARLEY_SECRET_KEY: randomBytes(32).toString("hex"),
     PARLEY_OPERATOR_TOKEN: randomBytes(32).toString("hex"),

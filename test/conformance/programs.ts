@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, onTestFinished } from "vitest";
 import { eventually } from "../support/index.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const buf = `${root}node_modules/.bin/buf`;
@@ -142,7 +142,7 @@ afterAll(() => {
 
 /** A new folder that goes with the test file. */
 export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "parley-conformance-"));
+  const folder = mkdtempSync(join(TEMP_PARENT, "parley-conformance-"));
   folders.push(folder);
   return folder;
 }

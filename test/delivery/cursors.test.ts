@@ -1,5 +1,4 @@
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
 import Database from "better-sqlite3";
@@ -30,6 +29,7 @@ import {
 import { figure } from "../support/proofs/figure.js";
 import { longTimeout, seed, sized } from "../support/proofs/tier.js";
 import { random } from "../support/random.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 
 // Lost history is logged as an error; here it is meant.
 const quiet = { logLevel: "silent" } as const;
@@ -199,7 +199,7 @@ describe("S11: cursors over restarts and lost histories (P8)", () => {
   test.each(["stopped", "running"])(
     "after a copy made while the server was %s is put back, exactly those who saw lost events are told",
     async (state) => {
-      const backup = mkdtempSync(join(tmpdir(), "parley-backup-"));
+      const backup = mkdtempSync(join(TEMP_PARENT, "parley-backup-"));
       let own = await startTestServer({ settings: quiet });
       const [tom, jerry] = await newPair(own);
       const start = await cursorOf(jerry);

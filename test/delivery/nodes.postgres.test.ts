@@ -1,5 +1,4 @@
 import { copyFileSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "kysely";
 import { afterEach, describe, expect, it } from "vitest";
@@ -19,6 +18,7 @@ import {
 import { count, metric, must, newRoom, say, says, send, text, textsOf, toRoom, toUser } from "../support/messaging.js";
 import { natsInstalled, startNats } from "../support/nats.js";
 import { openPool } from "../support/postgres.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 
 const MESSAGES = 20;
 const FEW = 3;
@@ -50,7 +50,7 @@ async function startNodes(urls?: [string, string]): Promise<[TestServer, TestSer
   return [first, second];
 }
 
-const newFolder = () => mkdtempSync(join(tmpdir(), "parley-nodes-"));
+const newFolder = () => mkdtempSync(join(TEMP_PARENT, "parley-nodes-"));
 
 const bothHear = (...nodes: TestServer[]) =>
   eventually(async () => {

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, ErrorReason } from "@parley/proto/parley/v1/error_detail_pb.js";
@@ -10,6 +9,7 @@ import { count, must, say, toUser } from "../support/messaging.js";
 import { freePort, spawnServer } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 
 const STREAMS = sized(100, 2_000);
 const LANES = 8;
@@ -17,7 +17,7 @@ const SPREAD_MS = 3_000;
 const OUT_MS = 10_000;
 
 it(`S21: a graceful stop with ${STREAMS} streams and sends under way`, async (context) => {
-  const dataDir = mkdtempSync(join(tmpdir(), "parley-stop-"));
+  const dataDir = mkdtempSync(join(TEMP_PARENT, "parley-stop-"));
   const port = await freePort();
   let server = await spawnServer({ dataDir, port });
   const [tom, jerry] = [await login(server, "tom"), await login(server, "jerry")];

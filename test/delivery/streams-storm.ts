@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "@parley/client";
@@ -11,6 +10,7 @@ import { figuresOf, mib } from "../support/process-figures.js";
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 
 // The first tier runs beside other suites, by whose work the server takes itself for busy.
 const ALL_BACK_MS = sized(120_000, 35_000);
@@ -18,7 +18,7 @@ const SLOWEST_MS = sized(20_000, 5_000);
 
 /** Kills a server under many streams, starts it again, and lets all come back as the SDK does, while messages go on. */
 export async function storm(context: TestContext, sizes: { streams: number; sdks: number }): Promise<void> {
-  const dataDir = mkdtempSync(join(tmpdir(), "parley-storm-"));
+  const dataDir = mkdtempSync(join(TEMP_PARENT, "parley-storm-"));
   const port = await freePort();
   let server = await spawnServer({ dataDir, port });
   const sdks = await Promise.all(count(sizes.sdks).map((at) => startSdk(server, `sdk-${at}`)));

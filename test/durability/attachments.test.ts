@@ -2,7 +2,6 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { appendFileSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import http from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { examineFolder } from "@parley/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,12 +11,13 @@ import { figuresOf, mib } from "../support/process-figures.js";
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 import { makeSmallDisk } from "../support/small-disk.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 import { beginUpload, filesOf, png, putBytes, upload } from "../support/uploads.js";
 
 const MIB = 1024 * 1024;
 
 describe("attachments over kill -9", () => {
-  const dataDir = mkdtempSync(join(tmpdir(), "parley-attachments-"));
+  const dataDir = mkdtempSync(join(TEMP_PARENT, "parley-attachments-"));
   let port: number;
   let server: ProcessServer;
   let tom: TestUser;

@@ -1,5 +1,4 @@
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { backupStore, restoreStore } from "@parley/server";
 import Database from "better-sqlite3";
@@ -13,6 +12,7 @@ import { must, say, toUser } from "../support/messaging.js";
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 import { tempFolder } from "../support/temp-store.js";
 
 const SENDERS = 8;
@@ -21,7 +21,7 @@ const CALM_MS = sized(500, 3_000);
 const TEXT = "x".repeat(2_000);
 
 describe("D10: backup under load", { timeout: 180_000 }, () => {
-  const folder = mkdtempSync(join(tmpdir(), "parley-backup-"));
+  const folder = mkdtempSync(join(TEMP_PARENT, "parley-backup-"));
   const dataDir = join(folder, "data");
   const file = join(folder, "backup.db");
   const restored = join(folder, "restored");

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { MessageState } from "@parley/proto/parley/v1/chat_message_pb.js";
@@ -11,13 +10,14 @@ import { count, newDevice, say, textOf, toGroup, toUser } from "../support/messa
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 import { expectWhole, readAll, sendWhile, startGroup, type Witness } from "./load.js";
 
 const DELETED = sized(4, 20);
 const WORDS = sized(30, 300);
 
 describe("users deleted under load, with kill -9 in the middle", () => {
-  const dataDir = mkdtempSync(join(tmpdir(), "parley-erasure-"));
+  const dataDir = mkdtempSync(join(TEMP_PARENT, "parley-erasure-"));
   const witness: Witness = new Map();
   let server: ProcessServer;
   let port: number;

@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
@@ -9,10 +8,11 @@ import { afterAll, describe, expect, it } from "vitest";
 import { login } from "../support/index.js";
 import { freePort, spawnServer } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 
 const main = fileURLToPath(new URL("../../server/bin/parley.js", import.meta.url));
 
-const held = join(mkdtempSync(join(tmpdir(), "parley-held-")), "data");
+const held = join(mkdtempSync(join(TEMP_PARENT, "parley-held-")), "data");
 afterAll(() => rmSync(dirname(held), { recursive: true, force: true }));
 
 /** Starts a server that is expected to end, and gives what became of it. */
@@ -45,7 +45,7 @@ describe("a start while another program holds the database", () => {
 
 describe("D9: a second server on the same folder", () => {
   it("ends with 73 and says why, and the first one is unharmed", async (context) => {
-    const dataDir = mkdtempSync(join(tmpdir(), "parley-folder-"));
+    const dataDir = mkdtempSync(join(TEMP_PARENT, "parley-folder-"));
     const first = await spawnServer({ dataDir, port: await freePort() });
     const began = performance.now();
     const { code, said } = await failingStart(dataDir);

@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { login, type TestUser } from "../support/index.js";
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 
 const SENDS = sized(200, 1000);
 const TOGETHER = 64 * 20;
@@ -18,7 +18,7 @@ if (!strace) {
 }
 
 describe.skipIf(!strace)("D4: every acknowledged send was synced", () => {
-  const dataDir = mkdtempSync(join(tmpdir(), "parley-fsync-"));
+  const dataDir = mkdtempSync(join(TEMP_PARENT, "parley-fsync-"));
   afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
   it("one by one: a sync for each, also after a restart; 64 at once: few", async (context) => {

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Client, createClient, group } from "@parley/client";
@@ -9,6 +8,7 @@ import { count } from "../support/messaging.js";
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 import { expectWhole, follow, readAll, sendWhile, startGroup, type Witness } from "./load.js";
 
 const ROUNDS = sized(30, 300);
@@ -16,7 +16,7 @@ const SENDERS = sized(4, 20);
 const FOLLOWERS = sized(3, 10);
 
 describe("D1: kill -9 under load", () => {
-  const dataDir = mkdtempSync(join(tmpdir(), "parley-kill-"));
+  const dataDir = mkdtempSync(join(TEMP_PARENT, "parley-kill-"));
   const witness: Witness = new Map();
   let server: ProcessServer;
   let port: number;

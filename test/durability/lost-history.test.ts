@@ -1,5 +1,4 @@
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSync, truncateSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient, user } from "@parley/client";
 import { ResyncReason } from "@parley/proto/parley/v1/message_service_pb.js";
@@ -18,6 +17,7 @@ import {
 import { must, say, textOf, toUser } from "../support/messaging.js";
 import { figure } from "../support/proofs/figure.js";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 
 const KEPT = 20;
 const LOST = 10;
@@ -42,7 +42,7 @@ describe.each([
   const applications: Application[] = [];
 
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), "parley-restored-"));
+    folder = mkdtempSync(join(TEMP_PARENT, "parley-restored-"));
     applications.length = 0;
     before = await startTestServer({ settings: { logLevel: "silent" } });
     proxy = await startTcpProxy(before.url);

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -9,6 +8,7 @@ import { type PostgresServer, startPostgres } from "../support/postgres.js";
 import { freePort, type ProcessServer, spawnServer } from "../support/process-server.js";
 import { figure } from "../support/proofs/figure.js";
 import { sized } from "../support/proofs/tier.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 import { expectWhole, follow, readAll, sendWhile, startGroup, type Witness } from "./load.js";
 
 const RESTARTS = sized(3, 20);
@@ -18,7 +18,7 @@ const SENDERS = sized(3, 10);
 const BACK_MS = 3_000;
 
 describe("D11: PostgreSQL crashes under load", () => {
-  const dataDir = mkdtempSync(join(tmpdir(), "parley-restart-"));
+  const dataDir = mkdtempSync(join(TEMP_PARENT, "parley-restart-"));
   let postgres: PostgresServer;
   let server: ProcessServer;
   beforeAll(async () => {

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import type { Interceptor } from "@connectrpc/connect";
@@ -19,6 +18,7 @@ import {
 import { count, must, newDevice, newPair, say, send, text, toUser } from "../support/messaging.js";
 import { freePort, spawnServer } from "../support/process-server.js";
 import { openRawStream } from "../support/raw-stream.js";
+import { TEMP_PARENT } from "../support/temp-parent.js";
 
 async function drainOf(stream: TestStream): Promise<number> {
   expect(await stream.ended).toBeUndefined();
@@ -148,7 +148,7 @@ describe("a server that is asked to stop", () => {
 });
 
 test("a server process that gets SIGTERM says goodbye and ends by itself, with code 0", async () => {
-  const dataDir = mkdtempSync(join(tmpdir(), "parley-drain-"));
+  const dataDir = mkdtempSync(join(TEMP_PARENT, "parley-drain-"));
   const process = await spawnServer({ dataDir, port: await freePort() });
   const [tom, jerry] = [await newUser(process, "tom"), await newUser(process, "jerry")];
   const streams = await Promise.all([tom, jerry].map((user) => subscribe(user)));

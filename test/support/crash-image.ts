@@ -1,9 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { TEMP_PARENT } from "./temp-parent.js";
 
-// In memory where the system has such a place.
-const PARENT = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 /** Made anew by a server, or of no use to it. */
 const LEFT_OUT = /-shm$|^parley\.lock|^disk-reserve$/;
 
@@ -18,7 +16,7 @@ export interface CrashImage extends Disposable {
 
 /** Copies the data folder of a server or a store that goes on. Nothing may be written between two of its files. */
 export function crashImage(dataDir: string): CrashImage {
-  const path = mkdtempSync(join(PARENT, "parley-crash-"));
+  const path = mkdtempSync(join(TEMP_PARENT, "parley-crash-"));
   mkdirSync(path, { recursive: true });
   for (const name of readdirSync(dataDir))
     if (!LEFT_OUT.test(name)) copyFileSync(join(dataDir, name), join(path, name));

@@ -33,7 +33,9 @@ export default async function makeOneFile(): Promise<void> {
   cpSync(join(import.meta.dirname, "one-file"), made, { recursive: true });
   const entry = join(made, "entry.js");
   writeFileSync(entry, `export * from "../dist/index.js";\nexport { program } from "../dist/cli/program.js";\n`);
-  await bundle(made, entry, { format: "cjs", codeSplitting: false, entryFileNames: "server.cjs" });
+  // A script that is run by code which was kept cannot import.
+  const script = { format: "cjs", codeSplitting: false, dynamicImportInCjs: false } as const;
+  await bundle(made, entry, { ...script, entryFileNames: "server.cjs" });
   // The worker is started by its name.
   await bundle(made, join(root, "server/dist/ops/read-p12-worker.js"), { entryFileNames: "[name].js" });
   await keepCode(made);

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Overrides, type RunningServer, type Settings, startServer } from "@parley/server";
 import { NODES, startCluster } from "./cluster.js";
 import { databaseOf, freeDatabase } from "./database.js";
+import { TEMP_PARENT } from "./temp-parent.js";
 
 /** A server of a test's own, on a free port and a folder of its own. It is several nodes where the suites run on a cluster. */
 export interface TestServer {
@@ -30,7 +30,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
 }
 
 function newDataDir(): string {
-  const dataDir = mkdtempSync(join(tmpdir(), "parley-test-"));
+  const dataDir = mkdtempSync(join(TEMP_PARENT, "parley-test-"));
   // So that the start need not make it.
   writeFileSync(join(dataDir, "disk-reserve"), "");
   return dataDir;

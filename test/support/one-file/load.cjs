@@ -1,14 +1,13 @@
 /** Runs the script of the built server, by the code that V8 made of it when it was compiled before. */
 const { existsSync, readFileSync, writeFileSync } = require("node:fs");
 const { join } = require("node:path");
-const { Script, constants } = require("node:vm");
+const { Script } = require("node:vm");
 
 const [filename, code] = [join(__dirname, "server.cjs"), join(__dirname, "server.code")];
 const text = `(function (exports, require, module, __filename, __dirname) {${readFileSync(filename, "utf8")}\n})`;
 const script = new Script(text, {
   filename,
   cachedData: existsSync(code) ? readFileSync(code) : undefined,
-  importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 });
 script.runInThisContext()(exports, require, module, filename, __dirname);
 /** Keeps what has been compiled so far. */
