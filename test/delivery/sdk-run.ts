@@ -97,6 +97,8 @@ export interface CutPlan {
   afterCut(byte: number): number;
   /** That for the one on which the event after this is awaited, when this was handed over by one that broke after so many; undefined: as it would be anyway. */
   afterEvent(byte: number, event: string): number | undefined;
+  /** Goes on until it is live. */
+  untilLive: boolean;
 }
 
 /** What it came to. */
@@ -104,29 +106,32 @@ export interface CutEnd {
   events: string[];
   complaints: string[];
   store: [string, string | undefined][];
-  cuts: number;
+  /** How often its connection broke before each of the events, and after them. */
+  cuts: number[];
 }
 
 /** A client catches up with the log from a cursor, over connections that break one after the other. */
 export async function catchUp(
   server: Pick<TestServer, "appId" | "clientKey">,
   lane: Lane,
-  { from, events: most, first, afterCut, afterEvent }: CutPlan,
+  { from, events: most, first, afterCut, afterEvent, untilLive }: CutPlan,
 ): Promise<CutEnd> {
   const { proxy } = lane;
   const store = await storeAt(lane, from);
   const watched = watchedClient(server, { ...lane, store });
   const { client, events, complaints } = watched;
-  let [cuts, broken] = [0, 0];
+  const cuts = [0];
+  let broken = 0;
   const breakAfter = (byte: number) => {
     void proxy.cutAfter("down", byte, howAt(byte)).then(() => {
-      cuts++;
+      cuts.push((cuts.pop() ?? 0) + 1);
       broken = byte;
       breakAfter(afterCut(byte));
     });
   };
   const enough = new Promise<void>((resolve) => {
     client.on("event", () => {
+      cuts.push(0);
       // The client has not yet seen that the connection which brought this is broken.
       const next = afterEvent(broken, events.at(-1) ?? "");
       if (next !== undefined) breakAfter(next);
@@ -137,6 +142,7 @@ export async function catchUp(
   breakAfter(first);
   await client.restore(lane.userId);
   await enough;
+  if (untilLive) await watched.live();
   void proxy.cutAfter("down", Number.POSITIVE_INFINITY);
   await client.close();
   proxy.cutAll();

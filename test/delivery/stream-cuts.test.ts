@@ -30,6 +30,8 @@ const limits = { streamsPerUser: 100, streamChunkEvents: 20 };
 // A stop spreads those who come back over this time.
 const times = { drainMs: 50 };
 
+type Way = Pick<CutPlan, "first" | "afterCut" | "afterEvent">;
+
 /** More than what frames an event on its way, and less than is worth skipping. */
 const FRAMING_BYTES = 40;
 
@@ -98,30 +100,41 @@ describe("S1", () => {
       const by = seed();
       const dice = random(by);
       const log = await eventsOf(jerry, start);
-      // In tier 2 each client meets every byte of its part of the log: of what comes before the first event, and of each event.
-      const way: Pick<CutPlan, "first" | "afterCut" | "afterEvent"> = TIER_2
-        ? {
-            first: 0,
-            afterCut: (byte) => byte + 1,
-            afterEvent: (byte, event) => Math.max(0, byte - event.length - FRAMING_BYTES),
-          }
-        : { first: 0, afterCut: () => dice(1_000), afterEvent: () => undefined };
       const own = must(lanes.get(http));
       const size = Math.ceil(log.length / own.length);
       let cuts = 0;
-      const goThrough = async (lane: Lane, at: number) => {
-        const part = log.slice(at, at + size);
-        const from = at === 0 ? start : cursorOf(log[at - 1]);
-        const end = await catchUp(server, lane, { from, events: part.length, ...way });
-        cuts += end.cuts;
-        const isWhole = end.events.length >= part.length && isBeginning(end, lane, log.slice(at));
-        if (!isWhole) expect({ by, at, ...end }).toEqual({ by, at, events: log.slice(at) });
+      /** Each client goes through its part of the log, the last one until it has caught up. */
+      const goThrough = async (way: Way, perEvent: (event: string) => number) => {
+        const goThroughPart = async (lane: Lane, at: number) => {
+          const part = log.slice(at, at + size);
+          const from = at === 0 ? start : cursorOf(log[at - 1]);
+          const untilLive = at + size >= log.length;
+          const end = await catchUp(server, lane, { from, events: part.length, untilLive, ...way });
+          cuts += end.cuts.reduce((sum, each) => sum + each, 0);
+          const isWhole = end.events.length >= part.length && isBeginning(end, lane, log.slice(at));
+          if (!isWhole) expect({ by, at, ...end }).toEqual({ by, at, events: log.slice(at) });
+          for (const [index, event] of part.entries())
+            expect(end.cuts[index], `cuts before event ${at + index}`).toBeGreaterThanOrEqual(perEvent(event));
+        };
+        await Promise.all(own.map((lane, at) => goThroughPart(lane, at * size)));
       };
-      await Promise.all(own.map((lane, at) => goThrough(lane, at * size)));
+      // Anywhere, so that some events come whole before the cut, over the borders of chunks too.
+      for (const _ of count(sized(3, 20)))
+        await goThrough({ first: 0, afterCut: () => dice(2_500), afterEvent: () => undefined }, () => 0);
+      expect(cuts).toBeGreaterThan(sized(50, 500));
+      // One byte further each time, through what comes before the first event and through each event.
+      if (TIER_2)
+        await goThrough(
+          {
+            first: 0,
+            afterCut: (byte) => byte + 1,
+            afterEvent: (byte, event) => Math.max(0, byte - event.length - FRAMING_BYTES),
+          },
+          (event) => event.length,
+        );
       const bytes = log.reduce((sum, event) => sum + event.length, 0);
       const which = TIER_2 ? ", at every byte" : "";
       figure(context, `HTTP/${http}: ${log.length} events of ${bytes} bytes, ${cuts} cuts${which}: 0 other ends`);
-      expect(cuts).toBeGreaterThan(TIER_2 ? bytes : log.length / 4);
     },
   );
 

@@ -68,11 +68,12 @@ export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive
 
   const leaveRoom = (s: PullLive) => {
     s.doing = s.pos < s.upTo ? "reading" : "naming";
+    if (s.doing === "naming") s.named = true;
   };
 
   const takeKept = (s: PullLive) => {
     if (s.kept === undefined || (s.kept.from > s.pos && fault !== "takes what it kept before all else is read")) return;
-    writeRead(
+    writeEvents(
       s,
       s.kept.events.filter((pos) => pos > s.pos || fault === "takes what it has read once more"),
     );
@@ -81,6 +82,7 @@ export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive
   };
 
   const keep = (s: PullLive, told: number[]) => {
+    if (told.some(isOfFriend)) s.named = false;
     for (const pos of told) {
       if (s.kept === undefined) return;
       const fits = (s.kept.events.length + 1) * sizes.event + s.queued <= sizes.queue / 2;
@@ -101,21 +103,18 @@ export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive
     s.queued += events.length * sizes.event;
   };
 
-  const writeRead = (s: PullLive, events: number[]) => {
-    writeEvents(s, events);
-    if (events.some(isOfFriend)) s.named = false;
-  };
-
   const takeRead = (s: PullLive) => {
     if (s.pos < s.floor) {
       s.got.push(-s.mark);
       s.queued += sizes.resync;
       s.pos = s.mark;
+      s.named = false;
       return goOn(s);
     }
     const from = fault === "reads from its own position" ? Math.max(0, s.pos - 1) : s.pos;
     const chunk = range(from + 1, s.upTo).slice(0, CHUNK);
-    writeRead(s, chunk);
+    writeEvents(s, chunk);
+    if (chunk.some(isOfFriend)) s.named = false;
     // A read of as much as it may is complete to its last event, another to all that was asked for.
     s.pos = chunk.length === CHUNK ? (chunk.at(-1) as number) : s.upTo;
     goOn(s);
@@ -134,6 +133,8 @@ export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive
     writeEvents(s, fits < 0 ? told : told.slice(0, fits));
     s.pos = fits < 0 ? s.mark : before + fits;
     if (fits < 0) return;
+    // Those after the first that had no room come to a stream that reads.
+    if (told.slice(fits + 1).some(isOfFriend)) s.named = false;
     if (fault === "position kept on overflow") s.pos = before;
     if (fault === "falls back to the watermark") s.pos = s.mark;
     goOn(s);
@@ -149,7 +150,6 @@ export function pullLive(fault?: PullLiveFault, sizes = SMALL): Machine<PullLive
       "name",
       (s) => s.doing === "naming",
       (s) => {
-        s.named = true;
         if (fault === "live once friends are named") turnLive(s);
         else goOn(s);
       },

@@ -16,6 +16,8 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 // Beside dist, because the server finds its package.json and the web client from where its code is.
 const folder = join(root, "server/.one-file");
 
+const MADE_OF = ["server/dist", "gen/dist", "package-lock.json", "test/support/one-file.ts", "test/support/one-file"];
+
 /** The program that suites start as `parley`. */
 export const parleyMain: string = join(root, TIER_2 ? "server/bin/parley.js" : "server/.one-file/main.cjs");
 /** What programs of suites import as `@parley/server`. */
@@ -23,12 +25,7 @@ export const serverModule: string = TIER_2 ? "@parley/server" : join(folder, "in
 
 /** Before all suites: makes the files anew when the build has changed. */
 export default async function makeOneFile(): Promise<void> {
-  if (
-    TIER_2 ||
-    newest(folder) >
-      Math.max(...["server/dist", "gen/dist", "package-lock.json"].map((path) => newest(join(root, path))))
-  )
-    return;
+  if (TIER_2 || newest(folder) > Math.max(...MADE_OF.map((path) => newest(join(root, path))))) return;
   const made = `${folder}-${process.pid}`;
   cpSync(join(import.meta.dirname, "one-file"), made, { recursive: true });
   const entry = join(made, "entry.js");
@@ -49,11 +46,14 @@ async function keepCode(made: string): Promise<void> {
   const args = ["serve", "--port", "0", "--data-dir", dataDir, "--json-ready"];
   const child = spawn(process.execPath, [join(made, "keep-code.cjs"), ...args], {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, PARLEY_LOG_LEVEL: "error" },
+    env: { PATH: process.env.PATH, PARLEY_LOG_LEVEL: "error" },
   });
-  await once(child.stdout, "data");
+  const exited = once(child, "exit");
+  const early = exited.then(([code]) => Promise.reject(new Error(`the built server ended with ${String(code)}`)));
+  await Promise.race([once(child.stdout, "data"), early]);
+  early.catch(() => undefined);
   child.kill("SIGTERM");
-  await once(child, "exit");
+  await exited;
   rmSync(dataDir, { recursive: true, force: true });
 }
 

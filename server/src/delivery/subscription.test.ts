@@ -21,7 +21,7 @@ const kindOf = (pos: number) => (pos % 2 === 1 ? EventKind.FRIEND_CHANGED : Even
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 /** One stream on one app's tail, with everything it waits for in the test's hand: each await ends when a step says so. */
-function createWorld(options: { queueFrames: number; start?: number }) {
+function createWorld(options: { queueFrames: number; start?: number; kinds?: readonly EventKind[] }) {
   const log: LogEvent[] = [];
   const clock = fakeClock();
   const frames: string[] = [];
@@ -67,7 +67,7 @@ function createWorld(options: { queueFrames: number; start?: number }) {
     userId: "tom",
     sessionId: "s1",
     codec: "binary",
-    kinds: new Set(),
+    kinds: new Set(options.kinds),
     always: new Set(),
     pos: 0,
     clock,
@@ -338,6 +338,44 @@ describe("subscription", () => {
     }
     expect(world.reads).toEqual(["0-1"]);
     expect([world.subscription.isLive, world.frames]).toEqual([true, [...upTo(6).map(String), "caughtUp"]]);
+  });
+
+  test("friends are named after a friendship that came while it read, though it does not want to hear of friendships", async () => {
+    const world = createWorld({ queueFrames: 4, kinds: [EventKind.MESSAGE_CREATED, EventKind.PRESENCE_CHANGED] });
+    await settle();
+    await world.finish();
+    // The fifth of its messages has no room.
+    for (let each = 0; each < 5; each++) {
+      world.commit(1, 0, OTHERS);
+      world.commit(1);
+    }
+    expect([world.fallen, world.waitsForRoom]).toEqual([1, true]);
+    world.commit(1);
+    world.drain();
+    await settle();
+    world.steps.get("read")?.();
+    await settle();
+    expect([world.reads.at(-1), [...world.steps.keys()], world.subscription.isLive]).toEqual([
+      "9-10",
+      ["friends"],
+      false,
+    ]);
+    await world.finish();
+    expect([world.reads.at(-1), world.subscription.isLive]).toEqual(["9-10", true]);
+  });
+
+  test("what may be lost is dropped while half of the queue waits or is kept", async () => {
+    const world = createWorld({ queueFrames: 8, start: 1 });
+    await settle();
+    world.steps.get("prelude")?.();
+    await settle();
+    world.commit(4);
+    for (let each = 0; each < 5; each++)
+      world.tail.transient({ appId: APP, kind: EventKind.TYPING_CHANGED, payload, audiences: [MINE] });
+    expect(world.frames).toEqual(["undefined"]);
+    await world.finish();
+    expect(eventsOf(world.frames)).toEqual(upTo(5));
+    expect(world.reads).toEqual(["0-1"]);
   });
 
   test("what it keeps has half of the queue, with what waits there: the rest is read", async () => {

@@ -82,7 +82,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   let pending: Buffer[] = [];
   let pendingBytes = 0;
   /** All that came while reading since the watermark was at `from`; undefined when some of it had no room and has to be read. */
-  let kept: { from: number; events: EncodedEvent[]; bytes: number } | undefined;
+  let kept: { from: number; frames: { pos: number; frame: Buffer }[]; bytes: number } | undefined;
   /** An event had no room: those from it on are read from the log. */
   let fellBehind = false;
   let lastWriteMs = clock.mono();
@@ -94,6 +94,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       if (ending.reason !== undefined) cutWhenStalled();
       live = false;
       pending = [];
+      kept = undefined;
       resolve(ending);
     };
   });
@@ -146,21 +147,26 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     if (events.some((event) => event.kind === EventKind.FRIEND_CHANGED)) named = false;
   };
 
+  /** What waits in memory for the consumer. */
+  const waitingBytes = () => sink.queuedBytes() + (kept?.bytes ?? 0);
+
   const keep = (event: EncodedEvent) => {
-    if (kept === undefined) return;
-    const { length } = event.frame(codec);
-    if (kept.bytes + sink.queuedBytes() + length > halfBytes) {
+    // It is written, or passed over, after whoever is named by then.
+    if (event.kind === EventKind.FRIEND_CHANGED) named = false;
+    if (kept === undefined || !wanted(event)) return;
+    const frame = event.frame(codec);
+    if (waitingBytes() + frame.length > halfBytes) {
       kept = undefined;
       return;
     }
-    kept.events.push(event);
-    kept.bytes += length;
+    kept.frames.push({ pos: event.pos, frame });
+    kept.bytes += frame.length;
   };
 
   /** Goes on to the watermark by what was kept, once all before that is read. */
   const takeKept = () => {
     if (kept === undefined || kept.from > pos) return;
-    tell(kept.events.filter((event) => event.pos > pos));
+    write(kept.frames.filter((one) => one.pos > pos).map(({ frame }) => frame));
     pos = Math.max(pos, options.watermark());
     kept = undefined;
   };
@@ -169,7 +175,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     while (!over.signal.aborted) {
       takeKept();
       const to = options.watermark();
-      kept ??= { from: to, events: [], bytes: 0 };
+      kept ??= { from: to, frames: [], bytes: 0 };
       if (pos >= to && named) {
         if (!caughtUp) {
           caughtUp = true;
@@ -192,6 +198,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       if (chunk === "expired") {
         write([controlFrame(codec, { case: "resyncRequired", value: { reason: ResyncReason.EXPIRED } })]);
         pos = options.watermark();
+        named = false;
         continue;
       }
       tell(chunk.events);
@@ -211,8 +218,8 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       return await ended;
     },
     push(event) {
-      if (!wanted(event)) return;
       if (!live) return keep(event);
+      if (!wanted(event)) return;
       const frame = event.frame(codec);
       const waiting = pendingBytes + sink.queuedBytes();
       if (waiting > 0 && waiting + frame.length > queueBytes) {
@@ -225,7 +232,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       pos = event.pos;
     },
     pushTransient(event) {
-      if (over.signal.aborted || !wanted(event) || sink.queuedBytes() > halfBytes) return;
+      if (over.signal.aborted || !wanted(event) || waitingBytes() > halfBytes) return;
       write([event.frame(codec)]);
     },
     flush(from) {
@@ -250,6 +257,6 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     get isLive() {
       return live;
     },
-    queuedBytes: () => sink.queuedBytes(),
+    queuedBytes: waitingBytes,
   };
 }

@@ -4,7 +4,9 @@ const { join } = require("node:path");
 const { Script } = require("node:vm");
 
 const [filename, code] = [join(__dirname, "server.cjs"), join(__dirname, "server.code")];
-const text = `(function (exports, require, module, __filename, __dirname) {${readFileSync(filename, "utf8")}\n})`;
+// Strict, as the modules were of which it is made.
+const parameters = "exports, require, module, __filename, __dirname";
+const text = `(function (${parameters}) { "use strict"; ${readFileSync(filename, "utf8")}\n})`;
 const script = new Script(text, {
   filename,
   cachedData: existsSync(code) ? readFileSync(code) : undefined,

@@ -1,2 +1,12 @@
 /** `parley`, as server/bin/parley.js starts it. */
-void require("./load.cjs").program().parseAsync();
+let isOver = false;
+void require("./load.cjs")
+  .program()
+  .parseAsync()
+  .then(() => {
+    isOver = true;
+  });
+// As Node ends a module whose promise nothing will settle any more.
+process.on("exit", () => {
+  if (!isOver) process.exitCode ??= 13;
+});
