@@ -277,4 +277,20 @@ describe("hubs on one store", () => {
     expect(await startOf(read, there, tail, at(6))).toMatchObject({ pos: 5, resync: ResyncReason.HISTORY_CHANGED });
     world.close();
   });
+
+  test("a cursor ahead of a node that has heard of a newer generation waits for what lies between", async () => {
+    const world = twoNodes({ lost: 1 });
+    const [, there] = world.hubs;
+    await emit("newer");
+    const tail = await there.tail("newer");
+    publish = world.buses[0].publish;
+    await emit("newer", 3);
+    const generationId = tail.state().generations[0]?.generationId ?? "";
+    tail.begin({ generationId: "00000000000000ff", firstPos: 9 });
+    expect(tail.watermark()).toBe(1);
+    const cursor = encodeCursor("newer", { generationId, pos: 3 });
+    expect(await startOf(read, there, tail, cursor)).toEqual({ pos: 3, cursor, resync: undefined });
+    expect(tail.watermark()).toBe(4);
+    world.close();
+  });
 });
