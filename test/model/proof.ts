@@ -7,7 +7,7 @@ import type { Host } from "./host.js";
 import { type Counts, commandsArbitrary, DEVICES, rulesArbitrary, runCommands } from "./run.js";
 
 /** fast-check takes somewhat less than half of them on average. */
-const MOST_COMMANDS = sized(162, 240);
+const MOST_COMMANDS = sized(180, 240);
 /** The second tier runs until this is over and says how far it came. */
 const TIME_MS = sized(400_000, 600_000);
 /** A new server now and then: retention walks all apps of one. */

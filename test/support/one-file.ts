@@ -9,7 +9,7 @@ import { TEMP_PARENT } from "./temp-parent.js";
 
 /*
  * The built server with its dependencies in one script, beside the code that V8 made of it. A start of what is shipped reads and compiles 1,400 files, which
- * takes three times the work of all else that it does, and the suites start more than a hundred servers in processes of their own. In the second tier, and
+ * takes twice the work of all else that it does, and the suites start more than a hundred servers in processes of their own. In the second tier, and
  * wherever the start itself is tested, they start what is shipped.
  */
 const root = fileURLToPath(new URL("../../", import.meta.url));

@@ -262,35 +262,33 @@ describe("hubs on one store", () => {
     world.close();
   });
 
-  test("a cursor ahead of the node is honoured when the store goes so far, and refused when it does not", async () => {
+  /** A node that has not heard of the last of these events, and the cursor of any of them. */
+  async function behind(appId: string, events: number) {
     const world = twoNodes({ lost: 1 });
     const [, there] = world.hubs;
-    await emit("ahead");
-    const tail = await there.tail("ahead");
+    await emit(appId);
+    const tail = await there.tail(appId);
     publish = world.buses[0].publish;
-    await emit("ahead", 4);
+    await emit(appId, events - 1);
     expect(tail.watermark()).toBe(1);
     const generationId = tail.state().generations[0]?.generationId ?? "";
-    const at = (pos: number) => encodeCursor("ahead", { generationId, pos });
-    expect(await startOf(read, there, tail, at(4))).toEqual({ pos: 4, cursor: at(4), resync: undefined });
+    const at = (pos: number) => encodeCursor(appId, { generationId, pos });
+    return { tail, at, start: (pos: number) => startOf(read, there, tail, at(pos)), close: world.close };
+  }
+
+  test("a cursor ahead of the node is honoured when the store goes so far, and refused when it does not", async () => {
+    const { tail, at, start, close } = await behind("ahead", 5);
+    expect(await start(4)).toEqual({ pos: 4, cursor: at(4), resync: undefined });
     expect(tail.watermark()).toBe(5);
-    expect(await startOf(read, there, tail, at(6))).toMatchObject({ pos: 5, resync: ResyncReason.HISTORY_CHANGED });
-    world.close();
+    expect(await start(6)).toMatchObject({ pos: 5, resync: ResyncReason.HISTORY_CHANGED });
+    close();
   });
 
   test("a cursor ahead of a node that has heard of a newer generation waits for what lies between", async () => {
-    const world = twoNodes({ lost: 1 });
-    const [, there] = world.hubs;
-    await emit("newer");
-    const tail = await there.tail("newer");
-    publish = world.buses[0].publish;
-    await emit("newer", 3);
-    const generationId = tail.state().generations[0]?.generationId ?? "";
+    const { tail, at, start, close } = await behind("newer", 4);
     tail.begin({ generationId: "00000000000000ff", firstPos: 9 });
-    expect(tail.watermark()).toBe(1);
-    const cursor = encodeCursor("newer", { generationId, pos: 3 });
-    expect(await startOf(read, there, tail, cursor)).toEqual({ pos: 3, cursor, resync: undefined });
+    expect(await start(3)).toEqual({ pos: 3, cursor: at(3), resync: undefined });
     expect(tail.watermark()).toBe(4);
-    world.close();
+    close();
   });
 });

@@ -141,18 +141,21 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     }
   };
 
+  /** Who was lost as a friend and won back is forgotten with the loss, which may be older than what was told of its presence. */
+  const nameAgainAfter = (event: EncodedEvent) => {
+    if (event.kind === EventKind.FRIEND_CHANGED) named = false;
+  };
+
   const tell = (events: readonly EncodedEvent[]) => {
     write(events.filter(wanted).map((event) => event.frame(codec)));
-    // Who was lost as a friend and won back is forgotten with the loss, which may be older than what was told of its presence.
-    if (events.some((event) => event.kind === EventKind.FRIEND_CHANGED)) named = false;
+    events.forEach(nameAgainAfter);
   };
 
   /** What waits in memory for the consumer. */
   const waitingBytes = () => sink.queuedBytes() + (kept?.bytes ?? 0);
 
   const keep = (event: EncodedEvent) => {
-    // It is written, or passed over, after whoever is named by then.
-    if (event.kind === EventKind.FRIEND_CHANGED) named = false;
+    nameAgainAfter(event);
     if (kept === undefined || !wanted(event)) return;
     const frame = event.frame(codec);
     if (waitingBytes() + frame.length > halfBytes) {
@@ -198,6 +201,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       if (chunk === "expired") {
         write([controlFrame(codec, { case: "resyncRequired", value: { reason: ResyncReason.EXPIRED } })]);
         pos = options.watermark();
+        // Changes of friendship may be among what it misses.
         named = false;
         continue;
       }
