@@ -24,9 +24,7 @@ import { createDiskModel } from "./shim/disk-model.js";
 import { type Change, readJournal } from "./shim/journal.js";
 import { buildShim, hasShim } from "./shim/preload.js";
 
-const STATES = sized(24, 200);
-// Nearly every one of them has lost something.
-const NORMAL_STATES = sized(8, 200);
+const STATES = sized(40, 200);
 // In tier 2 they fill more than the 4,000 pages after which the server checkpoints while it works.
 const SENDS = sized(350, 1500);
 const TEXT = "x".repeat(6_000);
@@ -65,7 +63,7 @@ describe.skipIf(!hasShim("D3"))("D3: power loss", () => {
 
   it("loses some with synchronous=NORMAL: the test bites", async (context) => {
     const run = await record("normal", buildNormal());
-    const found = await crash(run, NORMAL_STATES);
+    const found = await crash(run, STATES);
     expect(found.wrong).toEqual([]);
     expect(found.lost).toBeGreaterThan(0);
     figure(context, `with NORMAL ${found.lost} of ${found.due} lost`);
