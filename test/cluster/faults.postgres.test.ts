@@ -24,7 +24,7 @@ const TEST_MS = sized(120_000, 600_000);
 const SENDERS = sized(4, 12);
 const FOLLOWERS = sized(3, 9);
 /** The first tier leaves the machine to others, the second sends as fast as it can. */
-const PAUSE_MS = sized(80, 0);
+const PAUSE_MS = sized(20, 0);
 const BACK_MS = 3_000;
 const FROZEN_MS = 15_000;
 /** Longer than a node that cannot reach the database goes on before it fences itself. */
