@@ -119,9 +119,9 @@ describe("S1", () => {
         await Promise.all(own.map((lane, at) => goThroughPart(lane, at * size)));
       };
       // Anywhere, so that some events come whole before the cut, over the borders of chunks too.
-      for (const _ of count(sized(3, 20)))
+      for (const _ of count(sized(6, 20)))
         await goThrough({ first: 0, afterCut: () => dice(2_500), afterEvent: () => undefined }, () => 0);
-      expect(cuts).toBeGreaterThan(sized(50, 500));
+      expect(cuts).toBeGreaterThan(sized(200, 700));
       // One byte further each time, through what comes before the first event and through each event.
       if (TIER_2)
         await goThrough(
